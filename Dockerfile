@@ -1,0 +1,62 @@
+# syntax=docker/dockerfile:1
+# Two images from one file:
+#   docker build --target web -t genie-web .
+#   docker build --target worker -t genie-worker .                                          (CPU)
+#   docker build --target worker --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 -t genie-worker .
+# The web image has no torch: it serves HTTP, delivers webhooks and keeps house.
+
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PATH=/opt/venv/bin:$PATH
+WORKDIR /srv/genie
+
+FROM base AS build
+RUN python -m venv /opt/venv
+# The lock first, so that a change of code does not install everything again.
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY genie/__init__.py genie/__init__.py
+RUN pip install -c constraints.txt .  && pip uninstall --yes genie
+
+FROM build AS build-worker
+# torch alone comes from this index, so that no other package can; "cpu" or a CUDA version.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN pip install --index-url "${TORCH_INDEX}" "torch==$(sed -n 's/^torch==//p' constraints.txt)" \
+    && pip install -c constraints.txt ".[inference]" && pip uninstall --yes genie
+
+FROM base AS runtime
+RUN groupadd --system --gid 10001 genie \
+    && useradd --system --uid 10001 --gid genie --home-dir /nonexistent --shell /usr/sbin/nologin genie
+# Code belongs to root and cannot be written by the user it runs as.
+COPY manage.py ./
+COPY genie genie
+COPY jobs jobs
+COPY inference inference
+COPY webhooks webhooks
+COPY budgets budgets
+COPY deploy/topology.toml deploy/topology.toml
+
+FROM runtime AS web
+COPY --from=build /opt/venv /opt/venv
+# collectstatic reads settings, which have no default secrets in production; these are thrown away.
+RUN GENIE_ENVIRONMENT=development DATABASE_URL=postgresql://nowhere REDIS_URL=redis://nowhere \
+    GENIE_SECRET_KEY=build GENIE_KEY_PEPPER=build GENIE_FIELD_KEYS= \
+    python manage.py collectstatic --noinput
+USER genie
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
+CMD ["python", "-m", "uvicorn", "genie.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
+     "--workers", "2", "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", \
+     "--no-access-log", "--no-server-header", "--no-proxy-headers", \
+     "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "30"]
+
+FROM runtime AS worker
+ENV TOKENIZERS_PARALLELISM=false HF_HOME=/var/cache/genie
+RUN install -d -o genie -g genie /var/cache/genie
+COPY --from=build-worker /opt/venv /opt/venv
+USER genie
+VOLUME /var/cache/genie
+STOPSIGNAL SIGTERM
+CMD ["python", "manage.py", "workers"]

@@ -1,0 +1,55 @@
+# Everything one does with a checkout. `make help` lists the verbs.
+
+PORT ?= 8000
+STATE_DIR ?= .genie
+HOST ?= 127.0.0.1
+PYTHON ?= python3
+# The CPU build of torch is a third of the size: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.genie-setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down test check format bench models clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: $(STAMP) ## make .venv and install everything that is pinned in constraints.txt
+	@echo "Everything is installed in $(VENV)."
+
+$(STAMP): pyproject.toml constraints.txt
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/setup.sh $(VENV)
+	@touch $@
+
+up: $(STAMP) ## run the whole system in the foreground (PORT=8000 STATE_DIR=.genie)
+	@exec $(BIN)/python manage.py up --host "$(HOST)" --port "$(PORT)" --state-dir "$(STATE_DIR)"
+
+down: $(STAMP) ## stop the system that `make up` runs on STATE_DIR
+	@exec $(BIN)/python manage.py down --state-dir "$(STATE_DIR)"
+
+test: $(STAMP) ## run the tests, on servers of their own (ARGS="-k stream")
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## formatting, lint, types, import directions, migrations, deployment checks, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	sh deploy/check-production.sh $(BIN)/python
+	@if [ -d tests/architecture ]; then $(BIN)/python -m pytest -q tests/architecture; fi
+
+format: $(STAMP) ## format the code and apply the safe fixes of the linter
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## measure, and write docs/benchmarks.md
+	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+models: $(STAMP) ## train the small demonstration models again
+	@exec $(BIN)/python manage.py build_models $(ARGS)
+
+clean: ## remove caches; the state of `make up` and .venv stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

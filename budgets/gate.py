@@ -1,0 +1,124 @@
+"""The decision of the budget gate: may this amount be held on these windows? Pure.
+
+The counters it reads are locked rows; what it admits it adds to them, so that the next request of
+the same batch sees it.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from budgets import money, windows
+from genie.core import errors
+
+
+class Mode(StrEnum):
+    """What the gate does with a decision (the setting GENIE_BUDGET_MODE)."""
+
+    ON = "on"  # refuses what passes a cap
+    SHADOW = "shadow"  # records every decision, refuses nothing
+    OFF = "off"  # reads no cap and records no decision; money is still held and settled
+
+
+class Decision(StrEnum):
+    """What a BudgetEvent records."""
+
+    ALLOW = "allow"
+    ALLOW_NEAR_CAP = "allow_near_cap"
+    REFUSE = "refuse"
+
+
+# Not frozen: `held` moves while a batch is decided. It is a copy of a row that this transaction
+# has locked, and ends with the batch.
+@dataclasses.dataclass(slots=True, eq=False)
+class Counter:
+    """One window of one subject in its current period. Amounts in micro-credits."""
+
+    id: int
+    layer: windows.Layer
+    window: windows.WindowKind
+    period: str
+    spent: int
+    held: int
+    cap: int | None
+    added: int = 0  # what this batch holds on it
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The counters of one payer in walk order, and those of them that have a cap."""
+
+    counters: Sequence[Counter]
+    capped: Sequence[Counter]
+    ids: str  # of the counters, comma-separated: what a hold records
+
+    @classmethod
+    def of(cls, counters: Iterable[Counter]) -> "Account":
+        """Return the account of these counters, which are in walk order."""
+        every = tuple(counters)
+        return cls(
+            counters=every,
+            capped=tuple(one for one in every if one.cap is not None),
+            ids=",".join([str(one.id) for one in every]),
+        )
+
+
+def judge(
+    account: Account, *, amount: int, near_cap_percent: int
+) -> tuple[Decision, Counter | None]:
+    """Return the decision and the counter that explains it.
+
+    A refusal names the first cap in walk order that the amount would pass; an allowance near a cap
+    the first that is near; any other the tightest. A cap of 0 refuses even the amount 0.
+    """
+    tightest: Counter | None = None
+    near: Counter | None = None
+    least = 0
+    for counter in account.capped:
+        cap = counter.cap or 0
+        left = cap - counter.spent - counter.held - amount
+        if left < 0 or cap == 0:
+            return Decision.REFUSE, counter
+        if tightest is None or left < least:
+            tightest, least = counter, left
+        if near is None and (cap - left) * 100 >= cap * near_cap_percent:
+            near = counter
+    if near is not None:
+        return Decision.ALLOW_NEAR_CAP, near
+    return Decision.ALLOW, tightest
+
+
+def take(account: Account, *, amount: int) -> None:
+    """Count ``amount`` as held on every window of the account."""
+    for counter in account.counters:
+        counter.held += amount
+        counter.added += amount
+
+
+def refusal(account: Account, *, blocking: Counter, amount: int) -> errors.BudgetCapHit:
+    """Return the complete 402: the cap that blocks, and every cap of the payer in walk order."""
+    extra: dict[str, object] = {
+        "capLayer": blocking.layer.value,
+        "capWindow": blocking.window.value,
+    }
+    resets_at = windows.resets_at_wire(blocking.window, blocking.period)
+    if resets_at is not None:
+        extra["resetsAt"] = resets_at
+    extra["layers"] = [_layer(counter, amount=amount) for counter in account.capped]
+    name = f"{blocking.layer}_{blocking.window}_cap"
+    return errors.BudgetCapHit(f"Budget cap reached: {name}", **extra)
+
+
+def _layer(counter: Counter, *, amount: int) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "layer": counter.layer.value,
+        "window": counter.window.value,
+        "cap": money.to_wire(counter.cap or 0),
+        "spent": money.to_wire(counter.spent),
+        "held": money.to_wire(counter.held),
+        "requested": money.to_wire(amount),
+    }
+    resets_at = windows.resets_at_wire(counter.window, counter.period)
+    if resets_at is not None:
+        shown["resetsAt"] = resets_at
+    return shown

@@ -1,0 +1,270 @@
+"""The only writer of Window, Hold, Entry and BudgetEvent. Decides nothing.
+
+Note [Lock order]
+    Window rows are locked in primary-key order by everyone, in one statement, and a transaction
+    locks them once: hold or settle its whole batch in one call. Rows that do not exist yet are
+    inserted first, while no window is locked, in one natural order. So waits never form a circle:
+    whoever waits for a lock holds smaller ids only, and whoever waits for an insert holds only
+    rows of its own that nobody else can see.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from django.db import connection
+
+from budgets import gate, selectors, windows
+from budgets.errors import HoldNotOpenError, LedgerError
+from budgets.types import Payer
+from genie.core.transactions import transaction_required
+
+_KINDS = tuple(windows.WindowKind)
+
+# A pass inserts the rows that the pass before missed. Two do; the third is for midnight between.
+_LOCK_PASSES = 3
+
+# All rows or none: if one is missing, nothing is locked, so that inserting it cannot deadlock.
+_LOCK = f"""{selectors.CURRENT},
+found AS MATERIALIZED (
+  SELECT k.*, w.id
+    FROM keys k
+    LEFT JOIN budgets_window w ON w.subject_id = k.subject_id AND w.layer = k.layer
+                              AND w."window" = k.kind AND w.period = k.period
+)
+SELECT f.position, f.rank, w.id, f.period, w.spent, w.held, c.cap_microcredits
+  FROM found f
+  JOIN budgets_window w ON w.id = f.id
+  LEFT JOIN budgets_cap c ON c.subject_id = f.subject_id AND c.layer = f.layer
+                         AND c."window" = f.kind
+ WHERE NOT EXISTS (SELECT FROM found WHERE id IS NULL)
+ ORDER BY w.id
+   FOR UPDATE OF w
+"""  # noqa: S608 - composed of constants
+
+_INSERT_MISSING = f"""{selectors.CURRENT}
+INSERT INTO budgets_window (layer, subject_id, "window", period, spent, held)
+SELECT k.layer, k.subject_id, k.kind, k.period, 0, 0
+  FROM keys k
+ WHERE NOT EXISTS (SELECT FROM budgets_window w
+                    WHERE w.subject_id = k.subject_id AND w.layer = k.layer
+                      AND w."window" = k.kind AND w.period = k.period)
+ ORDER BY k.place, k.subject_id, k.rank, k.period
+    ON CONFLICT (subject_id, layer, "window", period) DO NOTHING
+"""  # noqa: S608 - composed of constants
+
+# The rows are locked already. The cap predicate is the last wall: whatever decided, a row whose
+# sum would pass its cap is not written, and the count below then fails the transaction.
+_HOLD = """
+WITH moved AS (
+  UPDATE budgets_window w SET held = w.held + d.amount
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS d(id, amount, cap)
+   WHERE w.id = d.id AND (d.cap IS NULL OR w.spent + w.held + d.amount <= d.cap)
+  RETURNING 1
+),
+taken AS MATERIALIZED (
+  SELECT t.reference, t.amount, t.window_ids::bigint[] AS window_ids
+    FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS t(reference, amount, window_ids)
+),
+opened AS (
+  INSERT INTO budgets_hold (reference, amount, window_ids, opened_at)
+  SELECT reference, amount, window_ids, genie_now() FROM taken
+),
+entered AS (
+  INSERT INTO budgets_entry (kind, reference, amount, window_ids, at)
+  SELECT 'hold', reference, amount, window_ids, genie_now() FROM taken
+),
+told AS (
+  INSERT INTO budgets_budgetevent (
+         decision, mode, reference, organization_id, application_id, member_id, user_id,
+         requested, layer, "window", cap, spent, held, at)
+  SELECT e.*, genie_now()
+    FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],
+                %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS e
+)
+SELECT count(*) FROM moved
+"""
+
+# One statement, since nothing is decided between its steps: close the holds, lock their windows in
+# order, move the money, write the entries. `charged` is never above the hold. The update sees rows
+# as they are after the lock, not as they were when the statement began: READ COMMITTED re-reads a
+# row that it had to wait for.
+_SETTLE = """
+WITH given AS (
+  SELECT g.reference, g.actual FROM unnest(%s::uuid[], %s::bigint[]) AS g(reference, actual)
+),
+mine AS MATERIALIZED (
+  SELECT h.reference, h.amount, h.window_ids, least(g.actual, h.amount) AS charged, g.actual
+    FROM given g
+    JOIN budgets_hold h ON h.reference = g.reference
+   WHERE h.closed_at IS NULL
+   ORDER BY h.reference
+     FOR UPDATE OF h
+),
+closed AS (
+  UPDATE budgets_hold h SET closed_at = genie_now()
+    FROM mine WHERE h.reference = mine.reference AND h.closed_at IS NULL
+  RETURNING h.reference
+),
+moves AS MATERIALIZED (
+  SELECT place.id, sum(mine.amount)::bigint AS amount, sum(mine.charged)::bigint AS charged
+    FROM mine, unnest(mine.window_ids) AS place(id)
+   GROUP BY place.id
+),
+locked AS MATERIALIZED (
+  SELECT w.id FROM budgets_window w JOIN moves m ON m.id = w.id ORDER BY w.id FOR UPDATE OF w
+),
+moved AS (
+  UPDATE budgets_window w SET held = w.held - m.amount, spent = w.spent + m.charged
+    FROM locked l JOIN moves m ON m.id = l.id
+   WHERE w.id = l.id AND w.held >= m.amount
+  RETURNING 1
+),
+entered AS (
+  INSERT INTO budgets_entry (kind, reference, amount, at)
+  SELECT 'settle', reference, charged, genie_now() FROM mine
+  UNION ALL
+  SELECT 'release', reference, amount - charged, genie_now() FROM mine WHERE amount > charged
+)
+SELECT (SELECT count(*) FROM moves), (SELECT count(*) FROM moved),
+       (SELECT array_agg(reference) FROM closed),
+       (SELECT array_agg(reference) FROM mine WHERE actual > amount)
+"""
+
+
+class Taken(NamedTuple):
+    """One hold to write."""
+
+    reference: uuid.UUID
+    account: gate.Account
+    amount: int
+
+
+class Told(NamedTuple):
+    """One decision to record."""
+
+    decision: gate.Decision
+    mode: gate.Mode
+    reference: uuid.UUID
+    payer: Payer
+    requested: int
+    counter: gate.Counter | None  # as it stood when the decision was made
+    spent: int
+    held: int
+
+
+def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.Counter]]:
+    """Return the locked counters of each subject's current windows, in the order of the windows.
+
+    See Note [Lock order].
+
+    Raises:
+        LedgerError: Rows were still missing after they had been inserted.
+    """
+    parameters = [_texts(layer for layer, _ in subjects), _uuids(one for _, one in subjects)]
+    with transaction_required(), connection.cursor() as cursor:
+        for _ in range(_LOCK_PASSES):
+            cursor.execute(_LOCK, parameters)
+            rows = cursor.fetchall()
+            if rows:
+                return _by_subject(subjects, rows)
+            cursor.execute(_INSERT_MISSING, parameters)
+    raise LedgerError(f"No windows for {len(subjects)} subjects after {_LOCK_PASSES} passes.")
+
+
+def hold(
+    taken: Sequence[Taken], *, told: Sequence[Told], counters: Iterable[gate.Counter], capped: bool
+) -> None:
+    """Write the holds and decisions of one batch; ``counters`` carry what it added.
+
+    Raises:
+        LedgerError: A window's sum would pass its cap, or a window is gone.
+    """
+    moved = [counter for counter in counters if counter.added]
+    parameters = [
+        _numbers(counter.id for counter in moved),
+        _numbers(counter.added for counter in moved),
+        _numbers(counter.cap if capped else None for counter in moved),
+        _uuids(one.reference for one in taken),
+        _numbers(one.amount for one in taken),
+        _texts("{" + one.account.ids + "}" for one in taken),
+        *_told(told),
+    ]
+    with transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_HOLD, parameters)
+        (written,) = cursor.fetchone()
+    if written != len(moved):
+        raise LedgerError(f"A batch of holds moved {written} of {len(moved)} windows.")
+
+
+def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
+    """Close each hold once, charging at most the hold; return the references that asked for more.
+
+    Raises:
+        HoldNotOpenError: A hold is closed already or was never taken.
+        LedgerError: A window's counters do not hold what its holds say.
+    """
+    references = [reference for reference, _ in charges]
+    parameters = [_uuids(references), _numbers(actual for _, actual in charges)]
+    with transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_SETTLE, parameters)
+        windows_due, windows_moved, closed, over = cursor.fetchone()
+    if len(closed or ()) != len(references):
+        raise HoldNotOpenError(set(references).difference(closed or ()) or references)
+    if windows_due != windows_moved:
+        raise LedgerError(f"A batch of settlements moved {windows_moved} of {windows_due} windows.")
+    return over or []
+
+
+def _by_subject(
+    subjects: Sequence[tuple[windows.Layer, uuid.UUID]], rows: Iterable[tuple[int, ...]]
+) -> list[list[gate.Counter]]:
+    table: list[list[gate.Counter]] = [[] for _ in subjects]
+    for position, rank, row_id, period, spent, held, cap in rows:
+        layer = subjects[position - 1][0]
+        table[position - 1].append(
+            gate.Counter(row_id, layer, _KINDS[rank], str(period), spent, held, cap)
+        )
+    for counters in table:
+        # Rows come in the order of their ids, which need not be the order of the windows.
+        counters.sort(key=_rank)
+    return table
+
+
+def _rank(counter: gate.Counter) -> int:
+    return selectors.RANKS[counter.window]
+
+
+def _told(told: Sequence[Told]) -> list[str]:
+    shown = [one.counter for one in told]
+    return [
+        _texts(one.decision for one in told),
+        _texts(one.mode for one in told),
+        _uuids(one.reference for one in told),
+        _uuids(one.payer.organization_id for one in told),
+        _uuids(one.payer.application_id for one in told),
+        _uuids(one.payer.member_id for one in told),
+        _uuids(one.payer.user_id for one in told),
+        _numbers(one.requested for one in told),
+        _texts(one.layer if one else None for one in shown),
+        _texts(one.window if one else None for one in shown),
+        _numbers(one.cap if one else None for one in shown),
+        _numbers(one.spent if one.counter else None for one in told),
+        _numbers(one.held if one.counter else None for one in told),
+    ]
+
+
+# Array literals in text. psycopg adapts a list element by element in Python, which cost more than
+# all the rest of a batch; these joins do not. Only ids, integers and our own constants go in.
+
+
+def _numbers(values: Iterable[int | None]) -> str:
+    return "{" + ",".join(["NULL" if one is None else str(int(one)) for one in values]) + "}"
+
+
+def _uuids(values: Iterable[uuid.UUID | None]) -> str:
+    return "{" + ",".join(["NULL" if one is None else one.hex for one in values]) + "}"
+
+
+def _texts(values: Iterable[str | None]) -> str:
+    return "{" + ",".join(["NULL" if one is None else f'"{one}"' for one in values]) + "}"

@@ -1,0 +1,206 @@
+"""The tables of the ledger and the CHECKs that keep it possible. Private to this app.
+
+Amounts are bigint micro-credits: an integer column has no NaN, no infinity and no rounding. Names
+have the collation "C", which compares bytes: no locale decides what an index lookup costs.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+
+from budgets import money, windows
+from budgets.gate import Decision, Mode
+from genie.core.models import DatabaseNow
+
+
+def _layer_has_window() -> Q:
+    has = Q()
+    for layer, kinds in windows.WINDOWS_OF.items():
+        has |= Q(layer=layer.value, window__in=[kind.value for kind in kinds])
+    return has
+
+
+class Cap(models.Model):
+    """The most that a subject may have spent and held in a window; null is unlimited."""
+
+    id = models.BigAutoField(primary_key=True)
+    layer = models.CharField(max_length=16, db_collation="C")
+    subject_id = models.UUIDField()  # of an organisation, application, member or user
+    window = models.CharField(max_length=16, db_collation="C")
+    cap_microcredits = models.BigIntegerField(null=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject_id", "layer", "window"], name="budgets_cap_one"
+            ),
+            models.CheckConstraint(
+                condition=_layer_has_window(), name="budgets_cap_layer_has_window"
+            ),
+            models.CheckConstraint(
+                condition=Q(cap_microcredits__isnull=True)
+                | Q(cap_microcredits__gte=0, cap_microcredits__lte=money.MAX_MICROCREDITS),
+                name="budgets_cap_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.layer} {self.window} cap of {self.subject_id}"
+
+
+class Window(models.Model):
+    """The counters of one subject in one period of one window; written by the ledger alone."""
+
+    id = models.BigAutoField(primary_key=True)
+    layer = models.CharField(max_length=16, db_collation="C")
+    subject_id = models.UUIDField()
+    window = models.CharField(max_length=16, db_collation="C")
+    period = models.CharField(
+        max_length=16, db_collation="C"
+    )  # 2026-11-20, 2026-W47, 2026-11 or total
+    spent = models.BigIntegerField(default=0)  # micro-credits settled
+    held = models.BigIntegerField(default=0)  # micro-credits of open holds
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject_id", "layer", "window", "period"], name="budgets_window_one"
+            ),
+            models.CheckConstraint(
+                condition=_layer_has_window(), name="budgets_window_layer_has_window"
+            ),
+            models.CheckConstraint(
+                condition=Q(spent__gte=0), name="budgets_window_spent_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(held__gte=0), name="budgets_window_held_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.layer} {self.window} {self.period} of {self.subject_id}"
+
+
+class Hold(models.Model):
+    """Money set aside for one job on the windows of its admission, until it is settled."""
+
+    reference = models.UUIDField(primary_key=True)  # the job
+    amount = models.BigIntegerField()
+    window_ids = ArrayField(models.BigIntegerField())
+    opened_at = models.DateTimeField(db_default=DatabaseNow())
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gte=0, amount__lte=money.MAX_MICROCREDITS),
+                name="budgets_hold_amount_in_range",
+            ),
+        ]
+        indexes = [
+            # verify and, later, "which jobs hold the money": open holds are few among many rows.
+            models.Index(
+                fields=["opened_at"], condition=Q(closed_at=None), name="budgets_hold_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold of {self.reference}"
+
+
+class Entry(models.Model):
+    """One movement of money; append-only (a trigger refuses everything but INSERT)."""
+
+    class Kind(models.TextChoices):
+        """What moved; amounts are micro-credits."""
+
+        HOLD = "hold"  # set aside on window_ids
+        SETTLE = "settle"  # charged; taken from the hold of the same reference
+        RELEASE = "release"  # what the hold had left
+        ADJUST = "adjust"  # a signed correction of `spent` on window_ids, with its reason
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(choices=Kind.choices, max_length=16, db_collation="C")
+    reference = models.UUIDField()
+    amount = models.BigIntegerField()
+    window_ids = ArrayField(models.BigIntegerField(), null=True)  # null: those of the hold entry
+    reason = models.TextField(null=True)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        verbose_name_plural = "entries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["hold", "settle", "release", "adjust"]),
+                name="budgets_entry_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="adjust") | Q(amount__gte=0),
+                name="budgets_entry_amount_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["hold", "adjust"], window_ids__isnull=False)
+                | Q(kind__in=["settle", "release"], window_ids__isnull=True),
+                name="budgets_entry_names_windows",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="adjust", reason__isnull=False)
+                | (~Q(kind="adjust") & Q(reason__isnull=True)),
+                name="budgets_entry_adjust_has_reason",
+            ),
+            models.UniqueConstraint(
+                fields=["reference", "kind"], condition=~Q(kind="adjust"), name="budgets_entry_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.reference}"
+
+
+class BudgetEvent(models.Model):
+    """One decision of the gate; kept for refusals too, which leave no job and no hold."""
+
+    id = models.BigAutoField(primary_key=True)
+    decision = models.CharField(
+        choices=[(one.value, one.value) for one in Decision], max_length=16, db_collation="C"
+    )
+    mode = models.CharField(
+        choices=[(one.value, one.value) for one in Mode], max_length=16, db_collation="C"
+    )
+    reference = models.UUIDField()  # the job that was, or would have been, admitted
+    organization_id = models.UUIDField()
+    application_id = models.UUIDField(null=True)
+    member_id = models.UUIDField(null=True)
+    user_id = models.UUIDField(null=True)
+    requested = models.BigIntegerField()
+    # The cap that explains the decision, as it stood; all null if the payer has none.
+    layer = models.CharField(null=True, max_length=16, db_collation="C")
+    window = models.CharField(null=True, max_length=16, db_collation="C")
+    cap = models.BigIntegerField(null=True)
+    spent = models.BigIntegerField(null=True)
+    held = models.BigIntegerField(null=True)
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(decision__in=[one.value for one in Decision]),
+                name="budgets_event_decision",
+            ),
+            models.CheckConstraint(
+                condition=Q(mode__in=["on", "shadow"]), name="budgets_event_mode"
+            ),
+        ]
+        indexes = [
+            # The admin's list of refusals; one row in many, so the hot path rarely pays for it.
+            models.Index(
+                F("organization_id"),
+                F("id").desc(),
+                condition=~Q(decision="allow"),
+                name="budgets_event_notable",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} {self.reference}"

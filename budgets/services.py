@@ -1,0 +1,267 @@
+"""The use cases of money: hold, settle, set a cap, read balances, prove the ledger.
+
+Budgets fail closed: whatever is unknown here raises, and the caller's transaction rolls back.
+"""
+
+import dataclasses
+import datetime as dt
+import itertools
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+
+from django.conf import settings
+from django.db import connection
+from prometheus_client import Counter as Metric
+
+from budgets import gate, ledger, money, selectors, windows
+from budgets.errors import AmountError, HoldNotOpenError
+from budgets.gate import Mode
+from budgets.models import Cap
+from budgets.types import Balance, Drift, Held, HoldRequest, Payer, Refused, Report, Settlement
+from budgets.windows import Layer, WindowKind
+from genie.core import errors
+from genie.core.transactions import transaction, transaction_required
+
+NEAR_CAP_PERCENT = 80  # of a cap, after this request; GENIE_BUDGET_NEAR_CAP_PERCENT replaces it
+
+_COMPARED_AT_ONCE = 10_000  # costs compared with one query: bounds the memory of a verification
+
+logger = logging.getLogger(__name__)
+
+overrun = Metric(
+    "genie_budget_overrun_total",
+    "Settlements that asked for more than their hold; each is a defect",
+)
+
+
+def configured_mode() -> Mode:
+    """Return the mode that GENIE_BUDGET_MODE names."""
+    return Mode(settings.GENIE_BUDGET_MODE)
+
+
+def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> list[Held | Refused]:
+    """Decide each request by itself, in order, and hold what is allowed on all its windows.
+
+    ``mode`` is GENIE_BUDGET_MODE unless the caller says otherwise.
+
+    Runs in the caller's transaction and locks windows until it ends: hold a whole batch in one
+    call, and call neither this nor ``settle_many`` a second time in the same transaction. A
+    refusal's event stays if the transaction commits, so commit it though the job is not inserted.
+
+    Raises:
+        AmountError: An amount is negative or beyond ``money.MAX_MICROCREDITS``.
+        LedgerError: A guard fired.
+        IntegrityError: A reference has been held before.
+    """
+    if not requests:
+        return []
+    mode = configured_mode() if mode is None else mode
+    for request in requests:
+        _check_amount(request.amount_microcredits)
+    with transaction_required():
+        places = _places(requests)
+        table = ledger.lock(list(places))
+        batch = _Batch(mode=mode, near_cap_percent=_near_cap_percent(), places=places, table=table)
+        answers = [batch.decide(request) for request in requests]
+        counters = [counter for counters in table for counter in counters]
+        ledger.hold(batch.taken, told=batch.told, counters=counters, capped=mode is Mode.ON)
+    return answers
+
+
+def settle_many(settlements: Sequence[Settlement]) -> None:
+    """Close each hold once: charge the windows of its admission, release what is left.
+
+    Runs in the caller's transaction, which also writes the terminal states. A charge above its hold
+    is a defect: the hold is charged, the rest is logged and counted.
+
+    Raises:
+        HoldNotOpenError: A hold was settled before (in this batch too) or never taken.
+        AmountError: A charge is negative or beyond ``money.MAX_MICROCREDITS``.
+    """
+    if not settlements:
+        return
+    charges = {one.reference: one.actual_microcredits for one in settlements}
+    if len(charges) != len(settlements):
+        raise HoldNotOpenError({one.reference for one in settlements})
+    for amount in charges.values():
+        _check_amount(amount)
+    for reference in ledger.settle(list(charges.items())):
+        overrun.inc()
+        logger.error(
+            "job %s asked for %d micro-credits, more than its hold: charged the hold",
+            reference,
+            charges[reference],
+        )
+
+
+def set_cap(
+    layer: Layer,
+    subject_id: uuid.UUID,
+    window: WindowKind,
+    cap_microcredits: int | None,
+    *,
+    now: dt.datetime,
+) -> None:
+    """Write one cap; None is unlimited, 0 allows nothing. Acts on the next request.
+
+    A cap below what is spent and held already refuses new work and disturbs nothing.
+
+    Raises:
+        InvalidRequest: The layer does not have that window, or the amount cannot be a cap.
+    """
+    if window not in windows.WINDOWS_OF[layer]:
+        having = ", ".join(windows.WINDOWS_OF[layer])
+        raise errors.InvalidRequest.of(
+            "window", f"The {layer} layer has no {window} window; it has: {having}."
+        )
+    if cap_microcredits is not None and not 0 <= cap_microcredits <= money.MAX_MICROCREDITS:
+        raise errors.InvalidRequest.of("cap", "A cap is between 0 and 1000000000 credits, or null.")
+    Cap.objects.update_or_create(
+        layer=layer,
+        subject_id=subject_id,
+        window=window,
+        defaults={"cap_microcredits": cap_microcredits, "updated_at": now},
+    )
+
+
+def effective(payer: Payer) -> list[Balance]:
+    """Return every window of the payer in walk order: cap, spent, held, remaining, period."""
+    return balances(payer.subjects())
+
+
+def balances(subjects: Sequence[tuple[Layer, uuid.UUID]]) -> list[Balance]:
+    """Return every window of these subjects in its current period."""
+    return selectors.balances(subjects)
+
+
+def verify(
+    *,
+    open_references: Iterable[uuid.UUID] | None = None,
+    costs: Iterable[tuple[uuid.UUID, int]] | None = None,
+) -> Report:
+    """Re-derive every counter from the entries and compare, in one snapshot; change nothing.
+
+    Args:
+        open_references: The jobs that are not terminal: exactly they have open holds.
+        costs: (job, cost) of the terminal jobs: exactly they are settled, at that cost.
+
+    Both are read inside the snapshot, so pass lazy iterables (querysets), not lists read before.
+    """
+    with transaction():
+        with connection.cursor() as cursor:
+            # One snapshot for all queries, and the web's time limit is not for this one.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        opened = selectors.open_references()
+        settlements = selectors.settled_count()
+        drift = [*_counter_drift(), *_hold_drift()]
+        if open_references is not None:
+            drift += _open_drift(opened, set(open_references))
+        if costs is not None:
+            drift += _cost_drift(costs, settlements=settlements)
+    return Report(drift=tuple(drift), open_holds=len(opened), settlements=settlements)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class _Batch:
+    """The requests of one batch as they are decided one after another."""
+
+    mode: Mode
+    near_cap_percent: int
+    places: dict[tuple[Layer, uuid.UUID], int]  # a subject's row in `table`
+    table: list[list[gate.Counter]]
+    accounts: dict[Payer, gate.Account] = dataclasses.field(default_factory=dict)
+    taken: list[ledger.Taken] = dataclasses.field(default_factory=list)
+    told: list[ledger.Told] = dataclasses.field(default_factory=list)
+
+    def decide(self, request: HoldRequest) -> Held | Refused:
+        account = self.accounts.get(request.payer) or self._open(request.payer)
+        amount = request.amount_microcredits
+        if self.mode is not Mode.OFF:
+            decision, counter = gate.judge(
+                account, amount=amount, near_cap_percent=self.near_cap_percent
+            )
+            self._tell(request, decision, counter)
+            if decision is gate.Decision.REFUSE and counter and self.mode is Mode.ON:
+                error = gate.refusal(account, blocking=counter, amount=amount)
+                return Refused(reference=request.reference, error=error)
+        gate.take(account, amount=amount)
+        self.taken.append(ledger.Taken(request.reference, account, amount))
+        return Held(reference=request.reference)
+
+    def _open(self, payer: Payer) -> gate.Account:
+        rows = [self.table[self.places[subject]] for subject in payer.subjects()]
+        account = gate.Account.of(counter for counters in rows for counter in counters)
+        self.accounts[payer] = account
+        return account
+
+    def _tell(
+        self, request: HoldRequest, decision: gate.Decision, counter: gate.Counter | None
+    ) -> None:
+        spent, held = (counter.spent, counter.held) if counter else (0, 0)
+        self.told.append(
+            ledger.Told(
+                decision,
+                self.mode,
+                request.reference,
+                request.payer,
+                request.amount_microcredits,
+                counter,
+                spent,
+                held,
+            )
+        )
+
+
+def _places(requests: Sequence[HoldRequest]) -> dict[tuple[Layer, uuid.UUID], int]:
+    places: dict[tuple[Layer, uuid.UUID], int] = {}
+    for payer in dict.fromkeys(request.payer for request in requests):
+        for subject in payer.subjects():
+            places.setdefault(subject, len(places))
+    return places
+
+
+def _check_amount(amount: int) -> None:
+    if not 0 <= amount <= money.MAX_MICROCREDITS:
+        raise AmountError(f"{amount} micro-credits is outside 0 to {money.MAX_MICROCREDITS}.")
+
+
+def _near_cap_percent() -> int:
+    return int(getattr(settings, "GENIE_BUDGET_NEAR_CAP_PERCENT", NEAR_CAP_PERCENT))
+
+
+def _counter_drift() -> Iterable[Drift]:
+    for name, spent, spent_derived, held, held_derived in selectors.counter_drift():
+        if spent != spent_derived:
+            yield Drift(what="spent", name=name, recorded=spent, derived=spent_derived)
+        if held != held_derived:
+            yield Drift(what="held", name=name, recorded=held, derived=held_derived)
+
+
+def _hold_drift() -> Iterable[Drift]:
+    for reference in selectors.hold_drift():
+        yield Drift(what="hold", name=str(reference), recorded=None, derived=None)
+
+
+def _open_drift(opened: set[uuid.UUID], expected: set[uuid.UUID]) -> Iterable[Drift]:
+    for reference in sorted(opened ^ expected):
+        recorded, derived = (1, 0) if reference in opened else (0, 1)
+        yield Drift(what="open-hold", name=str(reference), recorded=recorded, derived=derived)
+
+
+def _cost_drift(costs: Iterable[tuple[uuid.UUID, int]], *, settlements: int) -> Iterable[Drift]:
+    seen = 0
+    rest = iter(costs)
+    while chunk := dict(itertools.islice(rest, _COMPARED_AT_ONCE)):
+        charged = selectors.settled(list(chunk))
+        seen += len(charged)
+        for reference, cost in chunk.items():
+            if charged.get(reference) != cost:
+                yield Drift(
+                    what="cost", name=str(reference), recorded=cost, derived=charged.get(reference)
+                )
+    if seen != settlements:
+        yield Drift(
+            what="cost", name="settlements of no job", recorded=0, derived=settlements - seen
+        )

@@ -1,0 +1,102 @@
+"""The values that cross the edge of this app. Pure."""
+
+import dataclasses
+import uuid
+
+from budgets.windows import Layer, WindowKind
+from genie.core import errors
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Payer:
+    """Whom a job bills: an organisation and, where known, what in it asked."""
+
+    organization_id: uuid.UUID
+    application_id: uuid.UUID | None = None
+    member_id: uuid.UUID | None = None
+    user_id: uuid.UUID | None = None
+
+    def subjects(self) -> list[tuple[Layer, uuid.UUID]]:
+        """Return the layers that this payer has, in walk order."""
+        pairs: list[tuple[Layer, uuid.UUID]] = [(Layer.ORG, self.organization_id)]
+        if self.application_id is not None:
+            pairs.append((Layer.APPLICATION, self.application_id))
+        if self.member_id is not None:
+            pairs.append((Layer.MEMBER, self.member_id))
+        if self.user_id is not None:
+            pairs.append((Layer.USER, self.user_id))
+        return pairs
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRequest:
+    """What one job may cost at most."""
+
+    reference: uuid.UUID  # the job
+    payer: Payer
+    amount_microcredits: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The money is set aside."""
+
+    reference: uuid.UUID
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A cap forbids it; ``error`` is the complete answer. Nothing is held."""
+
+    reference: uuid.UUID
+    error: errors.BudgetCapHit
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a job has cost in the end."""
+
+    reference: uuid.UUID
+    actual_microcredits: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One disagreement between two records that must agree."""
+
+    what: str  # spent, held, hold, open-hold or cost
+    name: str  # which window or job
+    recorded: int | None
+    derived: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The outcome of a verification."""
+
+    drift: tuple[Drift, ...]
+    open_holds: int
+    settlements: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every record agrees."""
+        return not self.drift
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One window of one subject now. Amounts in micro-credits."""
+
+    layer: Layer
+    subject_id: uuid.UUID
+    window: WindowKind
+    period: str
+    spent: int
+    held: int
+    cap: int | None
+
+    @property
+    def remaining(self) -> int | None:
+        """What may still be held; never below 0, None if unlimited."""
+        return None if self.cap is None else max(0, self.cap - self.spent - self.held)

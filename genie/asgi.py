@@ -1,0 +1,40 @@
+"""The ASGI entry point: job routes on the lean handler, everything else on Django's own."""
+
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "genie.settings")
+_django = get_asgi_application()  # sets Django up; what follows imports models
+
+from genie.celery import app as celery_app  # noqa: E402 - makes it the current app, for tickets
+from genie.core.lean import LeanHandler, Receive, Scope, Send  # noqa: E402
+from jobs import web  # noqa: E402
+
+celery_app.set_current()
+celery_app.set_default()
+
+_lean = LeanHandler("jobs.urls", body_limit=web.body_limit)
+_LEAN_PREFIXES = ("/v1/", "/api/v1/", "/health", "/ready")
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> Any:
+    """Serve one connection event."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] == "http" and scope["path"].startswith(_LEAN_PREFIXES):
+        await _lean(scope, receive, send)
+    else:
+        await _django(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await web.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

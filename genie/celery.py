@@ -1,0 +1,74 @@
+"""The Celery application: queues, limits and the beat schedule. Each value says why it is so."""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+from kombu import Exchange, Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "genie.settings")
+
+# One queue per modality, and two for our own work. A ticket says "this queue has work".
+MODALITY_QUEUES = ("chat", "embedding", "image", "video", "audio")
+SERVICE_QUEUES = ("webhooks", "maintenance")
+LONGEST_RUN_S = 3600
+HOUR_S = 3600
+
+app = Celery("genie")
+app.conf.update(
+    broker_url=settings.GENIE_BROKER_URL,
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    result_accept_content=["json"],
+    # A job's row is its result, so tickets write none; maintenance tasks ask for one, for the admin.
+    task_ignore_result=True,
+    result_backend="django-db",
+    result_extended=True,
+    result_expires=int(settings.GENIE_RESULT_TTL_S),
+    task_queues=[
+        Queue(name, Exchange("genie"), routing_key=name)
+        for name in (*MODALITY_QUEUES, *SERVICE_QUEUES)
+    ],
+    task_default_exchange="genie",
+    task_default_routing_key="maintenance",
+    task_default_queue="maintenance",
+    task_create_missing_queues=False,
+    # A ticket is acknowledged once its work has been claimed; a killed worker's ticket comes back.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,  # keeps the redacting filter
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # a Redis blip must not end a job
+    worker_send_task_events=True,  # Flower shows tickets with the job they carried; ids only
+    task_send_sent_event=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_pool_acquire_timeout=2,
+    # A publish happens in a request: one bounded try, and the sweep sends what it missed.
+    task_publish_retry=False,
+    worker_enable_remote_control=True,
+    enable_utc=True,
+    timezone="UTC",
+    beat_schedule={
+        # Old runs expire rather than pile up while the maintenance worker is away.
+        "expire": {"task": "jobs.expire", "schedule": 600, "options": {"expires": 600}},
+        "verify-ledger": {
+            "task": "jobs.verify_ledger",
+            "schedule": HOUR_S,
+            "options": {"expires": HOUR_S},
+        },
+    },
+)
+if settings.GENIE_BROKER_URL.startswith(("redis://", "rediss://")):
+    app.conf.broker_transport_options = {
+        "visibility_timeout": 2 * LONGEST_RUN_S,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "global_keyprefix": "genie:",
+    }
+app.autodiscover_tasks()

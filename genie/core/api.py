@@ -1,0 +1,109 @@
+"""What every HTTP answer shares: the native envelope for DRF and Django errors, request ids."""
+
+import logging
+import secrets
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+
+from genie.core import errors
+
+logger = logging.getLogger(__name__)
+
+
+def new_request_id() -> str:
+    """Return a fresh id for the ``X-Request-Id`` header."""
+    return "req_" + secrets.token_hex(12)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Render any error of a DRF view in the native envelope (``REST_FRAMEWORK`` setting)."""
+    translated = translate(error, method=_method(context))
+    if isinstance(translated, errors.InternalError):
+        logger.error("A management view failed", exc_info=error)
+    return Response(translated.body(), status=translated.http_status, headers=translated.headers)
+
+
+def translate(error: Exception, *, method: str = "") -> errors.GenieError:
+    """Return the error of our tree for whatever Django, DRF or the database raised."""
+    match error:
+        case errors.GenieError():
+            return error
+        case drf.ValidationError():
+            details = list(_details(error.detail, ""))
+            first = details[0] if details else {"field": "", "message": "The request is invalid."}
+            where = f"{first['field']}: " if first["field"] else ""
+            return errors.InvalidRequest(f"{where}{first['message']}", details=details)
+        case drf.ParseError():
+            return errors.InvalidRequest.of("", "The body is not valid JSON.")
+        case drf.NotAuthenticated() | drf.AuthenticationFailed():
+            return errors.Unauthorized()
+        case drf.PermissionDenied() | PermissionDenied():
+            return errors.Forbidden(str(getattr(error, "detail", "")) or "You may not do this.")
+        case Http404() | drf.NotFound():
+            return errors.NotFound("There is nothing here.")
+        case drf.MethodNotAllowed():
+            return errors.MethodNotAllowed(method or "This method", ["another method"])
+        case drf.UnsupportedMediaType():
+            return errors.UnsupportedMediaType("Send the body as application/json.")
+        case RequestDataTooBig():
+            return errors.PayloadTooLarge("The body is larger than this route accepts.")
+        case SuspiciousOperation():
+            return errors.InvalidRequest.of("", "The request is malformed.")
+        case OperationalError() | InterfaceError():
+            return errors.Unavailable(
+                "The database does not answer; nothing was accepted. Try again shortly."
+            )
+        case _:
+            return errors.InternalError()
+
+
+def handler400(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer a malformed request (``ROOT_URLCONF`` hook)."""
+    return _json(errors.InvalidRequest.of("", "The request is malformed."))
+
+
+def handler403(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer a forbidden request."""
+    return _json(errors.Forbidden("You may not do this."))
+
+
+def handler404(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """Answer an unknown route."""
+    return _json(errors.NotFound(f"There is no route {request.method} {request.path}."))
+
+
+def handler500(request: HttpRequest) -> JsonResponse:
+    """Answer after a defect."""
+    return _json(errors.InternalError())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:
+    """Answer an unsafe request with a session cookie but no CSRF token (``CSRF_FAILURE_VIEW``)."""
+    return _json(errors.Forbidden("The CSRF token is missing or wrong; send it as X-CSRFToken."))
+
+
+def _json(error: errors.GenieError) -> JsonResponse:
+    return JsonResponse(error.body(), status=error.http_status, headers=error.headers)
+
+
+def _method(context: dict[str, Any]) -> str:
+    request = context.get("request")
+    return str(getattr(request, "method", "") or "")
+
+
+def _details(detail: Any, path: str) -> Any:
+    """Yield ``{field, message}`` for every leaf of DRF's nested error detail."""
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from _details(value, f"{path}.{name}".strip("."))
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from _details(value, path)
+    else:
+        yield {"field": path, "message": str(detail)}

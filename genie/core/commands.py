@@ -1,0 +1,59 @@
+"""The base of every management command: one-sentence errors and one JSON document on request."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+
+from genie.core.errors import GenieError
+
+
+class GenieCommand(BaseCommand):
+    """A command that prints for people, or one JSON document as its last line with ``--json``."""
+
+    as_json = False
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        """Add ``--json`` to whatever the command itself takes."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        self.add_json_argument(parser)
+        return parser
+
+    def add_json_argument(self, parser: ArgumentParser) -> None:
+        """Add ``--json``; a command with sub-commands adds it to each of them."""
+        parser.add_argument(
+            "--json",
+            action="store_true",
+            dest="as_json",
+            default=False,
+            help="print one JSON document on the last line",
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; a refusal becomes one sentence on stderr and exit status 1."""
+        self.as_json = bool(options.get("as_json"))
+        try:
+            return super().execute(*args, **options)
+        except GenieError as error:
+            raise CommandError(error.message) from error
+        except OperationalError as error:
+            raise CommandError(
+                f"The database does not answer ({str(error).strip().splitlines()[0]}). "
+                "Is the system running? Start it with 'make up', or set DATABASE_URL."
+            ) from error
+
+    def emit(
+        self,
+        payload: Mapping[str, Any] | Sequence[Any],
+        human: str | Callable[[], str | None] | None = None,
+    ) -> None:
+        """Print ``payload`` as JSON, or ``human`` (a sentence, or a function that prints or returns one)."""
+        if self.as_json:
+            self.stdout.write(json.dumps(payload, default=str))
+            return
+        said = human() if callable(human) else human
+        if said is not None:
+            self.stdout.write(said)

@@ -1,0 +1,69 @@
+"""Typed readers of environment variables that fail naming the variable. Knows no setting."""
+
+import os
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+class SettingError(ValueError):
+    """A variable is missing or malformed; the message names it and says what would do."""
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable, or ``default``.
+
+    Raises:
+        SettingError: The variable is unset and there is no default.
+    """
+    value = os.environ.get(name, default)
+    if value is None:
+        raise SettingError(f"The environment variable {name} is not set; it has no default.")
+    return value
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return the comma-separated, non-empty parts of the variable."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    """Return the variable as a boolean (1/0, true/false, yes/no, on/off)."""
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    if raw.lower() in _TRUE:
+        return True
+    if raw.lower() in _FALSE:
+        return False
+    raise SettingError(f"The environment variable {name} is {raw!r}; write 1 or 0.")
+
+
+def integer(name: str, default: int, *, minimum: int = 0) -> int:
+    """Return the variable as an integer of at least ``minimum``."""
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    try:
+        value = int(raw)
+    except ValueError:
+        raise SettingError(
+            f"The environment variable {name} is {raw!r}; write an integer."
+        ) from None
+    if value < minimum:
+        raise SettingError(f"The environment variable {name} is {value}; the least is {minimum}.")
+    return value
+
+
+def seconds(name: str, default: float) -> float:
+    """Return the variable as a non-negative number of seconds."""
+    raw = os.environ.get(name)
+    if raw is None:
+        return default
+    try:
+        value = float(raw)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise SettingError(f"The environment variable {name} is {raw!r}; write seconds, like 2.5.")
+    return value

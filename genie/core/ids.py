@@ -1,0 +1,77 @@
+"""Time-ordered 128-bit ids and their three spellings: UUID, bare (``c`` + base 36) and prefixed.
+
+The layout is UUID version 7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then randomness,
+with a counter in ``rand_a`` so that ids made by one process in one millisecond stay in order.
+"""
+
+import secrets
+import threading
+import time
+import uuid
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_BARE_LENGTH = 25  # 36**25 > 2**128: every id fits, zero-padded, so that text order is time order
+_LIMIT = 1 << 128
+
+_lock = threading.Lock()
+_last = (0, 0)  # (milliseconds, counter) of the newest id of this process
+
+
+def new_id() -> uuid.UUID:
+    """Return a fresh id that sorts after every earlier one of this process."""
+    global _last  # noqa: PLW0603 - one monotonic counter per process is the point
+    with _lock:
+        millis = max(time.time_ns() // 1_000_000, _last[0])
+        counter = _last[1] + 1 if millis == _last[0] else secrets.randbelow(1 << 10)
+        if counter >= 1 << 12:  # 4,096 in one millisecond: borrow from the next
+            millis, counter = millis + 1, 0
+        _last = (millis, counter)
+    value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | secrets.randbits(62)
+    return uuid.UUID(int=value)
+
+
+def bare(value: uuid.UUID) -> str:
+    """Return ``c`` and 25 base-36 digits.
+
+    >>> bare(uuid.UUID(int=35))
+    'c000000000000000000000000z'
+    """
+    digits = []
+    number = value.int
+    for _ in range(_BARE_LENGTH):
+        number, digit = divmod(number, 36)
+        digits.append(_ALPHABET[digit])
+    return "c" + "".join(reversed(digits))
+
+
+def parse(text: str) -> uuid.UUID | None:
+    """Return the id behind any of the three spellings, or None for anything else.
+
+    The object prefix (``chatcmpl-``) is not checked against the job: any prefix of lower-case
+    letters is stripped, since the id alone names the job.
+
+    >>> parse("chatcmpl-c000000000000000000000000z")
+    UUID('00000000-0000-0000-0000-000000000023')
+    >>> parse("nonsense") is None
+    True
+    """
+    if len(text) > 64 or not text.isascii():
+        return None
+    if len(text) == 36 and text.count("-") == 4:
+        try:
+            return uuid.UUID(text)
+        except ValueError:
+            return None
+    prefix, dash, rest = text.rpartition("-")
+    if dash and not (prefix.isalpha() and prefix.islower()):
+        return None
+    return _from_bare(rest)
+
+
+def _from_bare(text: str) -> uuid.UUID | None:
+    if len(text) != _BARE_LENGTH + 1 or text[0] != "c":
+        return None
+    if any(character not in _ALPHABET for character in text[1:]):
+        return None
+    number = int(text[1:], 36)
+    return uuid.UUID(int=number) if number < _LIMIT else None

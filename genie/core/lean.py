@@ -1,0 +1,216 @@
+"""A lean ASGI handler for JSON routes: Django's requests, routes and responses without its overhead.
+
+Django's own ASGI handler makes a thread context and an executor for each request, and runs its
+middleware through them. The job routes need none of that: their views are async, their database
+work runs on threads of its own (``genie.core.coalesce``), and only a view that waits listens for
+the caller's disconnect. See docs/adr for the measurement.
+"""
+
+import asyncio
+import contextlib
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.urls import Resolver404, get_resolver
+
+from genie.core import api, errors
+
+logger = logging.getLogger(__name__)
+
+Scope: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
+Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class LeanRequest(ASGIRequest):
+    """A request with its body in memory, that can tell when its caller has gone."""
+
+    def __init__(self, scope: Scope, body: bytes, receive: Receive) -> None:
+        super().__init__(scope, io.BytesIO(body))
+        self._body = body
+        self._receive = receive
+        self.request_id = api.new_request_id()
+
+    async def disconnected(self) -> None:
+        """Return once the caller has gone. Await it from one place at a time."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+class EventStream(HttpResponseBase):
+    """A ``text/event-stream`` answer: an iterator of frames, closed when the caller goes.
+
+    ``on_disconnect`` runs when the caller went before the last frame, ``on_close`` always: a
+    generator that was never started does not run its own ``finally``.
+    """
+
+    streaming = True
+
+    def __init__(
+        self,
+        frames: AsyncIterator[bytes],
+        *,
+        on_disconnect: Callable[[], Awaitable[None]] | None = None,
+        on_close: Callable[[], None],
+    ) -> None:
+        super().__init__(content_type="text/event-stream; charset=utf-8")
+        self.headers["X-Accel-Buffering"] = "no"  # a proxy must not collect frames
+        self.frames = frames
+        self.on_disconnect = on_disconnect
+        self.on_close = on_close
+
+
+View: TypeAlias = Callable[..., Awaitable[HttpResponseBase]]
+
+
+class LeanHandler:
+    """Serves the async views of one URL configuration.
+
+    Args:
+        urlconf: Dotted name of the routes.
+        body_limit: The most bytes of a request body, for each path.
+        render: Turns an error of the tree into an answer in the facade's envelope.
+    """
+
+    def __init__(
+        self,
+        urlconf: str,
+        *,
+        body_limit: Callable[[str], int],
+        render: Callable[[HttpRequest, errors.GenieError], HttpResponse] | None = None,
+    ) -> None:
+        self._resolver = get_resolver(urlconf)
+        self._body_limit = body_limit
+        self._render = render or _render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            body, too_large = await _read_body(receive, self._body_limit(scope["path"]))
+        except _Gone:
+            return
+        request = LeanRequest(scope, body, receive)
+        response = await self._respond(request, too_large=too_large)
+        response.headers["X-Request-Id"] = request.request_id
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault(
+            "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"
+        )
+        await _send(response, request, send)
+
+    async def _respond(self, request: LeanRequest, *, too_large: bool) -> HttpResponseBase:
+        try:
+            if too_large:
+                limit = self._body_limit(request.path)
+                raise errors.PayloadTooLarge(
+                    f"The body is larger than the {limit} bytes of this route."
+                )
+            try:
+                match = self._resolver.resolve(request.path_info)
+            except (Resolver404, UnicodeError):
+                raise errors.NotFound(
+                    f"There is no route {request.method} {request.path[:200]}."
+                ) from None
+            return await match.func(request, *match.args, **match.kwargs)
+        except Exception as error:
+            # The boundary of a request: whatever is raised becomes one envelope, and a defect a log line.
+            translated = api.translate(error, method=request.method or "")
+            if isinstance(translated, errors.InternalError):
+                logger.exception("A request failed", extra={"request_id": request.request_id})
+            return self._render(request, translated)
+
+
+def routes(**methods: View) -> View:
+    """Return one view that dispatches by method, answers HEAD like GET and refuses the others."""
+    allowed = sorted(methods)
+
+    async def dispatch(request: HttpRequest, **kwargs: object) -> HttpResponseBase:
+        method = "GET" if request.method == "HEAD" and "GET" in methods else request.method or ""
+        view = methods.get(method)
+        if view is None:
+            raise errors.MethodNotAllowed(method, allowed)
+        return await view(request, **kwargs)
+
+    return dispatch
+
+
+class _Gone(Exception):  # noqa: N818 - not an error: the caller left before its body was complete
+    pass
+
+
+async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
+    """Return the body and whether it is over the limit; what is over is read and dropped."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _Gone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return (body, False) if len(body) <= limit else (b"", True)
+    parts, size = [body], len(body)
+    while message.get("more_body") and size <= limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    return (b"".join(parts), False) if size <= limit else (b"", True)
+
+
+def _render(request: HttpRequest, error: errors.GenieError) -> HttpResponse:
+    return JsonResponse(error.body(), status=error.http_status, headers=error.headers)
+
+
+async def _send(response: HttpResponseBase, request: LeanRequest, send: Send) -> None:
+    if isinstance(response, EventStream):
+        await _send_stream(response, request, send)
+        return
+    content = (
+        b""
+        if request.method == "HEAD" or not isinstance(response, HttpResponse)
+        else response.content
+    )
+    response.headers.setdefault("Content-Length", str(len(content)))
+    await send(_start(response))
+    await send({"type": "http.response.body", "body": content})
+    response.close()
+
+
+async def _send_stream(response: EventStream, request: LeanRequest, send: Send) -> None:
+    """Send frames until they end or the caller goes; then close the iterator either way."""
+    sending = asyncio.ensure_future(_send_frames(response, send))
+    gone = asyncio.ensure_future(request.disconnected())
+    try:
+        await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+        left_early = not sending.done()
+    finally:
+        for task in (sending, gone):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await task
+        response.on_close()
+    if left_early and response.on_disconnect is not None:
+        await response.on_disconnect()
+
+
+async def _send_frames(response: EventStream, send: Send) -> None:
+    await send(_start(response))
+    async with contextlib.aclosing(response.frames) as frames:  # type: ignore[type-var] # views give generators
+        async for frame in frames:
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _start(response: HttpResponseBase) -> dict[str, Any]:
+    headers = [
+        (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
+    ]
+    headers += [
+        (b"set-cookie", cookie.OutputString().encode("ascii"))
+        for cookie in response.cookies.values()
+    ]
+    return {"type": "http.response.start", "status": response.status_code, "headers": headers}

@@ -1,0 +1,17 @@
+"""Counters that several parts report to; scraping them arrives with the monitoring pages."""
+
+from prometheus_client import Counter
+
+rate_limit_failed_open = Counter(
+    "genie_rate_limit_failed_open_total", "Requests admitted unlimited because Redis did not answer"
+)
+ticket_send_failed = Counter(
+    "genie_ticket_send_failed_total",
+    "Tickets that the broker did not take; the sweep sends them again",
+    ["queue"],
+)
+stream_write_failed = Counter(
+    "genie_stream_write_failed_total",
+    "Stream writes that Redis did not take; readers fall back to the row",
+)
+fenced = Counter("genie_fenced_total", "Writes of a ghost attempt that were refused", ["what"])

@@ -1,0 +1,212 @@
+"""The one settings module: every value comes from the environment through ``genie.core.env``.
+
+Where `make up` runs the embedded system, its state directory supplies whatever the environment
+does not, so that a command in a second terminal needs nothing exported. In production
+(``GENIE_ENVIRONMENT=production``, the default) no secret has a default.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+from psycopg.conninfo import conninfo_to_dict
+
+from genie.core import env
+from genie.standalone import state
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+for _name, _value in state.load_environment(BASE_DIR).items():
+    os.environ.setdefault(_name, _value)
+
+# --- Core -----------------------------------------------------------------------------------------
+ENVIRONMENT = env.text("GENIE_ENVIRONMENT", "production")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = False  # errors are JSON in every environment; a trace belongs in the log
+SECRET_KEY = env.text("GENIE_SECRET_KEY")
+ALLOWED_HOSTS = env.words("GENIE_ALLOWED_HOSTS", "" if PRODUCTION else "*")
+ROOT_URLCONF = "genie.urls"
+ASGI_APPLICATION = "genie.asgi.application"
+APPEND_SLASH = False  # a POST is never redirected
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "tenants.User"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_celery_results",
+    "genie.core",
+    "genie.tenants",
+    "webhooks",
+    "budgets",
+    "inference",
+    "jobs",
+]
+
+# These serve the admin and the management API. The job routes run on genie.asgi's own handler.
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "genie.core.middleware.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+def _database() -> dict[str, Any]:
+    """Return Django's DATABASES entry for ``DATABASE_URL`` (any libpq URL, a socket too)."""
+    parts = conninfo_to_dict(env.text("DATABASE_URL"))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", ""),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+        # Threads of ours keep their connection; request threads give theirs back to the pool.
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "pool": {"min_size": 0, "max_size": env.integer("GENIE_DB_POOL", 12), "timeout": 2},
+            # Values travel apart from the statement, so none shows in pg_stat_activity or its log.
+            "server_side_binding": True,
+            "prepare_threshold": 5,
+            "connect_timeout": 2,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20000,
+            # A dead client's locks end, and a hot row is an error rather than a queue.
+            "options": (
+                "-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=30s"
+                " -c timezone=UTC"
+            ),
+            **{
+                name: value
+                for name, value in parts.items()
+                if name not in ("options", "connect_timeout")
+            },
+        },
+    }
+
+
+DATABASES = {"default": _database()}
+
+# --- Redis and Celery -----------------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL")
+GENIE_BROKER_URL = env.text("GENIE_BROKER_URL", REDIS_URL)
+DJANGO_CELERY_RESULTS_TASK_ID_MAX_LENGTH = 191
+
+# --- REST framework: the management API -----------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "genie.tenants.authentication.KeyAuthentication",
+        "genie.tenants.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "genie.core.api.exception_handler",
+    "STRICT_JSON": True,
+}
+
+# --- HTTP safety ----------------------------------------------------------------------------------
+CSRF_FAILURE_VIEW = "genie.core.api.csrf_failure"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 28_800
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("GENIE_HTTPS", default=PRODUCTION)
+CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS")
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if env.boolean("GENIE_HTTPS", default=PRODUCTION) else 0
+# The proxy in front redirects pages to https and refuses plain-http posts; here nothing redirects.
+SECURE_SSL_REDIRECT = False
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+
+# --- Genie ----------------------------------------------------------------------------------------
+GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")
+GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
+GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
+GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
+GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")
+# Opens private ranges, plain http and every port to outbound HTTP. For development only.
+GENIE_OUTBOUND_DEVELOPMENT = env.boolean("GENIE_OUTBOUND_DEVELOPMENT", default=False)
+GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
+
+# Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.
+GENIE_LEASE_S = env.seconds("GENIE_LEASE_S", 30)
+GENIE_HEARTBEAT_S = env.seconds("GENIE_HEARTBEAT_S", 10)
+GENIE_SWEEP_INTERVAL_S = env.seconds("GENIE_SWEEP_INTERVAL_S", 2)
+GENIE_TICKET_AGE_S = env.seconds("GENIE_TICKET_AGE_S", 5)  # a job queued longer gets another ticket
+GENIE_MAX_ATTEMPTS = env.integer("GENIE_MAX_ATTEMPTS", 5, minimum=1)
+GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)
+GENIE_NO_WORKER_S = env.seconds("GENIE_NO_WORKER_S", 30)
+GENIE_DRAIN_S = env.seconds("GENIE_DRAIN_S", 45)
+GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for longer: queue-timeout
+GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
+GENIE_STREAM_TTL_S = env.seconds("GENIE_STREAM_TTL_S", 3600)  # Redis keeps an ended job's stream
+GENIE_PING_S = env.seconds("GENIE_PING_S", 15)  # a silent SSE answer gets a comment
+GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
+GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)
+GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)  # maintenance outcomes in the admin
+GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)  # ended webhook deliveries
+
+# --- Logging: one JSON object a line, secrets redacted --------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "genie.core.logs.Redact"}},
+    "formatters": {"json": {"()": "genie.core.logs.JsonFormatter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["redact"]}
+    },
+    "root": {"handlers": ["stderr"], "level": env.text("GENIE_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": False},  # the proxy in front keeps that log
+    },
+}

@@ -1,0 +1,102 @@
+"""`make up` and `make down`: run the system in the foreground, and stop it from elsewhere."""
+
+import os
+import threading
+from pathlib import Path
+
+import psutil
+
+from genie.standalone import first_run, signals, state, system
+from genie.standalone.console import Console
+from genie.standalone.errors import StandaloneError
+from genie.standalone.runfile import RunFile
+from genie.standalone.system import Options, System
+
+STOP_LIMIT_S = 180.0  # longer than the workers' drain and PostgreSQL's shutdown together
+CURL = """\
+curl {base_url}/v1/chat/completions \\
+  -H "Authorization: Bearer {api_key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{{"model": "lite", "messages": [{{"role": "user", "content": "{question}"}}]}}'"""
+
+
+def serve(options: Options, console: Console) -> None:
+    """Start everything, show the first jobs, and serve until a signal asks to stop.
+
+    Raises:
+        StandaloneError: why it could not be started, in one sentence.
+    """
+    hurry = threading.Event()
+    console.heading(f"Genie is starting (state: {options.state_dir})")
+    with signals.stopping(hurry) as stop:
+        try:
+            with system.running(options, console, hurry=hurry) as running:
+                stop.on_request = lambda: console.line("\nStopping (again to stop at once) ...")
+                _show(running, console)
+                threading.Event().wait()
+        except signals.StopRequested:
+            console.line("Stopped. The data is kept: the next `make up` finds it again.")
+        except OSError as error:
+            raise StandaloneError(explain(error)) from error
+
+
+def stop(path: Path, console: Console) -> None:
+    """Stop the system that runs on a state directory and wait until it has gone.
+
+    Raises:
+        StandaloneError: it may not be signalled, or does not end.
+    """
+    owner = state.read_owner(path)
+    if owner is None:
+        console.line(f"Genie is not running on {path}.")
+        return
+    try:
+        process = psutil.Process(owner.pid)
+        with console.step(f"Genie on {path} (process {owner.pid}) stopped"):
+            process.terminate()
+            process.wait(STOP_LIMIT_S)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied as error:
+        raise StandaloneError(f"Process {owner.pid} belongs to another user.") from error
+    except psutil.TimeoutExpired as error:
+        raise StandaloneError(
+            f"Process {owner.pid} has not ended after {STOP_LIMIT_S:g} s; its logs are in "
+            f"{path / 'logs'}."
+        ) from error
+
+
+def explain(error: OSError) -> str:
+    """Return one sentence about a failure to read or write."""
+    where = f" ({error.filename})" if error.filename else ""
+    reason = error.strerror or os.strerror(error.errno or 0)
+    return f"Genie could not go on: {reason}{where}; make it possible, then run `make up` again."
+
+
+def _show(running: System, console: Console) -> None:
+    run = running.run
+    if run is None:
+        return
+    secret = running.secrets["webhook_secret"]
+    if not first_run.run(running.client, console, webhook_secret=secret):
+        console.problem(f"Genie runs, but a first job failed; the logs are in {running.state.logs}")
+    _print_facts(run, running.state.path, console)
+
+
+def _print_facts(run: RunFile, directory: Path, console: Console) -> None:
+    console.heading("Genie is running")
+    password = run.admin_password or "as its owner set it"
+    console.facts(
+        [
+            ("API", f"{run.base_url}/v1"),
+            ("key", run.api_key),
+            ("admin", f"{run.admin_url} (user {run.admin_user}, password {password})"),
+            ("Flower", run.flower_url),
+            ("logs", str(directory / "logs")),
+            ("details", str(directory / "run.json")),
+        ]
+    )
+    console.line()
+    question = first_run.QUESTIONS[0]
+    console.line(CURL.format(base_url=run.base_url, api_key=run.api_key, question=question))
+    console.line("\nPress Ctrl-C to stop.")

@@ -1,0 +1,44 @@
+"""`manage.py workers`: one supervised Celery worker per topology entry, on this machine."""
+
+import secrets
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from genie.standalone import requirements, signals, stack, topology
+from genie.standalone.console import Console
+from genie.standalone.supervisor import Supervisor
+
+
+def serve(
+    *,
+    base_dir: Path,
+    topology_file: Path,
+    models_file: Path,
+    env: Mapping[str, str],
+    console: Console,
+) -> None:
+    """Run the workers until a signal asks to stop, then drain them.
+
+    They write where we write, so that a service manager collects their logs.
+
+    Raises:
+        StandaloneError: the topology is not usable, or a library is missing.
+    """
+    entries = topology.load(topology_file)
+    requirements.check_inference(requirements.read_models(models_file))
+    hurry = threading.Event()
+    supervisor = Supervisor(marker=secrets.token_hex(8), say=console.problem, hurry=hurry)
+    layout = stack.Layout(base_dir=base_dir, env=env, logs=None)
+    with signals.stopping(hurry) as stop:
+        stop.on_request = lambda: console.line("Draining the workers (again to stop at once) ...")
+        try:
+            for entry in entries:
+                supervisor.start(stack.worker(layout, entry))
+                console.line(f"worker {entry.name} serves {', '.join(entry.queues)}")
+            threading.Event().wait()
+        except signals.StopRequested:
+            console.line("Stopped.")
+        finally:
+            for name in supervisor.stop_all():
+                console.problem(f"{name} did not stop in time and was killed")

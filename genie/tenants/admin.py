@@ -1,0 +1,85 @@
+# ruff: noqa: ARG002 - Django fixes the signatures of these methods
+"""The admin pages of identity. Keys are made by the API and the command line, and revoked here."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from genie.tenants import services
+from genie.tenants.models import ApiKey, Application, Member, Organization, User
+
+admin.site.register(User, UserAdmin)
+
+
+@admin.register(Organization)
+class OrganizationAdmin(admin.ModelAdmin[Organization]):
+    """Organisations; a slug is part of keys in use, so it is set once."""
+
+    list_display = ["slug", "name", "is_free_tier", "created_at"]
+    search_fields = ["slug", "name"]
+    ordering = ["slug"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["slug"] if obj else []
+
+
+@admin.register(Application)
+class ApplicationAdmin(admin.ModelAdmin[Application]):
+    """Applications; one stays in its organisation."""
+
+    list_display = ["name", "organization", "created_at"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "organization__slug"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["organization"] if obj else []
+
+
+@admin.register(Member)
+class MemberAdmin(admin.ModelAdmin[Member]):
+    """Members; only the role of one changes."""
+
+    list_display = ["user", "organization", "role", "created_at"]
+    list_select_related = ["user", "organization"]
+    list_filter = ["role"]
+    search_fields = ["user__username", "organization__slug"]
+    autocomplete_fields = ["user"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["organization", "user"] if obj else []
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+    """Keys, to look at and to revoke; neither the secret nor its digest is shown."""
+
+    list_display = ["name", "organization", "member", "created_at", "last_used_at", "revoked_at"]
+    list_select_related = ["organization", "member__user"]
+    list_filter = ["revoked_at"]
+    search_fields = ["name", "organization__slug", "=id"]
+    ordering = ["-id"]
+    actions = ["revoke"]
+    exclude = ["digest"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change keys may revoke them, though nothing else of a key can be changed."""
+        return super().has_change_permission(request)
+
+    @admin.action(description="Revoke the selected keys, for good", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """End keys; they are refused from the next request on."""
+        keys = list(queryset.values_list("organization_id", "id"))
+        ended = sum(services.revoke_key(organization, key) for organization, key in keys)
+        self.message_user(request, f"{ended} of {len(keys)} keys revoked; the others were before.")

@@ -1,0 +1,155 @@
+"""Reads of identity. Every read is fresh: nothing here is cached, so a revocation acts at once."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from genie.core import ids
+from genie.tenants import scopes
+from genie.tenants.models import ApiKey, Application, Member, Organization
+from genie.tenants.principal import Principal
+from genie.tenants.scopes import Role
+
+# One statement whatever the size of the batch: it runs once for all requests that arrive together.
+_BY_DIGEST = """
+SELECT k.digest, k.id, o.id, o.slug, o.is_free_tier, k.application_id, k.member_id, m.user_id,
+       k.scopes, k.allowed_models, k.allowed_cidrs, k.rate_limit_rpm, k.rate_limit_rpd,
+       k.last_used_at IS NULL OR k.last_used_at < genie_now() - interval '1 minute'
+  FROM tenants_api_key k
+  JOIN tenants_organization o ON o.id = k.organization_id
+  LEFT JOIN tenants_member m ON m.id = k.member_id
+  LEFT JOIN tenants_user u ON u.id = m.user_id
+ WHERE k.digest = ANY(%s::bytea[])
+   AND k.revoked_at IS NULL
+   AND (k.expires_at IS NULL OR k.expires_at > genie_now())
+   AND (k.member_id IS NULL OR u.is_active)
+"""
+
+_BY_USER = """
+SELECT o.id, o.slug, o.is_free_tier, m.id, m.user_id, m.role
+  FROM tenants_member m
+  JOIN tenants_organization o ON o.id = m.organization_id
+  JOIN tenants_user u ON u.id = m.user_id
+ WHERE m.user_id = %s::uuid AND u.is_active AND (%s::uuid IS NULL OR o.id = %s::uuid)
+ ORDER BY m.created_at, m.id
+ LIMIT 1
+"""
+
+
+def principals_for_digests(digests: Sequence[bytes]) -> dict[bytes, Principal]:
+    """Return the caller behind each digest of a live key.
+
+    Revoked and expired keys, and keys whose holder is inactive, are absent like unknown ones.
+    """
+    if not digests:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_DIGEST, [list(digests)])
+        return {bytes(row[0]): _key_principal(row) for row in cursor.fetchall()}
+
+
+def principals_for_candidates(batch: Sequence[tuple[bytes, ...]]) -> list[Principal | None]:
+    """Return the caller for each presented key, given its digests under every accepted pepper.
+
+    The order is kept, so this is the batch function of a coalescer.
+    """
+    found = principals_for_digests([digest for digests in batch for digest in digests])
+    return [
+        next((found[digest] for digest in digests if digest in found), None) for digests in batch
+    ]
+
+
+def principal_for_user(
+    user_id: uuid.UUID, *, organization_id: uuid.UUID | None = None
+) -> Principal | None:
+    """Return an active user as a caller in one organisation; by default the oldest membership's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_USER, [user_id, organization_id, organization_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    organization, slug, is_free_tier, member_id, user, role = row
+    return Principal(
+        organization_id=organization,
+        organization_slug=slug,
+        is_free_tier=is_free_tier,
+        member_id=member_id,
+        user_id=user,
+        role=Role(role),
+        scopes=scopes.of_role(Role(role)),
+    )
+
+
+def organization(reference: str) -> Organization | None:
+    """Return the organisation with this UUID or slug, or None, also for a malformed reference."""
+    identifier = _uuid(reference)
+    if identifier is not None:
+        return Organization.objects.filter(id=identifier).first()
+    if not reference.isascii() or "\0" in reference:
+        return None
+    return Organization.objects.filter(slug=reference).first()
+
+
+def application(organization_id: uuid.UUID, reference: str) -> Application | None:
+    """Return the organisation's application with this UUID or name, or None."""
+    mine = Application.objects.filter(organization_id=organization_id)
+    identifier = _uuid(reference)
+    by_id = mine.filter(id=identifier).first() if identifier else None
+    return by_id or mine.filter(name=reference).first()
+
+
+def member(organization_id: uuid.UUID, username: str) -> Member | None:
+    """Return the organisation's member with this user name, with its user, or None."""
+    mine = Member.objects.filter(organization_id=organization_id)
+    return mine.select_related("user").filter(user__username=username).first()
+
+
+def api_keys(
+    organization_id: uuid.UUID, *, limit: int, before: uuid.UUID | None = None
+) -> list[ApiKey]:
+    """Return a page of an organisation's keys, newest first, revoked ones too.
+
+    Args:
+        organization_id: Whose keys.
+        limit: The most rows.
+        before: The last key of the page before.
+    """
+    mine = ApiKey.objects.filter(organization_id=organization_id)
+    if before is not None:
+        mine = mine.filter(id__lt=before)
+    return list(mine.select_related("organization", "member").order_by("-id")[:limit])
+
+
+def api_key(reference: str) -> ApiKey | None:
+    """Return any organisation's key by its UUID, for operators, or None."""
+    identifier = _uuid(reference)
+    if identifier is None:
+        return None
+    return ApiKey.objects.select_related("organization").filter(id=identifier).first()
+
+
+def _key_principal(row: tuple[Any, ...]) -> Principal:
+    (_, key_id, organization_id, slug, is_free_tier, application_id, member_id, user_id) = row[:8]
+    key_scopes, models, cidrs, rpm, rpd, use_is_unrecorded = row[8:]
+    return Principal(
+        organization_id=organization_id,
+        organization_slug=slug,
+        is_free_tier=is_free_tier,
+        application_id=application_id,
+        member_id=member_id,
+        user_id=user_id,
+        key_id=key_id,
+        scopes=frozenset(key_scopes),
+        allowed_models=tuple(models),
+        allowed_cidrs=tuple(cidrs),
+        rpm=rpm,
+        rpd=rpd,
+        use_is_unrecorded=use_is_unrecorded,
+    )
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    """Return the id in its 36-character spelling; a slug is never taken for one."""
+    return ids.parse(text) if len(text) == 36 else None

@@ -1,0 +1,154 @@
+"""Composes dialogues out of exchanges, for training and for held-out evaluation."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+
+from inference.backends.tiny import split, words
+from inference.backends.tiny.dialogue import Dialogue, Exchange, Kind, Message
+from inference.backends.tiny.kinds import arithmetic, copying, facts, listing, smalltalk, tools, unknown
+
+# Shares of the exchanges in training: what is hard to learn comes more often.
+WEIGHTS: Mapping[Kind, int] = {
+    Kind.GREETING: 8,
+    Kind.NAME: 10,
+    Kind.ARITHMETIC: 26,
+    Kind.CAPITAL: 16,
+    Kind.OPPOSITE: 13,
+    Kind.CALENDAR: 8,
+    Kind.ECHO: 15,
+    Kind.JSON: 8,
+    Kind.LISTING: 4,
+    Kind.TOOLS: 6,
+    Kind.UNKNOWN: 20,
+}
+_LONG_CONVERSATION = 0.012
+_LONG_TEXT = 0.012
+_LONGEST_TEXT = 0.05  # of the long texts
+_SYSTEM_PROMPT = 0.3
+_USELESS_TOOLS = 0.02
+
+Maker = Callable[[random.Random], Exchange]
+_MAKERS: Mapping[Kind, Maker] = {
+    Kind.GREETING: smalltalk.greeting,
+    Kind.ARITHMETIC: arithmetic.arithmetic,
+    Kind.CAPITAL: facts.capital,
+    Kind.OPPOSITE: facts.opposite,
+    Kind.CALENDAR: facts.calendar,
+    Kind.ECHO: copying.echo,
+    Kind.JSON: copying.json_from_sentence,
+    Kind.LISTING: listing.listing,
+    Kind.UNKNOWN: unknown.unknown,
+}
+
+
+def training_dialogues(count: int, *, seed: int) -> Iterator[Dialogue]:
+    """Yield dialogues none of whose prompts is held out."""
+    rng = random.Random(f"train:{seed}")  # noqa: S311 - reproducible data, not a secret
+    made = 0
+    while made < count:
+        dialogue = _dialogue(rng)
+        if not any(split.is_held_out(prompt) for prompt in dialogue.prompts):
+            made += 1
+            yield dialogue
+
+
+def held_out_dialogues(kind: Kind, count: int, *, seed: int) -> Iterator[Dialogue]:
+    """Yield dialogues whose last prompt is held out, each different, and asks for `kind`."""
+    rng = random.Random(f"held-out:{kind}:{seed}")  # noqa: S311 - reproducible data, not a secret
+    seen: set[str] = set()
+    while len(seen) < count:
+        dialogue = _of_kind(rng, kind)
+        prompt = dialogue.prompts[-1]
+        if prompt not in seen and split.is_held_out(prompt):
+            seen.add(prompt)
+            yield dialogue
+
+
+def _dialogue(rng: random.Random) -> Dialogue:
+    draw = rng.random()
+    if draw < _LONG_TEXT:
+        return _with_long_text(rng)
+    if draw < _LONG_TEXT + _LONG_CONVERSATION:
+        return _conversation(rng, turns=rng.randint(8, 30), last=_any_kind(rng))
+    return _of_kind(rng, _any_kind(rng))
+
+
+def _any_kind(rng: random.Random) -> Kind:
+    return rng.choices(list(WEIGHTS), weights=list(WEIGHTS.values()))[0]
+
+
+def _of_kind(rng: random.Random, kind: Kind) -> Dialogue:
+    if kind is Kind.TOOLS:
+        return _with_system(rng, tools.tools(rng))
+    return _conversation(rng, turns=rng.choice((1, 1, 1, 1, 2, 2, 3, 4)), last=kind)
+
+
+def _conversation(rng: random.Random, *, turns: int, last: Kind) -> Dialogue:
+    kinds = [_any_kind(rng) for _ in range(turns - 1)] + [last]
+    name: str | None = None
+    messages: list[Message] = []
+    for kind in kinds:
+        exchanges, name = _exchanges(rng, kind if kind is not Kind.TOOLS else Kind.ECHO, name)
+        for exchange in exchanges:
+            messages.append({"role": "user", "content": exchange.prompt})
+            messages.append({"role": "assistant", "content": exchange.answer})
+    offered = tools.offered_tools(rng) if rng.random() < _USELESS_TOOLS else ()
+    return _with_system(rng, Dialogue(kind=last, messages=tuple(messages), tools=offered))
+
+
+def _exchanges(
+    rng: random.Random, kind: Kind, name: str | None
+) -> tuple[tuple[Exchange, ...], str | None]:
+    if kind is Kind.NAME:
+        return _about_names(rng, name)
+    if kind is Kind.CAPITAL and rng.random() < 0.12:
+        return facts.capital_then_another(rng), name
+    return (_MAKERS[kind](rng),), name
+
+
+def _about_names(
+    rng: random.Random, name: str | None
+) -> tuple[tuple[Exchange, ...], str | None]:
+    draw = rng.random()
+    if draw < 0.12:
+        exchange = smalltalk.tell_and_ask_name(rng)
+        return (exchange,), exchange.answer.removeprefix("Your name is ").removesuffix(".")
+    if name is not None and draw < 0.75:
+        return (smalltalk.ask_name(rng, name),), name
+    if draw < 0.24:
+        return (smalltalk.ask_name(rng, name),), name
+    told = words.person(rng)
+    first = smalltalk.tell_name(rng, told)
+    if draw < 0.55:
+        return (first,), told
+    between = tuple(
+        _MAKERS[rng.choice(list(_MAKERS))](rng) for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))
+    )
+    return (first, *between, smalltalk.ask_name(rng, told)), told
+
+
+def _with_long_text(rng: random.Random) -> Dialogue:
+    longest = 170 if rng.random() < _LONGEST_TEXT else 45
+    exchange = unknown.long_unknown(rng, sentences=rng.randint(4, longest))
+    messages: list[Message] = [
+        {"role": "user", "content": exchange.prompt},
+        {"role": "assistant", "content": exchange.answer},
+    ]
+    if rng.random() < 0.5:
+        after = _MAKERS[rng.choice(list(_MAKERS))](rng)
+        messages += [
+            {"role": "user", "content": after.prompt},
+            {"role": "assistant", "content": after.answer},
+        ]
+    return _with_system(rng, Dialogue(kind=exchange.kind, messages=tuple(messages)))
+
+
+def _with_system(rng: random.Random, dialogue: Dialogue) -> Dialogue:
+    if rng.random() >= _SYSTEM_PROMPT:
+        return dialogue
+    prompts: list[str] = words.table("systems")["prompts"]
+    text = rng.choice(prompts)
+    if rng.random() < 0.2:
+        text += " " + rng.choice(prompts)
+    system: Message = {"role": "system", "content": text}
+    return Dialogue(kind=dialogue.kind, messages=(system, *dialogue.messages), tools=dialogue.tools)

@@ -1,0 +1,147 @@
+"""Chat with transformers: many requests in one running batch, joined and left at any step."""
+
+import gc
+import logging
+import time
+from typing import Any
+
+import transformers
+
+from inference.backends import caching, loading
+from inference.backends.chats import Chat
+from inference.backends.dispatching import Dispatcher
+from inference.backends.managing import BatchManager, start_manager
+from inference.batching import Admission
+from inference.errors import EngineClosed, InferenceError, InputRejected
+from inference.ports import Handle, Listener
+from inference.specs import ModelSpec
+from inference.tokenization import PromptTokenizer
+from inference.types import ChatRequest, Request, Usage
+
+logger = logging.getLogger(__name__)
+
+CAPABILITIES = frozenset({"stream", "stop", "seed", "penalties", "min_tokens"})
+
+
+class ChatBackend:
+    """One causal language model in this process."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self._spec = spec
+        self._tokenizer: PromptTokenizer | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._manager: BatchManager | None = None
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do beyond plain generation."""
+        return CAPABILITIES
+
+    def load(self) -> None:
+        """Bring the model into memory and start its batch.
+
+        Raises:
+            ModelLoadFailed: with a message that a caller may see.
+            OutOfMemory: there is no room for the model or its cache.
+        """
+        loading.guarded(self._spec, self._load)
+
+    def submit(self, request: Request, listener: Listener) -> Handle:
+        """Queue a request; whatever is wrong with it reaches on_done."""
+        if self._dispatcher is None or self._tokenizer is None:
+            return _refused(listener, EngineClosed())
+        try:
+            prompt_ids = self._checked_prompt(request, self._tokenizer)
+        except InferenceError as error:
+            return _refused(listener, error)
+        chat = Chat(
+            request,  # type: ignore[arg-type]  # _checked_prompt refuses any other kind
+            listener,
+            prompt_ids=prompt_ids,
+            tokenizer=self._tokenizer.raw,
+            on_cancel=self._dispatcher.cancel,
+        )
+        self._dispatcher.submit(chat)
+        return chat
+
+    def close(self, *, timeout_s: float) -> None:
+        """End what still runs with EngineClosed, stop both threads, and free the memory."""
+        deadline = time.monotonic() + timeout_s
+        if self._dispatcher is not None:
+            self._dispatcher.close(timeout_s=timeout_s)
+        if self._manager is not None:
+            self._manager.stop(timeout_s=max(0.1, deadline - time.monotonic()))
+        self._manager = None
+        gc.collect()
+
+    def last_step_at(self) -> float:
+        """Return when the model last stepped, or now if there is nothing to do."""
+        return time.monotonic() if self._dispatcher is None else self._dispatcher.last_step_at()
+
+    def running(self) -> int:
+        """Return how many requests have not ended."""
+        return 0 if self._dispatcher is None else self._dispatcher.running()
+
+    def is_healthy(self) -> bool:
+        """Tell whether a new request could succeed without loading the model again."""
+        return self._dispatcher is not None and self._dispatcher.is_healthy()
+
+    def _load(self) -> None:
+        loading.set_threads(self._spec)
+        directory = loading.fetch(self._spec)
+        tokenizer = loading.open_tokenizer(self._spec, directory)
+        model = loading.open_model(self._spec, transformers.AutoModelForCausalLM, directory)
+        end_ids = _end_ids(model, tokenizer)
+        budget = caching.budget_for(self._spec, model)
+        dispatcher = Dispatcher(admission=Admission(budget), end_ids=end_ids)
+        self._manager = start_manager(
+            model,
+            spec=self._spec,
+            budget=budget,
+            end_ids=end_ids,
+            deliver=dispatcher.deliver,
+            on_step=dispatcher.stepped,
+        )
+        dispatcher.start(self._manager)
+        self._tokenizer, self._dispatcher = tokenizer, dispatcher
+        logger.info(
+            "model %s: %s, %s, %d slots, %d cache tokens",
+            self._spec.id, model.device, model.dtype, budget.slots, budget.tokens,
+        )  # fmt: skip
+
+    def _checked_prompt(self, request: Request, tokenizer: PromptTokenizer) -> list[int]:
+        if not isinstance(request, ChatRequest):
+            raise InputRejected(f"Model {self._spec.id} answers chats only.", field="model")
+        prompt_ids = tokenizer.chat_ids(request.messages)
+        wanted, limit = request.sampling.max_tokens, self._spec.context_tokens
+        if not prompt_ids:
+            raise InputRejected("The messages are empty.", field="messages")
+        if len(prompt_ids) + wanted > limit:
+            raise InputRejected(
+                f"The prompt has {len(prompt_ids)} tokens and max_tokens is {wanted}; together "
+                f"they must not be more than {limit}, the context of model {self._spec.id}.",
+                field="messages",
+            )
+        return prompt_ids
+
+
+class _Ended:
+    """The handle of a request that ended before it began."""
+
+    usage = Usage()
+
+    def cancel(self) -> None:
+        """Do nothing: it has ended."""
+
+
+def _refused(listener: Listener, error: InferenceError) -> Handle:
+    listener.on_done(error, usage=Usage())
+    return _Ended()
+
+
+def _end_ids(model: Any, tokenizer: PromptTokenizer) -> frozenset[int]:
+    """Return the tokens that end a turn: those of the generation config and the tokenizer's own."""
+    configured = model.generation_config.eos_token_id
+    ids = set(configured if isinstance(configured, list) else [configured])
+    ids.add(tokenizer.end_of_text_id)
+    return frozenset(number for number in ids if number is not None and number >= 0)

@@ -1,0 +1,236 @@
+"""Reads models.toml into specs, and names every mistake in it: file, model, key, what to do."""
+
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from inference.errors import RegistryError
+from inference.specs import ModelSpec, Price
+from inference.types import Modality
+
+MICROCREDITS_PER_CREDIT = 1_000_000
+
+_T = TypeVar("_T")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+# Only these are paths; "name/name" is a hub id. So what a source means never depends on which
+# directories happen to exist.
+_PATH_PREFIXES = ("./", "../", "/")
+
+
+class _MistakeError(Exception):
+    """The value of one key is wrong."""
+
+
+def read_models(path: Path, *, backends: Collection[tuple[str, Modality]]) -> list[ModelSpec]:
+    """Return the models of the file, in its order.
+
+    Raises:
+        RegistryError: with one sentence for each mistake.
+    """
+    tables, problems = _tables(path)
+    specs = []
+    for number, table in enumerate(tables, start=1):
+        keys = _Keys(table)
+        specs.append(_read_model(keys, directory=path.parent.resolve(), backends=backends))
+        name = table.get("id", f"number {number}")
+        problems += [f"{path}: model {name}: {problem}" for problem in keys.problems]
+    if not problems:
+        problems = [f"{path}: {problem}" for problem in _shared_names(specs)]
+    if problems:
+        raise RegistryError(problems)
+    return specs
+
+
+def _tables(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); set GENIE_MODELS_FILE to a models file."
+        raise RegistryError([f"{path}: {problem}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RegistryError([f"{path}: is not valid TOML: {error}."]) from error
+    tables = document.pop("models", None)
+    problems = [f"{path}: unknown key {key!r}; only [[models]] is known." for key in document]
+    if not tables or not isinstance(tables, list) or not isinstance(tables[0], dict):
+        raise RegistryError([*problems, f"{path}: has no [[models]] table; add one per model."])
+    return tables, problems
+
+
+class _Keys:
+    """Takes keys out of one table, and collects what is wrong instead of raising at the first."""
+
+    def __init__(self, table: Mapping[str, Any], *, prefix: str = "") -> None:
+        self._left = dict(table)
+        self._prefix = prefix
+        self.problems: list[str] = []
+
+    def take(self, key: str, read: Callable[[Any], _T], default: _T | None = None) -> _T:
+        """Return the key's value; a wrong one is noted, and then the return value is useless."""
+        if key not in self._left:
+            if default is None:
+                self.problems.append(f"{self._prefix}{key} is missing.")
+            return default  # type: ignore[return-value]  # never used: problems stop the reading
+        value = self._left.pop(key)
+        try:
+            return read(value)
+        except _MistakeError as mistake:
+            self.problems.append(f"{self._prefix}{key} is {_shown(value)}; {mistake}.")
+            return default  # type: ignore[return-value]
+
+    def table(self, key: str) -> "_Keys":
+        """Return the keys of a table inside this one; report() hands its problems on."""
+        return _Keys(self.take(key, _table, {}), prefix=f"{self._prefix}{key}.")
+
+    def finish(self, *inner: "_Keys") -> None:
+        """Note the keys that nobody took, and the problems of inner tables."""
+        for keys in inner:
+            self.problems += keys.problems
+        self.problems += [f"{self._prefix}{key} is not a known key." for key in self._left]
+
+
+def _read_model(
+    keys: _Keys, *, directory: Path, backends: Collection[tuple[str, Modality]]
+) -> ModelSpec:
+    backend = keys.take("backend", _one_of({name for name, _ in backends}))
+    modality = keys.take("modality", _one_of({modality.value for _, modality in backends}))
+    is_chat = modality == Modality.CHAT.value
+    context = keys.take("context_tokens", _count)
+    most = keys.take("max_output_tokens", _count, None if is_chat else 0)
+    price = keys.table("price")
+    spec = ModelSpec(
+        id=keys.take("id", _name),
+        aliases=keys.take("aliases", _names, ()),
+        modality=Modality(modality) if modality else Modality.CHAT,
+        backend=backend,
+        source=keys.take(
+            "source", _source_under(directory), None if backend == "transformers" else ""
+        ),
+        revision=keys.take("revision", _text, "") or None,
+        context_tokens=context,
+        max_output_tokens=most,
+        default_max_tokens=keys.take("default_max_tokens", _count, most),
+        capabilities=keys.take("capabilities", _names, ()),
+        price=_read_price(price),
+        max_batch=keys.take("max_batch", _count, 1),
+        options=_plain(keys.take("options", _table, {})),
+    )
+    keys.finish(price)
+    if not keys.problems:
+        keys.problems += _contradictions(spec, backends)
+    return spec
+
+
+def _read_price(keys: _Keys) -> Price:
+    price = Price(
+        version=keys.take("version", _text),
+        prompt_microcredits_per_million=keys.take("prompt", _microcredits),
+        completion_microcredits_per_million=keys.take("completion", _microcredits, 0),
+    )
+    keys.finish()
+    return price
+
+
+def _contradictions(spec: ModelSpec, backends: Collection[tuple[str, Modality]]) -> list[str]:
+    problems = []
+    if (spec.backend, spec.modality) not in backends:
+        problems.append(f"backend {spec.backend!r} cannot run modality {spec.modality.value!r}.")
+    if spec.max_output_tokens > spec.context_tokens:
+        problems.append(
+            f"max_output_tokens is {spec.max_output_tokens}; it must not be more than "
+            f"context_tokens, {spec.context_tokens}."
+        )
+    if spec.default_max_tokens > spec.max_output_tokens:
+        problems.append(
+            f"default_max_tokens is {spec.default_max_tokens}; it must not be more than "
+            f"max_output_tokens, {spec.max_output_tokens}."
+        )
+    return problems
+
+
+def _shared_names(specs: list[ModelSpec]) -> list[str]:
+    owner: dict[str, str] = {}
+    problems = []
+    for spec in specs:
+        for name in (spec.id, *spec.aliases):
+            if name in owner:
+                problems.append(
+                    f"model {spec.id}: the name {name!r} is already taken by model "
+                    f"{owner[name]}; each id and alias may occur once."
+                )
+            owner[name] = spec.id
+    return problems
+
+
+def _one_of(known: Collection[str]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in known:
+            raise _MistakeError(f"it must be one of {', '.join(sorted(known))}")
+        return str(value)
+
+    return read
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _MistakeError("it must be a text in quotes")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise _MistakeError("it must be 1 to 128 letters, digits and . _ : / - in quotes")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _MistakeError("it must be a list of names")
+    return tuple(_name(item) for item in value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise _MistakeError("it must be a whole number of at least 1")
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _MistakeError("it must be a table")
+    return value
+
+
+def _source_under(directory: Path) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value.startswith(_PATH_PREFIXES):
+            return str((directory / value).resolve())
+        if isinstance(value, str) and _HUB_ID.fullmatch(value):
+            return value
+        raise _MistakeError("it must be a directory that begins with ./ or /, or a hub id a/b")
+
+    return read
+
+
+def _microcredits(value: Any) -> int:
+    """Turn credits per million tokens into micro-credits, exactly."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
+        return int(Decimal(value) * MICROCREDITS_PER_CREDIT)
+    if type(value) is int or isinstance(value, Decimal):
+        return _microcredits(f"{value:f}")
+    raise _MistakeError("it must be credits per million tokens with at most 6 decimals, not < 0")
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with ordinary floats: decimals are for prices only."""
+    return {
+        key: float(value) if isinstance(value, Decimal) else value
+        for key, value in (options or {}).items()
+    }
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)

@@ -1,0 +1,268 @@
+"""Turns messages and texts into token ids, and counts them, without torch.
+
+Web processes count with it before a job is admitted, and backends encode with it, so both see the
+same tokens. A bound is never less than the count and runs no tokenizer.
+"""
+
+import functools
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import huggingface_hub
+import tokenizers
+
+from inference.errors import ModelLoadFailed
+from inference.specs import ModelSpec
+from inference.templates import ChatTemplate
+
+Messages = Sequence[Mapping[str, Any]]
+Inputs = Sequence[str | Sequence[int]]
+
+# Private-use characters around a control token that a caller wrote (see Note [Control tokens]).
+_OPEN, _CLOSE = "\ue0f0", "\ue0f1"
+_SPECIAL_TOKENS_OF_A_TEXT = 8  # more than any post-processor adds to one text
+_ECHO_TOKEN = re.compile(r"\s*\S+|\s+$")
+_TEMPLATE_BYTES_UNKNOWN = 1024  # head of a template that cannot be read here
+_MESSAGE_BYTES_UNKNOWN = 64
+
+
+class TokenCounter(Protocol):
+    """Counts the prompt tokens of one model."""
+
+    is_exact: bool  # False where the tokenizer is not on this machine: counts are upper bounds
+
+    def count_chat(self, messages: Messages) -> int:
+        """Return the tokens of a prompt, those of the chat template included."""
+
+    def upper_bound_chat(self, messages: Messages) -> int:
+        """Return at least count_chat(messages), in little time."""
+
+    def count_texts(self, inputs: Inputs) -> int:
+        """Return the tokens of all inputs together, special tokens included."""
+
+    def upper_bound_texts(self, inputs: Inputs) -> int:
+        """Return at least count_texts(inputs), in little time."""
+
+
+# Note [Control tokens]
+# A caller may write the text of a control token, such as <|im_end|>, into a message. Encoded as
+# the control token it would end the message and let the caller speak as another role. So each
+# occurrence is wrapped in two private-use characters before the template runs, and encoded as
+# ordinary text afterwards. Without occurrences the ids are those of apply_chat_template.
+
+
+class PromptTokenizer:
+    """The tokenizer and the chat template of one checkpoint directory."""
+
+    is_exact = True
+
+    def __init__(self, directory: Path, *, template_options: Mapping[str, Any]) -> None:
+        self.raw = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self.raw.no_truncation()
+        self.raw.no_padding()
+        self._plain = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._plain.encode_special_tokens = True
+        config = _read_json(directory / "tokenizer_config.json")
+        self._template = _template_of(directory, config, template_options)
+        end = config.get("eos_token")
+        end = end["content"] if isinstance(end, dict) else end
+        self.end_of_text_id: int | None = self.raw.token_to_id(end) if end else None
+        added = self.raw.get_added_tokens_decoder().values()
+        special = [re.escape(token.content) for token in added if token.special]
+        longest_first = sorted(special, key=len, reverse=True)
+        self._control = re.compile("|".join(longest_first) or r"(?!)")
+
+    def chat_ids(self, messages: Messages) -> list[int]:
+        """Return the token ids of a prompt.
+
+        Raises:
+            InputRejected: the template refuses the messages.
+        """
+        prompt = self._render(messages)
+        if _OPEN not in prompt:
+            return list(self.raw.encode(prompt, add_special_tokens=False).ids)
+        ids: list[int] = []
+        for number, piece in enumerate(re.split(f"{_OPEN}(.*?){_CLOSE}", prompt, flags=re.DOTALL)):
+            tokenizer = self._plain if number % 2 else self.raw
+            ids += tokenizer.encode(piece, add_special_tokens=False).ids
+        return ids
+
+    def text_ids(self, text: str) -> list[int]:
+        """Return the token ids of one text, with the special tokens the model expects around it."""
+        return list(self.raw.encode(text).ids)
+
+    def count_chat(self, messages: Messages) -> int:
+        """Return the tokens of a prompt, those of the chat template included."""
+        return len(self.chat_ids(messages))
+
+    def upper_bound_chat(self, messages: Messages) -> int:
+        """Return at least count_chat(messages): no token has less than one byte."""
+        return self._normal_bytes(self._render(messages)) + _SPECIAL_TOKENS_OF_A_TEXT
+
+    def count_texts(self, inputs: Inputs) -> int:
+        """Return the tokens of all inputs together, special tokens included."""
+        return sum(
+            len(self.text_ids(item)) if isinstance(item, str) else len(item) for item in inputs
+        )
+
+    def upper_bound_texts(self, inputs: Inputs) -> int:
+        """Return at least count_texts(inputs)."""
+        return sum(
+            self._normal_bytes(item) + _SPECIAL_TOKENS_OF_A_TEXT
+            if isinstance(item, str)
+            else len(item)
+            for item in inputs
+        )
+
+    def _render(self, messages: Messages) -> str:
+        if self._template is None:
+            raise ModelLoadFailed("The model has no chat template, so it cannot be used for chat.")
+        return self._template.render([_marked(message, self._control) for message in messages])
+
+    def _normal_bytes(self, text: str) -> int:
+        # Normalisation may lengthen a text (a letter taken apart), so count what comes out of it.
+        normalizer = self.raw.normalizer
+        normal = normalizer.normalize_str(text) if normalizer is not None else text
+        return max(len(text.encode()), len(normal.encode()))
+
+
+class EchoCounter:
+    """Counts what the echo backend counts: words."""
+
+    is_exact = True
+
+    def count_chat(self, messages: Messages) -> int:
+        """Return the words of all messages."""
+        return sum(len(echo_tokens(str(message.get("content") or ""))) for message in messages)
+
+    def upper_bound_chat(self, messages: Messages) -> int:
+        """Return the bytes of all messages: no word has less than one."""
+        return sum(len(str(message.get("content") or "").encode()) for message in messages)
+
+    def count_texts(self, inputs: Inputs) -> int:
+        """Return the words, or token ids, of all inputs."""
+        return sum(len(echo_tokens(x)) if isinstance(x, str) else len(x) for x in inputs)
+
+    def upper_bound_texts(self, inputs: Inputs) -> int:
+        """Return the bytes, or token ids, of all inputs."""
+        return sum(len(x.encode()) if isinstance(x, str) else len(x) for x in inputs)
+
+
+class BoundCounter:
+    """Stands in where the tokenizer files are not on this machine: every count is a bound."""
+
+    is_exact = False
+
+    def count_chat(self, messages: Messages) -> int:
+        """Return the bytes of the messages and a generous share for the template."""
+        body = sum(
+            len(json.dumps(dict(message), ensure_ascii=False, default=str).encode())
+            + _MESSAGE_BYTES_UNKNOWN
+            for message in messages
+        )
+        return _TEMPLATE_BYTES_UNKNOWN + 3 * body  # normalisation can treble a text at most
+
+    def upper_bound_chat(self, messages: Messages) -> int:
+        """Return count_chat(messages)."""
+        return self.count_chat(messages)
+
+    def count_texts(self, inputs: Inputs) -> int:
+        """Return the bytes, or token ids, of all inputs."""
+        return sum(
+            3 * len(x.encode()) + _SPECIAL_TOKENS_OF_A_TEXT if isinstance(x, str) else len(x)
+            for x in inputs
+        )
+
+    def upper_bound_texts(self, inputs: Inputs) -> int:
+        """Return count_texts(inputs)."""
+        return self.count_texts(inputs)
+
+
+def echo_tokens(text: str) -> list[str]:
+    """Split a text the way the echo models do: words, each with the white space before it.
+
+    >>> echo_tokens("one two  three ")
+    ['one', ' two', '  three', ' ']
+    """
+    return _ECHO_TOKEN.findall(text)
+
+
+def counter_for(spec: ModelSpec) -> TokenCounter:
+    """Return the counter of a model, the same object for the same checkpoint.
+
+    Raises:
+        ModelLoadFailed: the checkpoint's tokenizer files are damaged.
+    """
+    if spec.backend == "echo":
+        return EchoCounter()
+    directory = checkpoint_directory(spec)
+    return BoundCounter() if directory is None else tokenizer_for(spec, directory=directory)
+
+
+def tokenizer_for(spec: ModelSpec, *, directory: Path) -> PromptTokenizer:
+    """Return the tokenizer of a checkpoint directory, cached.
+
+    Raises:
+        ModelLoadFailed: its files are missing or damaged.
+    """
+    options = spec.options.get("template", {})
+    try:
+        with _OPENING:  # so that threads that start together read the files once
+            return _open_tokenizer(directory, json.dumps(options, sort_keys=True))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ModelLoadFailed(f"The tokenizer of model {spec.id} could not be read.") from error
+
+
+def checkpoint_directory(spec: ModelSpec) -> Path | None:
+    """Return where the files of a model are on this machine, or None; never goes to the network."""
+    if spec.directory is not None:
+        return spec.directory if (spec.directory / "tokenizer.json").is_file() else None
+    found = huggingface_hub.try_to_load_from_cache(
+        spec.source, "tokenizer.json", revision=spec.revision
+    )
+    return Path(found).parent if isinstance(found, str) else None
+
+
+_OPENING = threading.Lock()
+
+
+@functools.lru_cache(maxsize=64)
+def _open_tokenizer(directory: Path, template_options: str) -> PromptTokenizer:
+    return PromptTokenizer(directory, template_options=json.loads(template_options))
+
+
+def _template_of(
+    directory: Path, config: Mapping[str, Any], options: Mapping[str, Any]
+) -> ChatTemplate | None:
+    beside = directory / "chat_template.jinja"
+    source = beside.read_text(encoding="utf-8") if beside.is_file() else config.get("chat_template")
+    if isinstance(source, list):  # several named templates
+        source = {entry["name"]: entry["template"] for entry in source}.get("default")
+    if source is None:
+        return None
+    tokens = {
+        key: value["content"] if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key.endswith("_token") and value is not None and not isinstance(value, bool)
+    }
+    return ChatTemplate(source, variables={**tokens, **options})
+
+
+def _marked(value: Any, control: re.Pattern[str]) -> Any:
+    """Wrap control tokens in every string of a message. See Note [Control tokens]."""
+    if isinstance(value, str):
+        plain = value.replace(_OPEN, "").replace(_CLOSE, "")
+        return control.sub(f"{_OPEN}\\g<0>{_CLOSE}", plain)
+    if isinstance(value, Mapping):
+        return {key: _marked(item, control) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_marked(item, control) for item in value]
+    return value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

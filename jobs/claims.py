@@ -1,0 +1,175 @@
+"""A worker's hold on running jobs: claim the best queued ones, renew their leases. SQL only.
+
+The order of the claim (``lane, created_at, id``) is the order that ``queue_position`` reads, and
+every time is PostgreSQL's.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from genie.core import transactions
+from jobs.states import JobKind, Mode
+
+SOLO_FROM_ATTEMPT = (
+    3  # a job that already cost two attempts runs alone, so that it harms nobody else
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A job that this worker now runs, until the lease lapses or the attempt ends."""
+
+    job_id: uuid.UUID
+    attempt: int
+    kind: JobKind
+    mode: Mode
+    queue: str
+    model: str
+    request: dict[str, Any]
+    created_at: dt.datetime
+    run_limit_s: float
+    estimate_microcredits: int
+
+    @property
+    def solo(self) -> bool:
+        """Whether it must run alone in its process."""
+        return self.attempt >= SOLO_FROM_ATTEMPT
+
+
+_PEEK = """
+SELECT id, attempt FROM jobs_job
+WHERE queue = %s AND state = 'queued' AND (not_before IS NULL OR not_before <= genie_now())
+  AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
+ORDER BY lane, created_at, id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
+_TAKE = """
+WITH taken AS (
+  UPDATE jobs_job SET state = 'running', attempt = attempt + 1, worker = %s, started_at = genie_now(),
+    lease_expires_at = genie_now() + %s * interval '1 second', not_before = NULL,
+    run_deadline_at = genie_now() + run_limit_s * interval '1 second'
+  WHERE id = ANY(%s::uuid[]) AND state = 'queued'
+  RETURNING id, attempt, kind, mode, queue, model, request, created_at, run_limit_s, estimate_microcredits, lane),
+logged AS (
+  INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
+  SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
+opened AS (
+  INSERT INTO jobs_attempt (job_id, number, worker, started_at, outcome)
+  SELECT id, attempt, %s, genie_now(), '' FROM taken)
+SELECT id, attempt, kind, mode, queue, model, request, created_at, run_limit_s, estimate_microcredits
+FROM taken ORDER BY lane, created_at, id
+"""
+
+_RENEW = """
+WITH mine AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[]) AS r(id, attempt, prompt, completion))
+UPDATE jobs_job j SET lease_expires_at = genie_now() + %s * interval '1 second',
+  prompt_tokens = greatest(j.prompt_tokens, mine.prompt),
+  completion_tokens = greatest(j.completion_tokens, mine.completion)
+FROM mine WHERE j.id = mine.id AND j.attempt = mine.attempt AND j.state = 'running'
+RETURNING j.id, j.cancel_requested_at IS NOT NULL, j.run_deadline_at <= genie_now()
+"""
+
+
+def claim(
+    queue: str,
+    *,
+    worker: str,
+    limit: int,
+    lease_s: float,
+    idle: bool,
+    models: Sequence[str] | None = None,
+) -> list[Claimed]:
+    """Move up to ``limit`` queued jobs of ``queue`` to running, best first.
+
+    Args:
+        queue: The queue.
+        worker: This worker's name.
+        limit: How many engine slots are free; at least 1.
+        lease_s: Seconds until the reaper may take the jobs away, unless renewed.
+        idle: Whether the process runs nothing now. A job that must run alone is claimed only then,
+            and until then it holds back those behind it.
+        models: The models that this worker may serve; None for all.
+    """
+    allowed = list(models) if models is not None else None
+    with transactions.transaction(), connection.cursor() as cursor:
+        cursor.execute(_PEEK, [queue, allowed, allowed, limit])
+        chosen = _until_solo(cursor.fetchall(), idle=idle)
+        if not chosen:
+            return []
+        cursor.execute(_TAKE, [worker, lease_s, chosen, worker, worker])
+        return [_claimed(row) for row in cursor.fetchall()]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """One running attempt and the work it has done so far."""
+
+    job_id: uuid.UUID
+    attempt: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Renewed:
+    """An attempt that is still ours, and what is asked of it."""
+
+    job_id: uuid.UUID
+    cancel_requested: bool
+    overdue: bool
+
+
+def renew(beats: Sequence[Beat], *, lease_s: float) -> list[Renewed]:
+    """Extend the leases and checkpoint the usage; an attempt that is no longer ours is left out."""
+    ordered = sorted(beats, key=lambda beat: beat.job_id)
+    with transactions.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            _RENEW,
+            [
+                [beat.job_id for beat in ordered],
+                [beat.attempt for beat in ordered],
+                [beat.prompt_tokens for beat in ordered],
+                [beat.completion_tokens for beat in ordered],
+                lease_s,
+            ],
+        )
+        return [
+            Renewed(job_id=row[0], cancel_requested=row[1], overdue=row[2])
+            for row in cursor.fetchall()
+        ]
+
+
+def _until_solo(rows: Sequence[tuple[uuid.UUID, int]], *, idle: bool) -> list[uuid.UUID]:
+    """Return the jobs before the first that must run alone, or that one if it comes first and may."""
+    chosen: list[uuid.UUID] = []
+    for job_id, attempts_so_far in rows:
+        if attempts_so_far + 1 >= SOLO_FROM_ATTEMPT:
+            return [job_id] if not chosen and idle else chosen
+        chosen.append(job_id)
+    return chosen
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    return Claimed(
+        job_id=row[0],
+        attempt=row[1],
+        kind=JobKind(row[2]),
+        mode=Mode(row[3]),
+        queue=row[4],
+        model=row[5],
+        request=_json(row[6]),
+        created_at=row[7],
+        run_limit_s=row[8],
+        estimate_microcredits=row[9],
+    )
+
+
+def _json(value: str | dict[str, Any]) -> dict[str, Any]:
+    """Return a jsonb value: Django asks psycopg for its text, so that JSONField decodes it."""
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,102 @@
+"""What a job tells the world: event names, stream entries, and the webhook's body. Pure."""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from enum import StrEnum
+from typing import Any
+
+from genie.core import ids
+from jobs.states import ID_PREFIXES, JobKind, JobState
+
+
+class EntryType(StrEnum):
+    """What one entry of a job's stream says."""
+
+    STARTED = "started"  # the first attempt began; always sequence number 1
+    DELTA = "delta"  # more text
+    RESTARTED = "restarted"  # a later attempt answers differently: forget the text so far
+    ENDED = "ended"  # the terminal state has been committed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a job's stream; ``seq`` counts from 1 without gaps."""
+
+    seq: int
+    type: EntryType
+    text: str = ""
+    state: JobState | None = None
+
+    def encode(self) -> str:
+        """Return the entry as Redis carries it."""
+        return json.dumps([self.seq, self.type, self.text, self.state], ensure_ascii=False)
+
+    @classmethod
+    def decode(cls, raw: bytes | str) -> "Entry":
+        """Return the entry that was encoded."""
+        seq, kind, text, state = json.loads(raw)
+        return cls(
+            seq=seq, type=EntryType(kind), text=text, state=JobState(state) if state else None
+        )
+
+
+def event_type(state: JobState) -> str:
+    """Return the event's name for a terminal state, such as ``job.completed``."""
+    return f"job.{state}"
+
+
+def public_id(job_id: uuid.UUID, kind: JobKind) -> str:
+    """Return the id as answers show it: the object's prefix and the bare form."""
+    return ID_PREFIXES[kind] + ids.bare(job_id)
+
+
+def iso(moment: dt.datetime) -> str:
+    """Return ISO-8601 UTC with milliseconds and ``Z``."""
+    return (
+        moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+        + f"{moment.microsecond // 1000:03d}Z"
+    )
+
+
+def webhook_body(
+    *,
+    job_id: uuid.UUID,
+    kind: JobKind,
+    state: JobState,
+    completed_at: dt.datetime,
+    result: dict[str, Any] | None,
+    error: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the native webhook body: the job envelope, and the sync body's fields beside it.
+
+    One public document promises the envelope and another the full sync shape, so both are there.
+    """
+    body: dict[str, Any] = dict(result) if result else {}
+    body |= {"id": public_id(job_id, kind), "status": str(state), "completedAt": iso(completed_at)}
+    if state is JobState.COMPLETED:
+        body["result"] = result
+    else:
+        body["error"] = error
+    return body
+
+
+def from_record(
+    text: str, delta_ends: list[int] | None, state: JobState, *, first_seq: int
+) -> list[Entry]:
+    """Return the stream of an ended job from its row, with the seams that it had live.
+
+    ``first_seq`` is 1, or the number at which a later attempt began the text again.
+    """
+    ends = delta_ends or ([len(text)] if text else [])
+    opening = EntryType.STARTED if first_seq == 1 else EntryType.RESTARTED
+    entries = [Entry(seq=first_seq, type=opening)]
+    start = 0
+    for end in ends:
+        entries.append(
+            Entry(seq=first_seq + len(entries), type=EntryType.DELTA, text=text[start:end])
+        )
+        start = end
+    entries.append(Entry(seq=first_seq + len(entries), type=EntryType.ENDED, state=state))
+    return entries

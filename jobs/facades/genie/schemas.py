@@ -1,0 +1,239 @@
+"""The bodies that the native contract takes, as strict types. No coercion: "5" is not a number.
+
+Chat ignores fields it does not know, since OpenAI's clients send new ones; what it knows it checks.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from genie.core.errors import InvalidRequest
+
+MAX_MESSAGES = 1024
+MAX_INPUTS = 2048  # OpenAI's limit for one embeddings request
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+
+def _content(value: Any) -> str | None:
+    """Flatten a string or a list of text parts."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise ValueError("must be a string or a list of text parts")
+    texts = []
+    for part in value:
+        if (
+            not isinstance(part, dict)
+            or part.get("type") != "text"
+            or not isinstance(part.get("text"), str)
+        ):
+            raise ValueError(
+                'each part must be {"type": "text", "text": "..."}; other parts are not supported'
+            )
+        texts.append(part["text"])
+    return "".join(texts)
+
+
+def _stop(value: Any) -> list[str]:
+    """Return up to four non-empty stop strings."""
+    if value is None:
+        return []
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        raise ValueError("must be a string or a list of strings")
+    if len(values) > 4:
+        raise ValueError("at most 4 stop strings")
+    if not all(0 < len(one) <= 256 for one in values):
+        raise ValueError("each stop string has 1 to 256 characters")
+    return values
+
+
+def _metadata(value: Any) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or len(value) > 16:
+        raise ValueError("must be an object of at most 16 keys")
+    if not all(
+        len(key) <= 64 and isinstance(item, str) and len(item) <= 512 for key, item in value.items()
+    ):
+        raise ValueError("keys have at most 64 characters, values are strings of at most 512")
+    return value
+
+
+class Loose(BaseModel):
+    """A body that ignores unknown fields but coerces nothing."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+
+class ToolCallFunction(Loose):
+    """The function of an earlier tool call."""
+
+    name: Name
+    arguments: str
+
+
+class ToolCall(Loose):
+    """A tool call that an earlier assistant message made."""
+
+    id: Name
+    type: Literal["function"]
+    function: ToolCallFunction
+
+
+class Message(Loose):
+    """One message; its content is flattened to text."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[str | None, PlainValidator(_content)] = None
+    name: Annotated[str, Field(max_length=64)] | None = None
+    tool_call_id: Name | None = None
+    tool_calls: Annotated[list[ToolCall], Field(min_length=1, max_length=128)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Message":
+        if self.role == "tool" and self.tool_call_id is None:
+            raise ValueError("a tool message needs tool_call_id")
+        if self.content is None and not (self.role == "assistant" and self.tool_calls):
+            raise ValueError("content is required")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Return the message for the chat template."""
+        role = "system" if self.role == "developer" else self.role
+        return {
+            "role": role,
+            "content": self.content or "",
+            **self.model_dump(include=_EXTRAS, exclude_none=True),
+        }
+
+
+_EXTRAS = {"name", "tool_call_id", "tool_calls"}
+
+
+class StreamOptions(Loose):
+    """OpenAI's stream options."""
+
+    include_usage: bool = False
+
+
+class Webhook(Loose):
+    """Where to send the result of an async job."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2048)]
+    secret: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+
+    @model_validator(mode="after")
+    def _printable(self) -> "Webhook":
+        if self.secret is not None and not self.secret.isprintable():
+            raise ValueError("the secret has control characters")
+        return self
+
+
+class Submitted(Loose):
+    """What every submission may carry."""
+
+    model: Name
+    mode: Literal["sync", "stream", "async"] | None = None
+    webhook: Webhook | None = None
+    metadata: Annotated[dict[str, str] | None, PlainValidator(_metadata)] = None
+    user: Annotated[str, Field(max_length=256)] | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class ChatBody(Submitted):
+    """POST /v1/chat/completions."""
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    min_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    stop: Annotated[list[str], PlainValidator(_stop)] = Field(default_factory=list)
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    n: Annotated[int, Field(ge=1, le=8)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
+    tool_choice: Any = None
+    response_format: dict[str, Any] | None = None
+
+    @property
+    def token_limit(self) -> int | None:
+        """What the caller allows to be generated; OpenAI's newer name wins."""
+        return self.max_completion_tokens or self.max_tokens
+
+    def needed_capabilities(self) -> dict[str, str]:
+        """Return the capability that each unusual field asks of the model."""
+        needed = {}
+        if self.tools:
+            needed["tools"] = "tools"
+        if self.response_format is not None and self.response_format.get("type") != "text":
+            needed["response_format"] = "structured-output"
+        if (self.n or 1) > 1:
+            needed["n"] = "n"
+        if self.logprobs or self.top_logprobs:
+            needed["logprobs"] = "logprobs"
+        return needed
+
+
+def _inputs(value: Any) -> list[Any]:
+    """Return a list of texts or of token-id lists, whatever of OpenAI's four shapes came."""
+    if isinstance(value, str) or (isinstance(value, list) and value and all(type(one) is int for one in value)):
+        value = [value]
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_INPUTS:
+        raise ValueError(
+            f"must be a string, a list of strings, or token ids; at most {MAX_INPUTS} inputs"
+        )
+    for one in value:
+        if isinstance(one, str) and one:
+            continue
+        if (
+            isinstance(one, list)
+            and one
+            and all(type(item) is int and 0 <= item < 2**31 for item in one)
+        ):
+            continue
+        raise ValueError("each input must be a non-empty string or a non-empty list of token ids")
+    return value
+
+
+class EmbeddingsBody(Submitted):
+    """POST /v1/embeddings."""
+
+    input: Annotated[list[Any], PlainValidator(_inputs)]
+    dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    encoding_format: Literal["float", "base64"] | None = None
+
+
+def parse(schema: type[BodyT], body: Mapping[str, Any]) -> BodyT:
+    """Return the validated body.
+
+    Raises:
+        InvalidRequest: With one detail for each field that breaks the contract.
+    """
+    try:
+        return schema.model_validate(body)
+    except ValidationError as error:
+        details = [
+            _detail(one)
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        first = details[0]
+        where = f"{first['field']}: " if first["field"] else ""
+        raise InvalidRequest(f"{where}{first['message']}", details=details) from None
+
+
+def _detail(error: ErrorDetails) -> dict[str, str]:
+    field = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    return {"field": field[:200], "message": message[:500]}

@@ -1,0 +1,235 @@
+"""From a validated body to a ``Submission``: model, limits, estimate, webhook. Touches no table."""
+
+import asyncio
+import dataclasses
+import hashlib
+import math
+import re
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from genie.core import crypto, errors, ids
+from genie.tenants.principal import Principal
+from inference import tokenization
+from inference.errors import UnknownModel
+from inference.registry import ModelSpec
+from inference.types import Modality
+from jobs import prices, registry
+from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webhook
+from jobs.lifecycle import NewJob
+from jobs.services import Submission
+from jobs.states import JobKind, Lane, Mode
+from webhooks import transport
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
+_KINDS = {JobKind.CHAT: Modality.CHAT, JobKind.EMBEDDING: Modality.EMBEDDING}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one body asks of the engine, and the most that it may use."""
+
+    kind: JobKind
+    spec: ModelSpec
+    request: dict[str, Any]
+    prompt_tokens: int  # an upper bound
+    completion_tokens: int  # the limit of the run
+
+
+def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:
+    """Return the mode; ``mode`` decides, and ``stream`` only where it is absent.
+
+    Raises:
+        InvalidRequest: The two contradict each other, the route has no such mode, or a webhook
+            comes without async.
+    """
+    mode = Mode(body.mode) if body.mode else (Mode.STREAM if stream else Mode.SYNC)
+    if mode is Mode.STREAM and not streams:
+        raise errors.InvalidRequest.of("mode", "this route answers sync or async")
+    if stream and mode is not Mode.STREAM:
+        raise errors.InvalidRequest.of(
+            "stream", f"stream is true but mode is {mode}; send one of them"
+        )
+    if body.webhook is not None and mode is not Mode.ASYNC:
+        raise errors.InvalidRequest.of("webhook", 'a webhook needs "mode": "async"')
+    return mode
+
+
+def resolve_model(principal: Principal, name: str, *, kind: JobKind) -> ModelSpec:
+    """Return the model behind an id or alias.
+
+    Raises:
+        ModelNotFound: There is none of that name.
+        InvalidRequest: It serves another modality.
+        ModelNotAllowed: The caller's key does not allow it.
+    """
+    try:
+        spec = registry.models().resolve(name)
+    except UnknownModel:
+        raise errors.ModelNotFound(
+            f"There is no model {name!r}; GET /v1/models lists them."
+        ) from None
+    if spec.modality is not _KINDS[kind]:
+        raise errors.InvalidRequest.of(
+            "model", f"{spec.id} is a model for {spec.modality}, not for this route"
+        )
+    principal.require_model(name, resolved=spec.id)
+    return spec
+
+
+async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
+    """Return the work of a chat; raises InvalidRequest where the model cannot do it."""
+    for field, capability in body.needed_capabilities().items():
+        if capability not in spec.capabilities:
+            raise errors.InvalidRequest.of(field, f"the model {spec.id} does not support this")
+    messages = [message.plain() for message in body.messages]
+    prompt_tokens, limit = await _fit(spec, messages, body.token_limit)
+    if (body.min_tokens or 0) > limit:
+        raise errors.InvalidRequest.of(
+            "min_tokens", f"is above the {limit} tokens that may be generated"
+        )
+    sampling = {
+        "max_tokens": limit,
+        "min_tokens": body.min_tokens or 0,
+        "temperature": 1.0 if body.temperature is None else float(body.temperature),
+        "top_p": 1.0 if body.top_p is None else float(body.top_p),
+        "stop": body.stop,
+        "seed": body.seed,
+        "presence_penalty": float(body.presence_penalty or 0),
+        "frequency_penalty": float(body.frequency_penalty or 0),
+    }
+    include_usage = bool(body.stream_options and body.stream_options.include_usage)
+    request = {"messages": messages, "sampling": sampling, "include_usage": include_usage}
+    return Work(
+        kind=JobKind.CHAT,
+        spec=spec,
+        request=request,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=limit,
+    )
+
+
+async def embedding_work(body: EmbeddingsBody, spec: ModelSpec) -> Work:
+    """Return the work of embeddings; raises InvalidRequest for an input that is too long."""
+    counter = tokenization.counter_for(spec)
+    inputs = [one if isinstance(one, str) else tuple(one) for one in body.input]
+    bound = counter.upper_bound_texts(inputs)
+    if bound > spec.context_tokens:
+        await _require_inputs_fit(spec, inputs)
+    request = {
+        "inputs": body.input,
+        "dimensions": body.dimensions,
+        "encoding_format": body.encoding_format or "float",
+    }
+    return Work(
+        kind=JobKind.EMBEDDING, spec=spec, request=request, prompt_tokens=bound, completion_tokens=0
+    )
+
+
+async def submission(
+    request: HttpRequest, principal: Principal, body: Submitted, *, work: Work, mode: Mode
+) -> Submission:
+    """Return what admission needs; raises InvalidRequest for a bad header, limit or webhook."""
+    run_limit_s, start_limit_s = _limits(body)
+    price = work.spec.price
+    job = NewJob(
+        id=ids.new_id(),
+        organization_id=principal.organization_id,
+        application_id=principal.application_id,
+        member_id=principal.member_id,
+        user_id=principal.user_id,
+        api_key_id=principal.key_id,
+        kind=work.kind,
+        mode=mode,
+        queue=work.spec.modality,
+        lane=Lane.NORMAL if mode is Mode.ASYNC else Lane.INTERACTIVE,
+        requested_model=body.model,
+        model=work.spec.id,
+        request=work.request | ({"metadata": body.metadata} if body.metadata else {}),
+        max_attempts=settings.GENIE_MAX_ATTEMPTS,
+        start_limit_s=start_limit_s,
+        run_limit_s=run_limit_s,
+        price_version=price.version,
+        estimate_microcredits=prices.estimate(
+            price, prompt_tokens=work.prompt_tokens, completion_tokens=work.completion_tokens
+        ),
+        webhook_url=body.webhook.url if body.webhook else "",
+        webhook_secret=await _sealed(body.webhook),
+    )
+    return Submission(
+        job=job,
+        idempotency_key=_idempotency_key(request),
+        body_digest=hashlib.sha256(
+            request.path.removeprefix("/api").encode() + b"\0" + request.body
+        ).digest(),
+    )
+
+
+async def _fit(
+    spec: ModelSpec, messages: list[dict[str, Any]], asked: int | None
+) -> tuple[int, int]:
+    """Return a bound of the prompt's tokens and the limit of the run.
+
+    The cheap bound decides nearly always; the tokenizer runs, on a thread, only where it does not.
+    """
+    if asked is not None and asked > spec.max_output_tokens:
+        raise errors.InvalidRequest.of(
+            "max_tokens", f"{spec.id} generates at most {spec.max_output_tokens} tokens"
+        )
+    limit = asked or min(spec.default_max_tokens, spec.max_output_tokens)
+    counter = tokenization.counter_for(spec)
+    bound = counter.upper_bound_chat(messages)
+    if bound + limit <= spec.context_tokens:
+        return bound, limit
+    exact = await asyncio.to_thread(counter.count_chat, messages)
+    room = spec.context_tokens - exact
+    if room < (asked or 1):
+        wanted = f" and max_tokens {asked}" if asked else ""
+        raise errors.InvalidRequest.of(
+            "messages",
+            f"{exact} prompt tokens{wanted} do not fit the {spec.context_tokens} tokens of {spec.id}",
+        )
+    return exact, min(limit, room)
+
+
+async def _require_inputs_fit(spec: ModelSpec, inputs: list[Any]) -> None:
+    counter = tokenization.counter_for(spec)
+    for index, one in enumerate(inputs):
+        if counter.upper_bound_texts([one]) <= spec.context_tokens:
+            continue
+        exact = await asyncio.to_thread(counter.count_texts, [one])
+        if exact > spec.context_tokens:
+            message = f"has {exact} tokens; {spec.id} reads at most {spec.context_tokens}"
+            raise errors.InvalidRequest.of(f"input.{index}", message)
+
+
+def _limits(body: Submitted) -> tuple[float, float]:
+    """Return the seconds to run and to start; a caller may only shorten them."""
+    run_s, start_s = settings.GENIE_RUN_LIMIT_S, settings.GENIE_START_LIMIT_S
+    asked = body.timeout_seconds
+    if asked is None:
+        return run_s, start_s
+    if asked > run_s or not math.isfinite(asked):
+        raise errors.InvalidRequest.of(
+            "timeout_seconds", f"is above the {run_s:g} s of this system"
+        )
+    return min(asked, run_s), min(asked, start_s)
+
+
+def _idempotency_key(request: HttpRequest) -> str | None:
+    key: str | None = request.headers.get("Idempotency-Key")
+    if key is not None and not _VISIBLE_ASCII.fullmatch(key):
+        raise errors.InvalidRequest.of(
+            "Idempotency-Key", "must be 1 to 255 visible ASCII characters"
+        )
+    return key
+
+
+async def _sealed(webhook: Webhook | None) -> str | None:
+    """Check the webhook's address, off the event loop since a name may be looked up; seal its secret."""
+    if webhook is None:
+        return None
+    await asyncio.to_thread(transport.check_url, webhook.url)
+    return crypto.seal(webhook.secret) if webhook.secret is not None else None

@@ -1,0 +1,226 @@
+"""The only map between the native contract's words and ours: bodies out of jobs. Pure."""
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import json
+import uuid
+from typing import Any
+
+from budgets import money
+from genie.core import ids
+from genie.core.errors import InvalidRequest
+from inference.registry import ModelSpec
+from jobs import events
+from jobs.events import Entry, EntryType
+from jobs.selectors import JobView
+from jobs.states import OBJECTS, JobKind, JobState
+
+_POLL_AFTER_S = 1
+
+
+def dumps(value: Any) -> str:
+    """Return compact JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def accepted_body(
+    job_id: uuid.UUID, *, kind: JobKind, state: JobState, created: int, queue_position: int | None
+) -> dict[str, Any]:
+    """Return the 202 body. Two public documents name the poll address differently, so both are sent."""
+    bare = ids.bare(job_id)
+    return {
+        "id": events.public_id(job_id, kind),
+        "object": f"{OBJECTS[kind]}.async",
+        "status": state,
+        "polling_url": f"/api/v1/jobs/{bare}",
+        "poll_url": f"/v1/jobs/{bare}",
+        "cancel_url": f"/v1/jobs/{bare}/cancel",
+        "events_url": f"/v1/jobs/{bare}/events",
+        "created": created,
+        "queue_position": queue_position,
+    }
+
+
+def job_json(job: JobView, *, seconds_per_job: float | None = None) -> str:
+    """Return a job's body as JSON text; the result's text is spliced in as the row has it."""
+    text = dumps(job_body(job, seconds_per_job=seconds_per_job))
+    if job.state is JobState.COMPLETED:
+        return f'{text[:-1]},"result":{job.result_json}}}'
+    return text
+
+
+def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str, Any]:
+    """Return a job without its result."""
+    body: dict[str, Any] = {
+        "id": events.public_id(job.id, job.kind),
+        "object": OBJECTS[job.kind],
+        "status": job.state,
+        "model": job.model,
+        "created": int(job.created_at.timestamp()),
+        "startedAt": events.iso(job.started_at) if job.started_at else None,
+        "completedAt": events.iso(job.completed_at) if job.completed_at else None,
+    }
+    if job.state is JobState.QUEUED:
+        body["queue_position"] = job.queue_position
+        body["eta_seconds"] = _eta_s(job.queue_position, seconds_per_job)
+    elif job.state is JobState.RUNNING:
+        body["progress"] = _progress(job)
+    if job.terminal:
+        body["usage"] = {
+            "prompt_tokens": job.prompt_tokens,
+            "completion_tokens": job.completion_tokens,
+            "total_tokens": job.prompt_tokens + job.completion_tokens,
+        }
+        body["cost"] = money.to_wire(job.cost_microcredits or 0)
+    if job.error is not None:
+        body["error"] = job.error
+    return body
+
+
+def etag(text: str) -> str:
+    """Return a weak validator of a body."""
+    return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
+
+
+def poll_headers(job: JobView) -> dict[str, str]:
+    """Return the hints for the next poll of a job that has not ended."""
+    if job.terminal:
+        return {}
+    return {"Retry-After": str(_POLL_AFTER_S), "openai-poll-after-ms": str(_POLL_AFTER_S * 1000)}
+
+
+def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]:
+    """Return one model: OpenAI's shape and what a chooser wants to know."""
+    per_million = {
+        "prompt_per_million": money.to_wire(spec.price.prompt_microcredits_per_million),
+        "completion_per_million": money.to_wire(spec.price.completion_microcredits_per_million),
+    }
+    return {
+        "id": spec.id,
+        "object": "model",
+        "created": created,
+        "owned_by": "genie",
+        "modality": spec.modality,
+        "capabilities": list(spec.capabilities),
+        "context_tokens": spec.context_tokens,
+        "max_output_tokens": spec.max_output_tokens,
+        "pricing": {"unit": "credits", "version": spec.price.version, **per_million},
+        "aliases": list(spec.aliases),
+        "loaded": loaded,
+    }
+
+
+# --- server-sent events ---------------------------------------------------------------------------
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+def frame(data: dict[str, Any], *, seq: int | None = None, event: str | None = None) -> bytes:
+    """Return one server-sent event; ``seq`` is what ``Last-Event-ID`` resumes after."""
+    lines = [f"id: {seq}"] if seq is not None else []
+    if event is not None:
+        lines.append(f"event: {event}")
+    return "\n".join([*lines, f"data: {dumps(data)}", "", ""]).encode()
+
+
+def chat_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
+    """Return the frames of one stream entry of a chat; ``ended`` is the job's row for the last one."""
+    match entry.type:
+        case EntryType.STARTED:
+            return frame(_chunk(job, {"role": "assistant", "content": ""}), seq=entry.seq)
+        case EntryType.DELTA:
+            return frame(_chunk(job, {"content": entry.text}), seq=entry.seq)
+        case EntryType.RESTARTED:
+            body = {"id": events.public_id(job.id, job.kind), "restarted": True}
+            return frame(body, seq=entry.seq, event="restarted")
+        case EntryType.ENDED:
+            return _last_chat_frames(ended or job, entry, include_usage=include_usage)
+
+
+def _last_chat_frames(job: JobView, entry: Entry, *, include_usage: bool) -> bytes:
+    result = job.result
+    if result is None:
+        return frame(error_body(job), seq=entry.seq) + DONE
+    reason = result["choices"][0]["finish_reason"]
+    frames = frame(_chunk(job, {}, finish_reason=reason), seq=entry.seq)
+    if include_usage:
+        frames += frame({**_chunk(job, {}), "choices": [], "usage": result["usage"]})
+    return frames + DONE
+
+
+def error_body(job: JobView) -> dict[str, Any]:
+    """Return the visible error of a stream: silence would be a bug."""
+    error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
+    status = 504 if job.state is JobState.TIMEOUT else 500
+    return {
+        "id": events.public_id(job.id, job.kind),
+        "object": "chat.completion.chunk",
+        "created": int(job.created_at.timestamp()),
+        "model": job.model,
+        "error": {"code": status, "type": error["code"], "message": error["message"]},
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
+    }
+
+
+def job_frames(job: JobView, entry: Entry, *, ended: JobView | None) -> bytes:
+    """Return the frames of a job that streams no text: its start and its end."""
+    name = f"job.{entry.state}" if entry.type is EntryType.ENDED else "job.running"
+    current = ended or job
+    body = json.loads(job_json(current)) if entry.type is EntryType.ENDED else job_body(current)
+    last = DONE if entry.type is EntryType.ENDED else b""
+    return frame(body, seq=entry.seq, event=name) + last
+
+
+def _chunk(
+    job: JobView, delta: dict[str, Any], *, finish_reason: str | None = None
+) -> dict[str, Any]:
+    return {
+        "id": events.public_id(job.id, job.kind),
+        "object": "chat.completion.chunk",
+        "created": int(job.created_at.timestamp()),
+        "model": job.model,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
+    }
+
+
+# --- list cursors ---------------------------------------------------------------------------------
+
+
+def encode_cursor(job: JobView) -> str:
+    """Return the cursor that continues after this job."""
+    raw = json.dumps([job.created_at.isoformat(), str(job.id)])
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def decode_cursor(text: str) -> tuple[dt.datetime, uuid.UUID]:
+    """Return where a page begins.
+
+    Raises:
+        InvalidRequest: It is not a cursor that we gave.
+    """
+    try:
+        moment, job_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        created_at = dt.datetime.fromisoformat(moment)
+        if created_at.tzinfo is None:
+            raise ValueError("naive")
+        return created_at, uuid.UUID(job_id)
+    except (ValueError, TypeError, AttributeError, binascii.Error):
+        raise InvalidRequest.of(
+            "cursor", "is not a cursor of this list; use next_cursor of the page before"
+        ) from None
+
+
+def _eta_s(position: int | None, seconds_per_job: float | None) -> float | None:
+    if position is None or seconds_per_job is None:
+        return None
+    return round(position * seconds_per_job, 1)
+
+
+def _progress(job: JobView) -> int:
+    """Return the share of the tokens that may be generated, as last checkpointed; never 100 yet."""
+    if not job.max_output_tokens:
+        return 0
+    return min(99, job.completion_tokens * 100 // job.max_output_tokens)

@@ -1,0 +1,199 @@
+"""One Redis reader per web process that fans out to every waiter of this process.
+
+A waiter watches a job's channel. Entries arrive pushed; whatever goes wrong (a lost message, Redis
+away, a slow waiter's full buffer) only sets ``check_row``, and the waiter reads the row. A look at
+the rows of all watched jobs together, once a second, is what a lost wake-up falls back to.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+import redis.asyncio
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from genie.core.errors import Unavailable
+from jobs import stream
+from jobs.events import Entry, EntryType
+
+logger = logging.getLogger(__name__)
+
+CHECK_S = 1.0  # how often the rows of all watched jobs are looked at: one statement
+_RECONNECT_S = 0.5
+_SILENCE_S = 15.0  # after this much silence a ping asks whether the connection still lives
+_BUFFER = 1024  # entries for one slow waiter; beyond it the waiter reads the stream again
+
+
+class Watch:
+    """What one waiter has been told since it last looked."""
+
+    def __init__(self, job_id: uuid.UUID) -> None:
+        self.job_id = job_id
+        self._entries: deque[Entry] = deque()
+        self._check_row = False
+        self._told = asyncio.Event()
+
+    def tell(self, entry: Entry) -> None:
+        """Add an entry; too many for a slow waiter become one request to read again."""
+        if len(self._entries) >= _BUFFER:
+            self._entries.clear()
+            self._check_row = True
+        self._entries.append(entry)
+        if entry.type is EntryType.ENDED:
+            self._check_row = True
+        self._told.set()
+
+    def tell_to_check(self) -> None:
+        """Ask the waiter to look at the row."""
+        self._check_row = True
+        self._told.set()
+
+    async def next(self, *, timeout_s: float) -> tuple[list[Entry], bool] | None:
+        """Return the entries since the last call and whether to read the row; None after the timeout."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._told.wait()
+        except TimeoutError:
+            return None
+        self._told.clear()
+        entries, check_row = list(self._entries), self._check_row
+        self._entries.clear()
+        self._check_row = False
+        return entries, check_row
+
+
+class Hub:
+    """The watches of one event loop.
+
+    Args:
+        ended: Returns which of these jobs have ended; reads the database elsewhere.
+    """
+
+    def __init__(
+        self, *, ended: Callable[[Sequence[uuid.UUID]], Awaitable[set[uuid.UUID]]]
+    ) -> None:
+        self._ended = ended
+        self._watches: dict[uuid.UUID, set[Watch]] = {}
+        self._wanted: asyncio.Queue[tuple[bool, uuid.UUID]] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @contextlib.contextmanager
+    def watch(self, job_id: uuid.UUID) -> Iterator[Watch]:
+        """Watch a job for the length of the block."""
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._check())]
+        watch = Watch(job_id)
+        watches = self._watches.setdefault(job_id, set())
+        if not watches:
+            self._wanted.put_nowait((True, job_id))
+        watches.add(watch)
+        try:
+            yield watch
+        finally:
+            watches.discard(watch)
+            if not watches:
+                del self._watches[job_id]
+                self._wanted.put_nowait((False, job_id))
+
+    async def close(self) -> None:
+        """End the reader."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _read(self) -> None:
+        """Keep a subscription through reconnects."""
+        while True:
+            try:
+                async with self._subscription() as pubsub:
+                    await self._serve(pubsub)
+            except (RedisError, OSError, TimeoutError) as error:
+                logger.warning("The stream reader is away from Redis: %s", type(error).__name__)
+                await asyncio.sleep(_RECONNECT_S)
+
+    @contextlib.asynccontextmanager
+    async def _subscription(self) -> "AsyncIterator[redis.asyncio.client.PubSub]":
+        client = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=None, socket_keepalive=True
+        )
+        async with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe("genie:hub")  # a reader needs one channel to listen on
+            yield pubsub
+
+    async def _serve(self, pubsub: "redis.asyncio.client.PubSub") -> None:
+        """Subscribe to all that is watched, then read messages and follow the watches' coming and going."""
+        while not self._wanted.empty():
+            self._wanted.get_nowait()
+        if self._watches:
+            await pubsub.subscribe(*map(stream.channel, self._watches))
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.tell_to_check()  # whatever was said while nobody listened
+        following = asyncio.create_task(self._follow_watches(pubsub))
+        try:
+            await self._listen(pubsub, following)
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RedisError, OSError):
+                await following
+
+    async def _listen(
+        self, pubsub: "redis.asyncio.client.PubSub", following: "asyncio.Task[None]"
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        heard_at = loop.time()
+        while True:
+            # None is a silence, but also a confirmed subscription; a pong is a message.
+            message = await pubsub.get_message(timeout=_SILENCE_S)
+            if following.done():
+                following.result()
+            if message is None:
+                if loop.time() - heard_at > 2 * _SILENCE_S:
+                    raise TimeoutError("Redis did not answer a ping")
+                if loop.time() - heard_at >= _SILENCE_S:
+                    await pubsub.ping()
+                continue
+            heard_at = loop.time()
+            if message["type"] == "message":
+                self._hand_out(message["channel"], message["data"])
+
+    async def _follow_watches(self, pubsub: "redis.asyncio.client.PubSub") -> None:
+        while True:
+            changes = [await self._wanted.get()]
+            while not self._wanted.empty():
+                changes.append(self._wanted.get_nowait())
+            ids = {job_id for _, job_id in changes}
+            added = [stream.channel(job_id) for job_id in ids if job_id in self._watches]
+            dropped = [stream.channel(job_id) for job_id in ids if job_id not in self._watches]
+            if added:
+                await pubsub.subscribe(*added)
+            if dropped:
+                await pubsub.unsubscribe(*dropped)
+
+    def _hand_out(self, channel: bytes, data: bytes) -> None:
+        watches = self._watches.get(stream.job_of(channel), ())
+        entry = Entry.decode(data) if data else None
+        for watch in watches:
+            if entry is None:
+                watch.tell_to_check()
+            else:
+                watch.tell(entry)
+
+    async def _check(self) -> None:
+        """Wake the waiters of jobs that have ended without anybody saying so."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            if not self._watches:
+                continue
+            try:
+                ended = await self._ended(list(self._watches))
+            except Unavailable:
+                continue  # the database is away: the next look will tell
+            for job_id in ended:
+                for watch in self._watches.get(job_id, ()):
+                    watch.tell_to_check()

@@ -1,0 +1,218 @@
+"""The only writer of ``Job.state``: guarded moves, each with its JobEvent, in the caller's transaction.
+
+Every function takes a batch, runs a fixed number of statements whatever its size, and returns only
+the rows that really moved: a ghost attempt, or the loser of a race, matches no row.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from genie.core import transactions
+from jobs.states import JobKind, JobState, Mode
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What admission has decided about a job that is about to be inserted."""
+
+    id: uuid.UUID
+    organization_id: uuid.UUID
+    application_id: uuid.UUID | None
+    member_id: uuid.UUID | None
+    user_id: uuid.UUID | None
+    api_key_id: uuid.UUID | None
+    kind: JobKind
+    mode: Mode
+    queue: str
+    lane: int
+    requested_model: str
+    model: str
+    request: dict[str, Any]
+    max_attempts: int
+    start_limit_s: float
+    run_limit_s: float
+    price_version: str
+    estimate_microcredits: int
+    webhook_url: str
+    webhook_secret: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How one attempt ended. ``attempt`` fences it: another attempt's row is left alone."""
+
+    job_id: uuid.UUID
+    attempt: int
+    state: JobState
+    cost_microcredits: int
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    delta_ends: Sequence[int] | None = None
+    first_seq: int = 1
+    from_state: JobState = JobState.RUNNING
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A job that has just reached a terminal state, with what its webhook and its waiters need."""
+
+    job_id: uuid.UUID
+    organization_id: uuid.UUID
+    kind: JobKind
+    model: str
+    state: JobState
+    created_at: dt.datetime
+    completed_at: dt.datetime
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    cost_microcredits: int
+    webhook_url: str
+    webhook_secret: str | None
+
+
+_RECORD = """
+  id uuid, organization_id uuid, application_id uuid, member_id uuid, user_id uuid, api_key_id uuid,
+  kind text, mode text, queue text, lane smallint, requested_model text, model text, request jsonb,
+  max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
+  estimate_microcredits bigint, webhook_url text, webhook_secret text
+"""
+
+_INSERT = f"""
+WITH new AS (SELECT * FROM json_to_recordset(%s::json) AS r({_RECORD})),
+job AS (
+  INSERT INTO jobs_job (
+    id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
+    requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
+    created_at, ticketed_at, start_deadline_at, run_limit_s, price_version, estimate_microcredits,
+    prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret)
+  SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
+    requested_model, model, request, 'queued', 0, max_attempts, '', '',
+    genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second', run_limit_s,
+    price_version, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret
+  FROM new RETURNING id)
+INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
+SELECT id, 'job.queued', 0, '{{}}', genie_now() FROM job
+"""  # noqa: S608 - the interpolated part is the constant above
+
+_END = """
+WITH moved AS (
+  UPDATE jobs_job j SET
+    state = r.state, completed_at = genie_now(), lease_expires_at = NULL, result = r.result,
+    error = r.error, cost_microcredits = r.cost_microcredits, prompt_tokens = r.prompt_tokens,
+    completion_tokens = r.completion_tokens, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL
+  FROM json_to_recordset(%s::json) AS r(
+    job_id uuid, attempt smallint, state text, from_state text, result jsonb, error jsonb,
+    cost_microcredits bigint, prompt_tokens int, completion_tokens int, delta_ends int[], first_seq int),
+    jobs_job old
+  WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
+  RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
+    j.cost_microcredits, j.webhook_url, old.webhook_secret),
+logged AS (
+  INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
+  SELECT id, 'job.' || state, attempt, '{}', completed_at FROM moved),
+closed AS (
+  UPDATE jobs_attempt a SET ended_at = m.completed_at, outcome = m.state
+  FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
+SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
+  webhook_url, webhook_secret FROM moved
+"""
+
+_REQUEUE = """
+WITH moved AS (
+  UPDATE jobs_job j SET state = 'queued', lease_expires_at = NULL, run_deadline_at = NULL,
+    not_before = genie_now() + r.delay_s * interval '1 second', ticketed_at = genie_now()
+  FROM json_to_recordset(%s::json) AS r(job_id uuid, attempt smallint, reason text, delay_s float8)
+  WHERE j.id = r.job_id AND j.attempt = r.attempt AND j.state = 'running'
+  RETURNING j.id, j.attempt, j.queue, r.reason),
+logged AS (
+  INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
+  SELECT id, 'job.requeued', attempt, jsonb_build_object('reason', reason), genie_now() FROM moved),
+closed AS (
+  UPDATE jobs_attempt a SET ended_at = genie_now(), outcome = m.reason
+  FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
+SELECT id, queue FROM moved
+"""
+
+
+def insert_many(jobs: Sequence[NewJob]) -> None:
+    """Insert queued jobs and their first event. Needs the caller's transaction."""
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_INSERT, [_document(jobs)])
+
+
+def end_many(endings: Sequence[Ending]) -> list[Ended]:
+    """Move jobs to their terminal state; return those that moved. Needs the caller's transaction.
+
+    A job is left out of the answer when its attempt is not the one named or it has already ended.
+    """
+    by_id = {ending.job_id: ending for ending in endings}
+    ordered = [by_id[job_id] for job_id in sorted(by_id)]
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_END, [_document(ordered)])
+        return [_ended(row, by_id) for row in cursor.fetchall()]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Requeue:
+    """One attempt that gives its job back."""
+
+    job_id: uuid.UUID
+    attempt: int
+    reason: str  # lost (the lease lapsed) or drained (the worker is stopping)
+    delay_s: float
+
+
+def requeue_many(requeues: Sequence[Requeue]) -> dict[uuid.UUID, str]:
+    """Move running jobs back to queued; return the queue of each that moved.
+
+    Needs the caller's transaction. The attempt stays counted.
+    """
+    rows = sorted(requeues, key=lambda one: one.job_id)
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_REQUEUE, [_document(rows)])
+        return dict(cursor.fetchall())
+
+
+def request_cancel(job_id: uuid.UUID, *, reason: str) -> bool:
+    """Mark a running job as to be cancelled; return whether there was one. Idempotent."""
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE jobs_job SET cancel_requested_at = coalesce(cancel_requested_at, genie_now()),
+                 cancel_reason = CASE WHEN cancel_requested_at IS NULL THEN %s ELSE cancel_reason END
+               WHERE id = %s AND state = 'running'""",
+            [reason, job_id],
+        )
+        return cursor.rowcount == 1
+
+
+def _document(rows: Sequence[NewJob] | Sequence[Ending] | Sequence[Requeue]) -> str:
+    # Not dataclasses.asdict: it copies every nested value, and results may be large.
+    names = [field.name for field in dataclasses.fields(rows[0])] if rows else []
+    records = [{name: getattr(row, name) for name in names} for row in rows]
+    return json.dumps(records, default=str, ensure_ascii=False)
+
+
+def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
+    ending = by_id[row[0]]
+    return Ended(
+        job_id=row[0],
+        organization_id=row[1],
+        kind=JobKind(row[2]),
+        model=row[3],
+        state=JobState(row[4]),
+        created_at=row[5],
+        completed_at=row[6],
+        cost_microcredits=row[7],
+        webhook_url=row[8],
+        webhook_secret=row[9],
+        result=ending.result,
+        error=ending.error,
+    )

@@ -1,0 +1,54 @@
+"""Slow housekeeping that beat asks for: what has outlived its use, and the ledger's proof."""
+
+import datetime as dt
+import logging
+
+from django.conf import settings
+from django.db import connection
+
+from jobs import ledger_check
+from webhooks import services as webhooks
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 5_000
+
+
+def expire() -> dict[str, int]:
+    """Delete idempotency keys past their time, workers that left without a word, old notifications."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """DELETE FROM jobs_idempotencykey WHERE id IN (
+                 SELECT id FROM jobs_idempotencykey WHERE created_at < genie_now() - %s * interval '1 second'
+                 LIMIT %s)""",
+            [settings.GENIE_IDEMPOTENCY_TTL_S, _BATCH],
+        )
+        keys = cursor.rowcount
+        cursor.execute(
+            "DELETE FROM jobs_worker WHERE heartbeat_at < genie_now() - interval '1 hour'"
+        )
+        workers = cursor.rowcount
+        cursor.execute(
+            "DELETE FROM django_celery_results_taskresult WHERE date_done < now() - %s * interval '1 second'",
+            [settings.GENIE_RESULT_TTL_S],
+        )
+        results = cursor.rowcount
+    notifications = webhooks.expire(older_than=dt.timedelta(days=settings.GENIE_NOTIFICATION_DAYS))
+    return {
+        "idempotency_keys": keys,
+        "workers": workers,
+        "task_results": results,
+        "webhooks": notifications,
+    }
+
+
+def verify_ledger() -> dict[str, int]:
+    """Re-derive every balance from the entries and the jobs; drift is logged as an error."""
+    report = ledger_check.verify()
+    for drift in report.drift:
+        logger.error("Ledger drift: %s", drift)
+    return {
+        "drift": len(report.drift),
+        "open_holds": report.open_holds,
+        "settlements": report.settlements,
+    }

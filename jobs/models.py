@@ -1,0 +1,235 @@
+"""The tables of jobs. Private to this app; ``lifecycle`` is the only writer of ``Job.state``."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from genie.core import ids
+from genie.core.models import DatabaseNow
+from jobs.states import TERMINAL, JobKind, JobState, Lane, Mode
+
+_TERMINAL = sorted(TERMINAL)
+
+
+def _choices(values: type[JobState] | type[Mode] | type[JobKind]) -> list[tuple[str, str]]:
+    return [(value.value, value.value) for value in values]
+
+
+class Job(models.Model):
+    """One unit of work, from the 2xx that accepted it to its terminal state."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, db_index=False, related_name="+"
+    )
+    # Who pays and who asked. Plain ids: a deleted key or member must not take history with it.
+    application_id = models.UUIDField(null=True)
+    member_id = models.UUIDField(null=True)
+    user_id = models.UUIDField(null=True)
+    api_key_id = models.UUIDField(null=True)
+
+    kind = models.CharField(max_length=16, choices=_choices(JobKind))
+    mode = models.CharField(max_length=8, choices=_choices(Mode))
+    queue = models.CharField(max_length=16)
+    lane = models.SmallIntegerField(choices=[(lane.value, lane.name.lower()) for lane in Lane])
+    requested_model = models.CharField(max_length=200)
+    model = models.CharField(max_length=200)  # the resolved id
+    request = models.JSONField()  # validated and normalised; what the runner gives to the engine
+
+    state = models.CharField(max_length=12, choices=_choices(JobState), default=JobState.QUEUED)
+    attempt = models.SmallIntegerField(default=0)  # counts claims; 0 until the first
+    max_attempts = models.SmallIntegerField()
+    worker = models.CharField(max_length=120, default="", blank=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True)  # a re-queued job waits until then
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_reason = models.CharField(max_length=200, default="", blank=True)
+
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+    started_at = models.DateTimeField(null=True)  # of the newest attempt
+    completed_at = models.DateTimeField(null=True)
+    start_deadline_at = models.DateTimeField()
+    run_limit_s = models.FloatField()
+    run_deadline_at = models.DateTimeField(null=True)
+    ticketed_at = models.DateTimeField(db_default=DatabaseNow())  # when a ticket was last asked for
+
+    price_version = models.CharField(max_length=40)
+    estimate_microcredits = models.BigIntegerField()
+    cost_microcredits = models.BigIntegerField(null=True)
+    prompt_tokens = models.IntegerField(default=0)
+    completion_tokens = models.IntegerField(default=0)
+
+    result = models.JSONField(null=True)  # the sync body
+    error = models.JSONField(null=True)  # {code, message, ...}
+    # Where each delta of a streamed text ends, in characters: a resumed stream has the same seams
+    # after Redis has forgotten the job.
+    delta_ends = ArrayField(models.IntegerField(), null=True)
+    first_seq = models.IntegerField(default=1)  # above 1 when a later attempt began the text again
+
+    webhook_url = models.TextField(default="", blank=True)
+    webhook_secret = models.TextField(null=True)  # sealed; moves to the delivery when the job ends
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="job_state_known", condition=Q(state__in=[s.value for s in JobState])
+            ),
+            models.CheckConstraint(
+                name="job_mode_known", condition=Q(mode__in=[m.value for m in Mode])
+            ),
+            models.CheckConstraint(
+                name="job_attempt_within_max",
+                condition=Q(attempt__gte=0, attempt__lte=models.F("max_attempts")),
+            ),
+            models.CheckConstraint(
+                name="job_running_has_lease",
+                condition=Q(state=JobState.RUNNING, lease_expires_at__isnull=False, attempt__gte=1)
+                | (~Q(state=JobState.RUNNING) & Q(lease_expires_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="job_terminal_has_end_and_cost",
+                condition=Q(
+                    state__in=_TERMINAL, completed_at__isnull=False, cost_microcredits__isnull=False
+                )
+                | (
+                    ~Q(state__in=_TERMINAL)
+                    & Q(completed_at__isnull=True, cost_microcredits__isnull=True)
+                ),
+            ),
+            models.CheckConstraint(
+                name="job_result_only_when_completed",
+                condition=Q(state=JobState.COMPLETED, result__isnull=False, error__isnull=True)
+                | (~Q(state=JobState.COMPLETED) & Q(result__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="job_error_when_ended_otherwise",
+                condition=Q(
+                    state__in=[s for s in _TERMINAL if s != JobState.COMPLETED], error__isnull=False
+                )
+                | (
+                    ~Q(state__in=[s for s in _TERMINAL if s != JobState.COMPLETED])
+                    & Q(error__isnull=True)
+                ),
+            ),
+            models.CheckConstraint(
+                name="job_cost_within_estimate",
+                condition=Q(estimate_microcredits__gte=0)
+                & (
+                    Q(cost_microcredits__isnull=True)
+                    | Q(
+                        cost_microcredits__gte=0,
+                        cost_microcredits__lte=models.F("estimate_microcredits"),
+                    )
+                ),
+            ),
+            models.CheckConstraint(
+                name="job_tokens_not_negative",
+                condition=Q(prompt_tokens__gte=0, completion_tokens__gte=0),
+            ),
+        ]
+        indexes = [
+            # The claim and queue_position: same columns, same order.
+            models.Index(
+                name="job_claim_order",
+                fields=["queue", "lane", "created_at", "id"],
+                condition=Q(state=JobState.QUEUED),
+            ),
+            # The sweep: lapsed leases and passed deadlines.
+            models.Index(
+                name="job_leases", fields=["lease_expires_at"], condition=Q(state=JobState.RUNNING)
+            ),
+            models.Index(
+                name="job_start_deadlines",
+                fields=["start_deadline_at"],
+                condition=Q(state=JobState.QUEUED),
+            ),
+            # GET /v1/jobs: newest first within an organisation.
+            models.Index(name="job_by_organization", fields=["organization", "-created_at", "-id"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk} ({self.state})"
+
+
+class JobEvent(models.Model):
+    """One transition of a job, appended in the transaction that made it."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False)
+    type = models.CharField(
+        max_length=24
+    )  # job.queued, job.running, job.requeued, job.completed, ...
+    attempt = models.SmallIntegerField()
+    data = models.JSONField(default=dict)  # worker, reason: never a prompt
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [models.Index(name="jobevent_by_job", fields=["job", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.type} #{self.attempt}"
+
+
+class Attempt(models.Model):
+    """One execution of a job by one worker."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempts", db_index=False)
+    number = models.SmallIntegerField()  # from 1
+    worker = models.CharField(max_length=120)
+    started_at = models.DateTimeField(db_default=DatabaseNow())
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(
+        max_length=24, default="", blank=True
+    )  # a terminal state, requeued, lost
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="attempt_once_per_number", fields=["job", "number"]),
+            models.CheckConstraint(name="attempt_from_one", condition=Q(number__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} on {self.worker}"
+
+
+class IdempotencyKey(models.Model):
+    """The caller's own key for one submission; the same key and body name the same job."""
+
+    organization = models.ForeignKey(
+        "tenants.Organization", models.CASCADE, related_name="+", db_index=False
+    )
+    key = models.CharField(max_length=255)
+    body_digest = models.BinaryField(max_length=32)
+    job_id = models.UUIDField()
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="idempotency_once_per_organization", fields=["organization", "key"]
+            )
+        ]
+        indexes = [models.Index(name="idempotency_by_age", fields=["created_at"])]
+
+    def __str__(self) -> str:
+        return f"idempotency key of job {self.job_id}"
+
+
+class Worker(models.Model):
+    """A worker process that has been seen, and what it serves: /ready, no-worker, /v1/models."""
+
+    name = models.CharField(primary_key=True, max_length=120)
+    queues = ArrayField(models.CharField(max_length=16))
+    slots = models.IntegerField(default=0)
+    running = models.IntegerField(default=0)
+    loaded_models = ArrayField(models.CharField(max_length=200), default=list)
+    jobs_per_s = models.JSONField(
+        default=dict
+    )  # queue to how many jobs it can end a second, lately
+    started_at = models.DateTimeField(db_default=DatabaseNow())
+    heartbeat_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        indexes = [models.Index(name="worker_by_heartbeat", fields=["heartbeat_at"])]
+
+    def __str__(self) -> str:
+        return self.name

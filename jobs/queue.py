@@ -1,0 +1,81 @@
+"""Sends tickets: the only module of this app that names a Celery task.
+
+A ticket is a hint that a queue has work. Sending happens on a thread of its own, after the commit,
+bounded in time, and never fails a request: the sweep sends again what the broker did not take.
+"""
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from genie.core import metrics
+
+logger = logging.getLogger(__name__)
+
+TICKET_TASK = "jobs.ticket"
+JOBS_PER_TICKET = (
+    8  # one ticket's worker claims at most this many, so that several workers share a burst
+)
+TICKET_LIFE_S = 60  # a ticket that nobody took by then is noise: the sweep has sent newer ones
+_BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
+_BACKLOG = 10_000
+
+
+class TicketSender:
+    """Sends tickets in the background. One per process."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[tuple[str, list[str]]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._broken_until = 0.0
+
+    def send(self, jobs: Mapping[str, Sequence[uuid.UUID]]) -> None:
+        """Queue tickets for these jobs by queue; never blocks and never fails."""
+        if self._waiting.qsize() > _BACKLOG:
+            return
+        for name, job_ids in jobs.items():
+            for start in range(0, len(job_ids), JOBS_PER_TICKET):
+                self._waiting.put(
+                    (name, [str(job_id) for job_id in job_ids[start : start + JOBS_PER_TICKET]])
+                )
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ticket-sender", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            name, job_ids = self._waiting.get()
+            if time.monotonic() < self._broken_until:
+                metrics.ticket_send_failed.labels(name).inc()
+                continue
+            if not send_now(name, job_ids):
+                self._broken_until = time.monotonic() + _BREAK_S
+
+
+def send_now(queue_name: str, job_ids: Sequence[str]) -> bool:
+    """Send one ticket and wait for the broker, at most its timeouts; return whether it took it."""
+    try:
+        current_app.send_task(
+            TICKET_TASK,
+            kwargs={"queue": queue_name, "jobs": list(job_ids)},
+            queue=queue_name,
+            expires=TICKET_LIFE_S,
+            ignore_result=True,
+            retry=False,
+        )
+    except (OperationalError, OSError) as error:
+        metrics.ticket_send_failed.labels(queue_name).inc()
+        logger.warning("The broker took no ticket for %s: %s", queue_name, type(error).__name__)
+        return False
+    return True
+
+
+sender = TicketSender()

@@ -1,0 +1,382 @@
+"""Runs jobs in a worker process: claims when woken, hands to the engine, finishes, renews leases.
+
+Threads of one process, and what each may touch:
+
+- one claim loop per queue: claims up to the free slots and submits to the engine;
+- the engine's own threads: call back with deltas and ends; they never touch the database;
+- the finisher (a ``Coalescer``): ends many jobs in one transaction, then announces them;
+- the keeper: renews leases, enforces run limits, hears cancels through the row;
+- the control listener: hears cancels at once, through Redis.
+
+Knows no Celery: a ticket calls ``wake`` and is done.
+"""
+
+import dataclasses
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+import redis
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from genie.core import metrics
+from genie.core.coalesce import Coalescer
+from inference.engine import Engine
+from inference.errors import GenerationFailed, InferenceError
+from inference.types import ChatRequest, EmbeddingRequest, Request, SamplingParams
+from jobs import claims, control, prices, services, stream
+from jobs.claims import Beat, Claimed
+from jobs.events import Entry
+from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.running import RunningJob, StopReason
+from jobs.states import JobKind
+from jobs.stream import Writer
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 1.0  # how often run limits are checked
+_RETRY_S = 1.0  # pause after the database failed
+_LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
+_FINISH_TRIES = 5  # then the lease lapses and another attempt runs
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerConfig:
+    """What one worker process serves, and its times in seconds."""
+
+    worker: str
+    slots: dict[str, int]  # queue to the most jobs that run at once
+    models: tuple[str, ...] | None  # None: every model of those queues
+    lease_s: float
+    heartbeat_s: float
+    drain_s: float
+
+
+class Runner:
+    """All running jobs of one worker process."""
+
+    def __init__(self, config: RunnerConfig, *, engine: Engine, writer: Writer) -> None:
+        self.config = config
+        self._engine = engine
+        self._writer = writer
+        self._running: dict[uuid.UUID, RunningJob] = {}
+        self._mean_run_s: dict[str, float] = {}  # by queue, weighted towards the latest jobs
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._stopping = threading.Event()  # no new claims
+        self._closed = threading.Event()  # all threads end
+        self._loops = {name: _ClaimLoop(self, name) for name in config.slots}
+        self._finisher: Coalescer[Ending | Requeue, Ended | str | None] = Coalescer(
+            "finisher", _end_batch
+        )
+        self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
+        self._control = threading.Thread(target=self._hear, name="control", daemon=True)
+
+    def start(self) -> None:
+        """Start the threads, and look once for work that waits already."""
+        for loop in self._loops.values():
+            loop.start()
+        self._keeper.start()
+        self._control.start()
+        for name, slots in self.config.slots.items():
+            self.wake(name, slots)
+
+    def wake(self, queue: str, jobs: int) -> None:
+        """Let the queue's loop claim up to ``jobs`` more jobs. Never blocks."""
+        if (loop := self._loops.get(queue)) is not None:
+            loop.wake(jobs)
+
+    def running(self) -> int:
+        """Return how many jobs run now."""
+        return len(self._running)
+
+    def loaded_models(self) -> list[str]:
+        """Return the models in memory."""
+        return sorted(self._engine.loaded())
+
+    def jobs_per_s(self) -> dict[str, float]:
+        """Return how many jobs of each queue this worker could end a second, by its latest ones."""
+        with self._lock:
+            means = dict(self._mean_run_s)
+        return {name: self.config.slots[name] / max(mean, 0.001) for name, mean in means.items()}
+
+    def begin_drain(self) -> None:
+        """Claim nothing more; what runs goes on."""
+        self._stopping.set()
+        for loop in self._loops.values():
+            loop.wake(0)
+
+    def close(self) -> None:
+        """Drain for at most the drain limit, give the rest back to their queues, end all threads."""
+        self.begin_drain()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._running, timeout=self.config.drain_s)
+            left = list(self._running.values())
+        for job in left:
+            job.stop(StopReason.DRAIN)
+        with self._idle:
+            self._idle.wait_for(lambda: not self._running, timeout=10)
+        self._engine.close(timeout_s=10)
+        self._closed.set()
+        self._finisher.close()
+        self._writer.close()
+        self._keeper.join(5)
+
+    # --- one job -----------------------------------------------------------------------------
+
+    def run(self, claimed: Claimed) -> None:
+        """Hand one claimed job to the engine; returns at once."""
+        job = RunningJob(
+            claimed,
+            price=prices.of_model(claimed.model),
+            earlier=_delivered(claimed),
+            writer=self._writer,
+            on_end=self._ended,
+        )
+        with self._lock:
+            self._running[claimed.job_id] = job
+        try:
+            job.attach(self._engine.submit(_request(claimed), job))
+        except InferenceError as error:
+            job.on_done(error, usage=job.usage)
+        except Exception:
+            # One job's bad row must not end the claim loop; the job fails and says where to look.
+            logger.exception("A claimed job could not be started", extra={"job": claimed.job_id})
+            job.on_done(GenerationFailed("The worker could not start this job."), usage=job.usage)
+
+    def slots_taken(self, queue: str) -> int:
+        """Return how many jobs of this queue run now."""
+        with self._lock:
+            return sum(1 for job in self._running.values() if job.claimed.queue == queue)
+
+    def runs_solo(self) -> bool:
+        """Return whether a job runs that must have the process to itself."""
+        with self._lock:
+            return any(job.claimed.solo for job in self._running.values())
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process claims nothing more."""
+        return self._stopping.is_set()
+
+    def pause(self) -> None:
+        """Wait a moment after the database failed, or until the process closes."""
+        self._closed.wait(_RETRY_S)
+
+    def _ended(self, job: RunningJob, ending: Ending | Requeue | None) -> None:
+        """Record an attempt's end; called from engine threads, so it only queues."""
+        if ending is None:
+            metrics.fenced.labels("attempt").inc()
+            self._forget(job)
+            return
+        self._finish(job, ending, tries=1)
+
+    def _finish(self, job: RunningJob, ending: Ending | Requeue, *, tries: int) -> None:
+        future = self._finisher.submit(ending)
+        future.add_done_callback(
+            lambda done: self._finished(job, ending, tries, done.exception(), _answer(done))
+        )
+
+    def _finished(
+        self,
+        job: RunningJob,
+        ending: Ending | Requeue,
+        tries: int,
+        error: BaseException | None,
+        answer: Ended | str | None,
+    ) -> None:
+        if error is not None and tries < _FINISH_TRIES and not self._closed.is_set():
+            again = threading.Timer(
+                _RETRY_S, self._finish, args=(job, ending), kwargs={"tries": tries + 1}
+            )
+            again.daemon = True
+            again.start()
+            return
+        if error is not None:
+            logger.error(
+                "A finished job could not be recorded; its lease will lapse",
+                extra={"job": job.claimed.job_id},
+            )
+        elif isinstance(answer, Ended):
+            job.announce(answer.state)
+        elif answer is None:
+            metrics.fenced.labels("finish").inc()
+        self._forget(job)
+
+    def _forget(self, job: RunningJob) -> None:
+        with self._idle:
+            self._running.pop(job.claimed.job_id, None)
+            self._learn(job.claimed.queue, job.age_s())
+            self._idle.notify_all()
+        for loop in self._loops.values() if job.claimed.solo else (self._loops[job.claimed.queue],):
+            loop.wake(1)  # the freed slot; there may be more in the queue than tickets said
+
+    def _learn(self, queue: str, run_s: float) -> None:
+        mean = self._mean_run_s.get(queue, run_s)
+        self._mean_run_s[queue] = mean + _LEARNING_RATE * (run_s - mean)
+
+    # --- leases, limits, cancels -------------------------------------------------------------
+
+    def _keep(self) -> None:
+        since_renewal = 0.0
+        while not self._closed.wait(_TICK_S):
+            since_renewal += _TICK_S
+            self._stop_overdue()
+            if since_renewal >= self.config.heartbeat_s:
+                since_renewal = 0.0
+                self._renew()
+        connection.close()
+
+    def _stop_overdue(self) -> None:
+        for job in self._snapshot():
+            if job.is_overdue():
+                job.stop(StopReason.DEADLINE)
+
+    def _renew(self) -> None:
+        jobs = {job.claimed.job_id: job for job in self._snapshot()}
+        if not jobs:
+            return
+        try:
+            renewed = claims.renew(
+                [_beat(job) for job in jobs.values()], lease_s=self.config.lease_s
+            )
+        except DatabaseError as error:
+            logger.warning("Leases were not renewed: %s", type(error).__name__)
+            connection.close()
+            return
+        for one in renewed:
+            job = jobs.pop(one.job_id)
+            if one.cancel_requested:
+                job.stop(StopReason.CANCEL, "Cancelled.")
+        for job in jobs.values():
+            if job.claimed.job_id in self._running:  # not merely finished since the snapshot
+                job.stop(StopReason.FENCED)
+
+    def _hear(self) -> None:
+        control.listen(self._cancel, until=self._closed)
+
+    def _cancel(self, job_id: uuid.UUID, reason: str) -> None:
+        if (job := self._running.get(job_id)) is not None:
+            job.stop(StopReason.CANCEL, reason)
+
+    def _snapshot(self) -> list[RunningJob]:
+        with self._lock:
+            return list(self._running.values())
+
+
+class _ClaimLoop:
+    """Claims jobs of one queue when woken: by tickets, and by slots that become free."""
+
+    def __init__(self, runner: Runner, queue: str) -> None:
+        self._runner = runner
+        self._queue = queue
+        self._wanted = 0
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"claim-{queue}", daemon=True)
+        self.start: Callable[[], None] = self._thread.start
+
+    def wake(self, jobs: int) -> None:
+        with self._changed:
+            # More than the slots can never be claimed at once; what is left is asked for again
+            # when a slot becomes free.
+            self._wanted = min(self._wanted + jobs, self._runner.config.slots[self._queue])
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while not self._runner.stopping:
+            limit = self._next_limit()
+            if limit:
+                self._claim(limit)
+        connection.close()
+
+    def _next_limit(self) -> int:
+        """Wait until there is something to claim and room for it; return how much."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted > 0 or self._runner.stopping)
+            wanted, self._wanted = self._wanted, 0
+        free = self._runner.config.slots[self._queue] - self._runner.slots_taken(self._queue)
+        if self._runner.stopping or self._runner.runs_solo():
+            return 0
+        return min(wanted, free)
+
+    def _claim(self, limit: int) -> None:
+        config = self._runner.config
+        try:
+            claimed = claims.claim(
+                self._queue,
+                worker=config.worker,
+                limit=limit,
+                lease_s=config.lease_s,
+                idle=self._runner.running() == 0,
+                models=config.models,
+            )
+        except DatabaseError as error:
+            logger.warning("Nothing could be claimed: %s", type(error).__name__)
+            connection.close()
+            self._runner.pause()
+            self.wake(limit)
+            return
+        for one in claimed:
+            self._runner.run(one)
+
+
+def _end_batch(endings: Sequence[Ending | Requeue]) -> list[Ended | str | None]:
+    """Record ends and requeues in one transaction each; answers are in order, None for a ghost."""
+    ended = {
+        one.job_id: one
+        for one in services.finish_many([e for e in endings if isinstance(e, Ending)])
+    }
+    requeues = [e for e in endings if isinstance(e, Requeue)]
+    requeued = services.requeue_many(requeues) if requeues else {}
+    return [
+        ended.get(e.job_id) if isinstance(e, Ending) else requeued.get(e.job_id) for e in endings
+    ]
+
+
+def _answer(done: "Future[Ended | str | None]") -> Ended | str | None:
+    return None if done.exception() is not None else done.result()
+
+
+def _beat(job: RunningJob) -> Beat:
+    usage = job.usage
+    return Beat(
+        job_id=job.claimed.job_id,
+        attempt=job.claimed.attempt,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+    )
+
+
+def _delivered(claimed: Claimed) -> list[Entry] | None:
+    """Return what earlier attempts have told the readers; None when Redis cannot say."""
+    if claimed.attempt == 1:
+        return []
+    try:
+        entries = stream.delivered(claimed.job_id)
+    except redis.RedisError:
+        return None
+    return entries if stream.contiguous(entries, after=0) == entries else None
+
+
+def _request(claimed: Claimed) -> Request:
+    request = claimed.request
+    request_id = f"{claimed.job_id.hex}-{claimed.attempt}"
+    if claimed.kind is JobKind.EMBEDDING:
+        inputs = tuple(one if isinstance(one, str) else tuple(one) for one in request["inputs"])
+        return EmbeddingRequest(
+            request_id=request_id,
+            model=claimed.model,
+            inputs=inputs,
+            dimensions=request.get("dimensions"),
+        )
+    sampling = dict(request["sampling"])
+    sampling["stop"] = tuple(sampling.get("stop", ()))
+    return ChatRequest(
+        request_id=request_id,
+        model=claimed.model,
+        messages=tuple(request["messages"]),
+        sampling=SamplingParams(**sampling),
+    )

@@ -1,0 +1,247 @@
+"""One running attempt inside a worker: turns the engine's callbacks into stream entries and an ending."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+
+from inference.errors import EngineClosed, InferenceError
+from inference.ports import Handle
+from inference.specs import Price
+from inference.types import ChatResult, Result, Usage
+from jobs import prices, results
+from jobs.claims import Claimed
+from jobs.events import Entry, EntryType
+from jobs.lifecycle import Ending, Requeue
+from jobs.states import JobState, Mode
+from jobs.stream import Writer
+
+
+class StopReason(Enum):
+    """Why this worker asked the engine to stop an attempt."""
+
+    CANCEL = auto()  # the caller, an operator, or a disconnect
+    DEADLINE = auto()  # the run limit has passed
+    FENCED = auto()  # another attempt has begun, or the job has ended elsewhere
+    DRAIN = auto()  # the worker is stopping
+    DIVERGED = auto()  # the stream's readers already have other text
+
+
+class RunningJob:
+    """A claimed job in the engine. Implements ``inference.ports.Listener``.
+
+    Args:
+        claimed: The claim.
+        price: What its model's tokens cost.
+        earlier: The entries that earlier attempts have delivered; None when they cannot be read,
+            and then this attempt leaves the stream alone but for its end.
+        writer: Where entries go.
+        on_end: Called once, from an engine thread, with this attempt's ending (None when it is
+            fenced and must change nothing).
+    """
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        *,
+        price: Price,
+        earlier: Sequence[Entry] | None,
+        writer: Writer,
+        on_end: Callable[["RunningJob", Ending | Requeue | None], None],
+    ) -> None:
+        self.claimed = claimed
+        self._began = time.monotonic()
+        self._price = price
+        self._writer = writer
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._handle: Handle | None = None
+        self._stop: StopReason | None = None
+        self._stop_message = ""
+        self._logging = earlier is not None
+        openings = [entry for entry in earlier or () if entry.type is not EntryType.DELTA]
+        self._first_seq = openings[-1].seq if openings else 1
+        told = [
+            entry
+            for entry in earlier or ()
+            if entry.type is EntryType.DELTA and entry.seq > self._first_seq
+        ]
+        self._told = "".join(entry.text for entry in told)  # delivered by earlier attempts
+        self._unverified = self._told  # the part of it that this attempt has not produced again yet
+        self._length = 0
+        self._ends: list[int] = []
+        for entry in told:
+            self._length += len(entry.text)
+            self._ends.append(self._length)
+        if not openings:
+            self._append(EntryType.STARTED, seq=1)
+
+    @property
+    def usage(self) -> Usage:
+        """The work done so far."""
+        handle = self._handle
+        return handle.usage if handle is not None else Usage()
+
+    def is_overdue(self) -> bool:
+        """Whether the run limit has passed, by this process's clock; the sweep goes by the database's."""
+        return self.age_s() > self.claimed.run_limit_s
+
+    def age_s(self) -> float:
+        """Return the seconds since the claim."""
+        return time.monotonic() - self._began
+
+    def attach(self, handle: Handle) -> None:
+        """Take the engine's handle; a stop that was asked for meanwhile is passed on."""
+        with self._lock:
+            self._handle = handle
+            stopped = self._stop is not None
+        if stopped:
+            handle.cancel()
+
+    def stop(self, reason: StopReason, message: str = "") -> None:
+        """Ask the engine to end this attempt; the first reason counts."""
+        with self._lock:
+            if self._stop is None or reason is StopReason.FENCED:
+                self._stop, self._stop_message = reason, message
+            handle = self._handle
+        if handle is not None:
+            handle.cancel()
+
+    def on_delta(self, text: str, *, completion_tokens: int) -> None:
+        """Append new text, after what earlier attempts delivered has been met again."""
+        if self._stop is not None:
+            return
+        if self._unverified:
+            text = self._skip_delivered(text)
+        if text:
+            self._length += len(text)
+            self._ends.append(self._length)
+            self._append(EntryType.DELTA, text=text, seq=self._first_seq + len(self._ends))
+
+    def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
+        """Turn the engine's outcome into this attempt's ending."""
+        if isinstance(outcome, ChatResult) and self._unverified and self._stop is None:
+            self._diverge()  # the answer is shorter than what was delivered
+        self._on_end(self, self._ending(outcome, usage))
+
+    def announce(self, state: JobState) -> None:
+        """Tell the readers that the terminal state has been committed."""
+        seq = self._first_seq + len(self._ends) + 1
+        entry = Entry(seq=seq, type=EntryType.ENDED, state=state)
+        self._writer.append(self.claimed.job_id, entry, attempt=self.claimed.attempt, last=True)
+
+    def _skip_delivered(self, text: str) -> str:
+        known = self._unverified
+        if known.startswith(text):
+            self._unverified = known[len(text) :]
+            return ""
+        if text.startswith(known):
+            self._unverified = ""
+            return text[len(known) :]
+        return self._diverge(text)
+
+    def _diverge(self, text: str = "") -> str:
+        """This attempt answers differently from what readers have: end the stream, or begin it again.
+
+        A streaming caller cannot take text back, so its job fails visibly. Others read the result,
+        so theirs goes on, and the stream says that it starts over.
+        """
+        if self.claimed.mode is Mode.STREAM:
+            self.stop(StopReason.DIVERGED)
+            return ""
+        verified = self._told[: len(self._told) - len(self._unverified)]
+        self._first_seq += len(self._ends) + 1
+        self._ends, self._length, self._unverified = [], 0, ""
+        self._append(EntryType.RESTARTED, seq=self._first_seq)
+        return verified + text
+
+    def _append(self, kind: EntryType, *, seq: int, text: str = "") -> None:
+        if self._logging:
+            entry = Entry(seq=seq, type=kind, text=text)
+            self._writer.append(self.claimed.job_id, entry, attempt=self.claimed.attempt)
+
+    def _ending(self, outcome: Result | InferenceError, usage: Usage) -> Ending | Requeue | None:
+        if self._stop is StopReason.FENCED:
+            return None
+        if not isinstance(outcome, InferenceError) and self._stop is not StopReason.DIVERGED:
+            return self._completed(outcome)
+        if self._stop is StopReason.DRAIN or isinstance(outcome, EngineClosed):
+            return Requeue(
+                job_id=self.claimed.job_id,
+                attempt=self.claimed.attempt,
+                reason="drained",
+                delay_s=0,
+            )
+        state, code, message = self._failure(outcome)
+        return self._end(state, usage, error={"code": code, "message": message})
+
+    def _failure(self, outcome: Result | InferenceError) -> tuple[JobState, str, str]:
+        match self._stop:
+            case StopReason.CANCEL:
+                return JobState.CANCELLED, "cancelled", self._stop_message
+            case StopReason.DEADLINE:
+                limit = f"{self.claimed.run_limit_s:g}"
+                return (
+                    JobState.TIMEOUT,
+                    "execution-timeout",
+                    f"The job ran longer than its {limit} s.",
+                )
+            case StopReason.DIVERGED:
+                return (
+                    JobState.FAILED,
+                    "worker-lost",
+                    (
+                        "The worker was lost after part of the answer had been streamed, and a second attempt "
+                        "answered differently; send the request again."
+                    ),
+                )
+        code, message = _told_code(outcome)
+        return JobState.FAILED, code, message
+
+    def _completed(self, result: Result) -> Ending:
+        claimed = self.claimed
+        if isinstance(result, ChatResult):
+            body = results.chat_body(
+                claimed.job_id, model=claimed.model, created_at=claimed.created_at, result=result
+            )
+        else:
+            encoding = claimed.request.get("encoding_format", "float")
+            body = results.embedding_body(model=claimed.model, encoding=encoding, result=result)
+        return self._end(JobState.COMPLETED, result.usage, result=body)
+
+    def _end(
+        self,
+        state: JobState,
+        usage: Usage,
+        *,
+        result: dict[str, object] | None = None,
+        error: dict[str, object] | None = None,
+    ) -> Ending:
+        cost = prices.charge(
+            self._price,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+        )
+        return Ending(
+            job_id=self.claimed.job_id,
+            attempt=self.claimed.attempt,
+            state=state,
+            cost_microcredits=min(cost, self.claimed.estimate_microcredits),
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            result=result,
+            error=error,
+            delta_ends=list(self._ends) if self.claimed.mode is Mode.STREAM else None,
+            first_seq=self._first_seq,
+        )
+
+
+_TOLD_CODES = frozenset({"model-load-failed", "out-of-memory", "inference-failed"})
+
+
+def _told_code(outcome: Result | InferenceError) -> tuple[str, str]:
+    """Return the failure code and message of an engine's error; what else it is, inference failed."""
+    if not isinstance(outcome, InferenceError):
+        return "inference-failed", "The engine ended without an answer."
+    code = outcome.code if outcome.code in _TOLD_CODES else "inference-failed"
+    return code, outcome.message

@@ -1,0 +1,202 @@
+"""Reads of jobs: by id for their owner, lists, queue positions, live workers. Writes nothing.
+
+Every read for a caller takes the organisation: another organisation's job does not exist.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from jobs.states import JobKind, JobState, Mode, is_terminal
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """What a caller may see of a job."""
+
+    id: uuid.UUID
+    organization_id: uuid.UUID
+    kind: JobKind
+    mode: Mode
+    queue: str
+    lane: int
+    state: JobState
+    model: str
+    attempt: int
+    worker: str
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    completed_at: dt.datetime | None
+    prompt_tokens: int
+    completion_tokens: int
+    estimate_microcredits: int
+    cost_microcredits: int | None
+    max_output_tokens: int | None
+    result_json: str | None
+    error: dict[str, Any] | None
+    delta_ends: list[int] | None
+    first_seq: int
+    include_usage: bool
+    queue_position: int | None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the job has ended."""
+        return is_terminal(self.state)
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The decoded result; polls use the text as it is."""
+        return json.loads(self.result_json) if self.result_json is not None else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class JobKey:
+    """A job as a caller names it; ``organization_id`` None is an operator's view of all."""
+
+    job_id: uuid.UUID
+    organization_id: uuid.UUID | None
+
+
+_COLUMNS = """
+  j.id, j.organization_id, j.kind, j.mode, j.queue, j.lane, j.state, j.model, j.attempt, j.worker,
+  j.created_at, j.started_at, j.completed_at, j.prompt_tokens, j.completion_tokens,
+  j.estimate_microcredits, j.cost_microcredits, (j.request->'sampling'->>'max_tokens')::int,
+  j.result::text, j.error::text, j.delta_ends, j.first_seq, coalesce((j.request->>'include_usage')::boolean, false)
+"""
+
+# The claim's own order: a position and a claim cannot disagree.
+_AHEAD = """
+  CASE WHEN j.state = 'queued' THEN 1 + (
+    SELECT count(*) FROM jobs_job o WHERE o.queue = j.queue AND o.state = 'queued'
+      AND (o.lane, o.created_at, o.id) < (j.lane, j.created_at, j.id)) END
+"""
+
+
+def jobs_by_key(keys: Sequence[JobKey]) -> list[JobView | None]:
+    """Return the jobs in the order of ``keys``; None where the organisation has none of that id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_COLUMNS}, {_AHEAD} FROM jobs_job j WHERE j.id = ANY(%s::uuid[])",  # noqa: S608 - constants
+            [list({key.job_id for key in keys})],
+        )
+        found = {row[0]: _view(row) for row in cursor.fetchall()}
+    return [_visible(found.get(key.job_id), key) for key in keys]
+
+
+def terminal_ids(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those that have ended: the check behind every wait, one statement for all waiters."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id FROM jobs_job WHERE id = ANY(%s::uuid[])
+               AND state IN ('completed', 'failed', 'cancelled', 'timeout')""",
+            [list(job_ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ListFilter:
+    """Which jobs of an organisation to list, newest first."""
+
+    organization_id: uuid.UUID | None
+    state: str | None = None
+    model: str | None = None
+    application_id: uuid.UUID | None = None
+    created_after: dt.datetime | None = None
+    created_before: dt.datetime | None = None
+    before: tuple[dt.datetime, uuid.UUID] | None = (
+        None  # the cursor: the last row of the page before
+    )
+    limit: int = 20
+
+
+def list_jobs(wanted: ListFilter) -> list[JobView]:
+    """Return one page; query count 1. The position is left out: it would cost a count per row."""
+    conditions: list[tuple[str, list[Any]]] = [
+        ("j.organization_id = %s", [wanted.organization_id]),
+        ("j.state = %s", [wanted.state]),
+        ("j.model = %s", [wanted.model]),
+        ("j.application_id = %s", [wanted.application_id]),
+        ("j.created_at >= %s", [wanted.created_after]),
+        ("j.created_at < %s", [wanted.created_before]),
+        ("(j.created_at, j.id) < (%s, %s)", list(wanted.before) if wanted.before else [None]),
+    ]
+    chosen = [(sql, values) for sql, values in conditions if values[0] is not None]
+    where = " AND ".join(sql for sql, _ in chosen) or "true"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT {_COLUMNS}, NULL FROM jobs_job j WHERE {where}
+                ORDER BY j.created_at DESC, j.id DESC LIMIT %s""",  # noqa: S608 - constants
+            [*(value for _, values in chosen for value in values), wanted.limit],
+        )
+        return [_view(row) for row in cursor.fetchall()]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LiveWorkers:
+    """Which queues have a live consumer, which models are in memory, and how fast queues move."""
+
+    queues: frozenset[str]
+    loaded_models: frozenset[str]
+    pace: dict[str, float]  # queue to seconds per job, over all its workers; absent while unknown
+
+
+def live_workers(*, within_s: float) -> LiveWorkers:
+    """Return what workers seen within ``within_s`` seconds serve, have loaded, and manage."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT queues, loaded_models, jobs_per_s::text FROM jobs_worker
+               WHERE heartbeat_at > genie_now() - %s * interval '1 second'""",
+            [within_s],
+        )
+        rows = cursor.fetchall()
+    rates: dict[str, float] = {}
+    for _, _, jobs_per_s in rows:
+        for queue, rate in json.loads(jobs_per_s).items():
+            rates[queue] = rates.get(queue, 0.0) + rate
+    return LiveWorkers(
+        queues=frozenset(queue for row in rows for queue in row[0]),
+        loaded_models=frozenset(model for row in rows for model in row[1]),
+        pace={queue: 1 / rate for queue, rate in rates.items() if rate > 0},
+    )
+
+
+def _visible(job: JobView | None, key: JobKey) -> JobView | None:
+    if job is None or key.organization_id not in (None, job.organization_id):
+        return None
+    return job
+
+
+def _view(row: tuple[Any, ...]) -> JobView:
+    return JobView(
+        id=row[0],
+        organization_id=row[1],
+        kind=JobKind(row[2]),
+        mode=Mode(row[3]),
+        queue=row[4],
+        lane=row[5],
+        state=JobState(row[6]),
+        model=row[7],
+        attempt=row[8],
+        worker=row[9],
+        created_at=row[10],
+        started_at=row[11],
+        completed_at=row[12],
+        prompt_tokens=row[13],
+        completion_tokens=row[14],
+        estimate_microcredits=row[15],
+        cost_microcredits=row[16],
+        max_output_tokens=row[17],
+        result_json=row[18],
+        error=json.loads(row[19]) if row[19] is not None else None,
+        delta_ends=row[20],
+        first_seq=row[21],
+        include_usage=row[22],
+        queue_position=row[23],
+    )

@@ -1,0 +1,331 @@
+"""Use cases: submit, finish, cancel, requeue. Each owns one transaction and takes a batch.
+
+Lock order in every transaction: idempotency keys, then job rows by id, then budget windows. Effects
+(tickets, stream entries, control messages) are the callers', after the commit.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from budgets import services as budgets
+from budgets.types import Held, HoldRequest, Payer, Settlement
+from genie.core import errors, transactions
+from jobs import events, lifecycle
+from jobs.lifecycle import Ended, Ending, NewJob, Requeue
+from jobs.states import JobState, Mode
+from webhooks import payloads
+from webhooks import services as webhooks
+from webhooks.services import NewEvent
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A validated, priced request that asks to become a job."""
+
+    job: NewJob
+    idempotency_key: str | None = None
+    body_digest: bytes = b""  # SHA-256 of the endpoint and the body
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A committed job. ``replayed``: an earlier request with the same idempotency key made it."""
+
+    job_id: uuid.UUID
+    replayed: bool = False
+    queue_position: int | None = None  # 1 is next; None when it was not asked for
+
+
+def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
+    """Admit each submission by itself, all in one transaction; answers are in order.
+
+    Idempotency key, holds, job row and first event commit together or not at all; a refused
+    submission leaves only its budget event.
+    """
+    with transactions.transaction():
+        outcomes: dict[int, Accepted | errors.GenieError] = {}
+        fresh = _take_idempotency_keys(submissions, outcomes)
+        held = _hold(submissions, fresh, outcomes)
+        lifecycle.insert_many([submissions[index].job for index in held])
+        _release_idempotency_keys([submissions[i] for i in fresh if i not in set(held)])
+        _replay_within_batch(submissions, outcomes)
+        positions = _positions([submissions[index].job for index in held])
+    for index in held:
+        job_id = submissions[index].job.id
+        outcomes[index] = Accepted(job_id=job_id, queue_position=positions.get(job_id))
+    return [_resolved(outcomes, index) for index in range(len(submissions))]
+
+
+def finish_many(endings: Sequence[Ending]) -> list[Ended]:
+    """End jobs: state, result, settlement and webhook event in one transaction.
+
+    Returns those that really ended now; an attempt that is no longer current ends nothing.
+    """
+    with transactions.transaction():
+        return finish_in_transaction(endings)
+
+
+def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
+    """Do the work of ``finish_many`` in the caller's transaction."""
+    ended = lifecycle.end_many(endings)
+    if ended:
+        budgets.settle_many(
+            [
+                Settlement(reference=one.job_id, actual_microcredits=one.cost_microcredits)
+                for one in ended
+            ]
+        )
+        notified = [_webhook_event(one) for one in ended if one.webhook_url]
+        if notified:
+            webhooks.publish_many(notified)
+    return ended
+
+
+def requeue_many(requeues: Sequence[Requeue]) -> dict[uuid.UUID, str]:
+    """Give jobs back to their queues; returns the queue of each that moved."""
+    with transactions.transaction():
+        return lifecycle.requeue_many(requeues)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The answer to a cancel: ended now (it was queued), or asked of the worker that runs it."""
+
+    ended: Ended | None
+
+
+def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str) -> Cancelled:
+    """Cancel a job: a queued one ends at once, a running one is asked to.
+
+    Args:
+        job_id: The job.
+        organization_id: The caller's organisation; None for an operator, who sees all.
+        reason: A sentence for the job's error, such as "Cancelled by the caller.".
+
+    Raises:
+        JobNotFound: The organisation has no such job.
+        JobTerminal: It has already ended.
+    """
+    with transactions.transaction():
+        state, attempt = _locked(job_id, organization_id)
+        if state is JobState.QUEUED:
+            ending = Ending(
+                job_id=job_id,
+                attempt=attempt,
+                state=JobState.CANCELLED,
+                from_state=JobState.QUEUED,
+                cost_microcredits=0,
+                error={"code": "cancelled", "message": reason},
+            )
+            return Cancelled(ended=finish_in_transaction([ending])[0])
+        if state is JobState.RUNNING:
+            lifecycle.request_cancel(job_id, reason=reason)
+            return Cancelled(ended=None)
+    raise errors.JobTerminal(f"The job has already ended as {state}; it cannot be cancelled.")
+
+
+def _locked(job_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[JobState, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT state, attempt FROM jobs_job
+               WHERE id = %s AND (%s::uuid IS NULL OR organization_id = %s::uuid) FOR UPDATE""",
+            [job_id, organization_id, organization_id],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise errors.JobNotFound
+    return JobState(row[0]), row[1]
+
+
+def _take_idempotency_keys(
+    submissions: Sequence[Submission], outcomes: dict[int, Accepted | errors.GenieError]
+) -> list[int]:
+    """Insert the keys; return the indexes of submissions that are new, and answer the replays.
+
+    Waits for another transaction that holds the same key to end: then its job is the answer.
+    """
+    keyed: dict[tuple[uuid.UUID, str], int] = {}
+    fresh = []
+    for index, submission in enumerate(submissions):
+        if submission.idempotency_key is None:
+            fresh.append(index)
+        else:
+            keyed.setdefault((submission.job.organization_id, submission.idempotency_key), index)
+    if not keyed:
+        return fresh
+    owners = sorted(keyed)
+    firsts = [submissions[keyed[owner]] for owner in owners]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO jobs_idempotencykey (organization_id, key, body_digest, job_id, created_at)
+               SELECT o, k, d, j, genie_now() FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::uuid[])
+                 AS r(o, k, d, j) ORDER BY o, k
+               ON CONFLICT (organization_id, key) DO NOTHING RETURNING job_id""",
+            [
+                [owner[0] for owner in owners],
+                [owner[1] for owner in owners],
+                [one.body_digest for one in firsts],
+                [one.job.id for one in firsts],
+            ],
+        )
+        taken = {row[0] for row in cursor.fetchall()}
+    won = [keyed[owner] for owner in owners if submissions[keyed[owner]].job.id in taken]
+    lost = [owner for owner in owners if keyed[owner] not in won]
+    _answer_replays(submissions, keyed, lost, outcomes)
+    return sorted(fresh + won)
+
+
+def _answer_replays(
+    submissions: Sequence[Submission],
+    keyed: dict[tuple[uuid.UUID, str], int],
+    owners: Sequence[tuple[uuid.UUID, str]],
+    outcomes: dict[int, Accepted | errors.GenieError],
+) -> None:
+    if not owners:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT i.organization_id, i.key, i.body_digest, i.job_id FROM jobs_idempotencykey i
+               JOIN unnest(%s::uuid[], %s::text[]) AS r(o, k) ON i.organization_id = r.o AND i.key = r.k""",
+            [[owner[0] for owner in owners], [owner[1] for owner in owners]],
+        )
+        known = {(row[0], row[1]): (bytes(row[2]), row[3]) for row in cursor.fetchall()}
+    for owner in owners:
+        index = keyed[owner]
+        digest, job_id = known[owner]
+        outcomes[index] = _replay(submissions[index], digest, job_id)
+
+
+def _replay(
+    submission: Submission, digest: bytes, job_id: uuid.UUID
+) -> Accepted | errors.GenieError:
+    if digest != submission.body_digest:
+        return errors.IdempotencyKeyReused(
+            "This Idempotency-Key was used with another request body; use a new key for a new request."
+        )
+    return Accepted(job_id=job_id, replayed=True)
+
+
+def _hold(
+    submissions: Sequence[Submission],
+    fresh: Sequence[int],
+    outcomes: dict[int, Accepted | errors.GenieError],
+) -> list[int]:
+    """Take the holds; return the indexes that were admitted and answer the refused."""
+    requests = [_hold_request(submissions[index].job) for index in fresh]
+    admitted = []
+    for index, decision in zip(fresh, budgets.hold_many(requests), strict=True):
+        if isinstance(decision, Held):
+            admitted.append(index)
+        else:
+            outcomes[index] = decision.error
+    return admitted
+
+
+def _hold_request(job: NewJob) -> HoldRequest:
+    payer = Payer(
+        organization_id=job.organization_id,
+        application_id=job.application_id,
+        member_id=job.member_id,
+        user_id=job.user_id,
+    )
+    return HoldRequest(reference=job.id, payer=payer, amount_microcredits=job.estimate_microcredits)
+
+
+def _release_idempotency_keys(refused: Sequence[Submission]) -> None:
+    """Take back the keys of refused submissions: a refusal does not use a key up."""
+    job_ids = [one.job.id for one in refused if one.idempotency_key is not None]
+    if job_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM jobs_idempotencykey WHERE job_id = ANY(%s::uuid[])", [job_ids]
+            )
+
+
+def _replay_within_batch(
+    submissions: Sequence[Submission], outcomes: dict[int, Accepted | errors.GenieError]
+) -> None:
+    """Answer submissions whose key an earlier one of the same batch brought."""
+    firsts: dict[tuple[uuid.UUID, str], int] = {}
+    for index, submission in enumerate(submissions):
+        if submission.idempotency_key is None:
+            continue
+        first = firsts.setdefault(
+            (submission.job.organization_id, submission.idempotency_key), index
+        )
+        if first == index:
+            continue
+        earlier = outcomes.get(first)
+        if isinstance(earlier, errors.GenieError) and not isinstance(
+            earlier, errors.IdempotencyKeyReused
+        ):
+            outcomes[index] = earlier
+        elif isinstance(earlier, Accepted):
+            outcomes[index] = _replay_of(submissions[first], submission, earlier.job_id)
+        elif isinstance(earlier, errors.IdempotencyKeyReused):
+            outcomes[index] = earlier
+        else:
+            outcomes[index] = _replay_of(
+                submissions[first], submission, submissions[first].job.id
+            )
+
+
+def _replay_of(
+    first: Submission, again: Submission, job_id: uuid.UUID
+) -> Accepted | errors.GenieError:
+    return _replay(again, first.body_digest, job_id)
+
+
+def _resolved(
+    outcomes: dict[int, Accepted | errors.GenieError], index: int
+) -> Accepted | errors.GenieError:
+    return outcomes[index]
+
+
+def _positions(jobs: Sequence[NewJob]) -> dict[uuid.UUID, int]:
+    """Return the place in its queue of each new async job: the claim's own order, 1 is next."""
+    waiting = [job for job in jobs if job.mode is Mode.ASYNC]
+    if not waiting:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(POSITIONS, [[job.id for job in waiting]])
+        return dict(cursor.fetchall())
+
+
+# One index-only count for the first of each (queue, lane) of a batch, then a rank within it.
+POSITIONS = """
+WITH asked AS (
+  SELECT id, queue, lane, created_at FROM jobs_job WHERE id = ANY(%s::uuid[]) AND state = 'queued'),
+first AS (
+  SELECT DISTINCT ON (queue, lane) queue, lane, created_at, id FROM asked ORDER BY queue, lane, created_at, id),
+base AS (
+  SELECT f.queue, f.lane, (
+    SELECT count(*) FROM jobs_job j WHERE j.queue = f.queue AND j.state = 'queued'
+      AND (j.lane, j.created_at, j.id) < (f.lane, f.created_at, f.id)) AS ahead
+  FROM first f)
+SELECT a.id, base.ahead + rank() OVER (PARTITION BY a.queue, a.lane ORDER BY a.created_at, a.id)
+FROM asked a JOIN base USING (queue, lane)
+"""
+
+
+def _webhook_event(ended: Ended) -> NewEvent:
+    body: dict[str, Any] = events.webhook_body(
+        job_id=ended.job_id,
+        kind=ended.kind,
+        state=ended.state,
+        completed_at=ended.completed_at,
+        result=ended.result,
+        error=ended.error,
+    )
+    return NewEvent(
+        event_type=events.event_type(ended.state),
+        organization_id=ended.organization_id,
+        reference=ended.job_id,
+        body=payloads.serialise(body),
+        url=ended.webhook_url,
+        sealed_secret=ended.webhook_secret,
+    )

@@ -1,0 +1,60 @@
+"""Job states and the moves between them, modes and lanes. Pure; the database enforces the same table."""
+
+from enum import IntEnum, StrEnum
+
+
+class JobState(StrEnum):
+    """Where a job is; the last four are terminal and never change."""
+
+    QUEUED = "queued"  # committed, waiting for a worker's claim
+    RUNNING = "running"  # claimed: one attempt holds a lease
+    COMPLETED = "completed"  # has a result
+    FAILED = "failed"  # has an error
+    CANCELLED = "cancelled"  # by the caller, or because the caller went away
+    TIMEOUT = "timeout"  # passed its deadline to start or to run
+
+
+class Mode(StrEnum):
+    """How the submitting request is answered."""
+
+    SYNC = "sync"
+    STREAM = "stream"
+    ASYNC = "async"
+
+
+class Lane(IntEnum):
+    """Priority within a queue; a lower lane is claimed first."""
+
+    INTERACTIVE = 0  # somebody waits on an open connection
+    NORMAL = 1  # async
+    SLOW = 2  # batches
+
+
+class JobKind(StrEnum):
+    """What was asked for; decides the id's prefix and the objects' names."""
+
+    CHAT = "chat"
+    EMBEDDING = "embedding"
+
+
+ID_PREFIXES = {JobKind.CHAT: "chatcmpl-", JobKind.EMBEDDING: "emb-"}
+OBJECTS = {JobKind.CHAT: "chat.completion", JobKind.EMBEDDING: "embedding"}
+
+TERMINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.TIMEOUT})
+
+# running -> queued is a lapsed lease, a drained worker or a retryable fault; each spends an attempt.
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset(
+        {JobState.RUNNING, JobState.CANCELLED, JobState.TIMEOUT, JobState.FAILED}
+    ),
+    JobState.RUNNING: TERMINAL | {JobState.QUEUED},
+    JobState.COMPLETED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+    JobState.TIMEOUT: frozenset(),
+}
+
+
+def is_terminal(state: str) -> bool:
+    """Return whether a job in this state has ended."""
+    return state in TERMINAL

@@ -1,0 +1,186 @@
+"""What a web process keeps: its database threads and its stream reader. Facades call through here.
+
+Each kind of work has a thread of its own, so that a submit that waits for a lock does not hold up a
+poll. Every function is async and never blocks the event loop.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import redis.asyncio
+from django.conf import settings
+from django.http import HttpRequest
+
+from genie.core import errors
+from genie.core import redis as core_redis
+from genie.core.coalesce import Coalescer
+from genie.tenants import authentication, ratelimit
+from genie.tenants import selectors as tenant_selectors
+from genie.tenants import services as tenant_services
+from genie.tenants.principal import Principal
+from jobs import announce, control, hub, queue, selectors, services
+from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
+from jobs.services import Accepted, Cancelled, Submission
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
+
+
+def body_limit(path: str) -> int:
+    """Return the most bytes of a request body for this path."""
+    return int(settings.GENIE_JSON_LIMIT_BYTES)
+
+
+def _one_by_one(function: Callable[[T], R]) -> Callable[[Sequence[T]], list[R | BaseException]]:
+    """Return a batch function that calls ``function`` on each item and keeps each one's refusal."""
+
+    def run(items: Sequence[T]) -> list[R | BaseException]:
+        answers: list[R | BaseException] = []
+        for item in items:
+            try:
+                answers.append(function(item))
+            except errors.GenieError as error:
+                answers.append(error)
+        return answers
+
+    return run
+
+
+_keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(
+    "keys", tenant_selectors.principals_for_candidates
+)
+_sessions: Coalescer[HttpRequest, Principal] = Coalescer(
+    "sessions", _one_by_one(authentication.authenticate_session)
+)
+_key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", lambda key_ids: _record_uses(key_ids))
+_admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", services.submit_many)
+_reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
+_lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
+_cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
+    "cancels", _one_by_one(lambda wanted: _cancel(*wanted))
+)
+_waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
+    "waits", _one_by_one(selectors.terminal_ids)
+)
+_workers: Coalescer[float, LiveWorkers] = Coalescer(
+    "workers", _one_by_one(lambda within_s: selectors.live_workers(within_s=within_s))
+)
+_ALL = (_keys, _sessions, _key_uses, _admissions, _reads, _lists, _cancels, _waits, _workers)
+
+
+async def authenticate(request: HttpRequest) -> tuple[Principal, dict[str, str]]:
+    """Return the caller and the rate-limit headers of its answer.
+
+    The key decides when a session cookie comes too. Network, then rate, are judged here; what the
+    caller may do is the view's question.
+
+    Raises:
+        Unauthorized, IpNotAllowed, RateLimited, Unavailable.
+    """
+    header = request.META.get("HTTP_AUTHORIZATION")
+    if header is None and settings.SESSION_COOKIE_NAME in request.COOKIES:
+        principal = await _sessions.ask(request)
+    else:
+        principal = await authentication.authenticate_key(header, ask=_keys.ask)
+    principal.require_address(authentication.client_address(request))
+    decision = await ratelimit.check(principal)
+    decision.require()
+    if principal.use_is_unrecorded and principal.key_id is not None:
+        _key_uses.submit(principal.key_id)
+    return principal, decision.headers()
+
+
+async def submit(submission: Submission) -> Accepted:
+    """Admit a job, then send its ticket in the background; raises what admission refuses with."""
+    accepted = await _admissions.ask(submission)
+    if not accepted.replayed:
+        queue.sender.send({submission.job.queue: [accepted.job_id]})
+    return accepted
+
+
+async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:
+    """Return a job of this organisation.
+
+    Raises:
+        JobNotFound: It has none of this id.
+    """
+    view = await _reads.ask(JobKey(job_id=job_id, organization_id=organization_id))
+    if view is None:
+        raise errors.JobNotFound
+    return view
+
+
+async def job_list(wanted: ListFilter) -> list[JobView]:
+    """Return a page of jobs, newest first."""
+    return await _lists.ask(wanted)
+
+
+async def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str) -> Cancelled:
+    """Cancel a job; raises JobNotFound or JobTerminal."""
+    return await _cancels.ask((job_id, organization_id, reason))
+
+
+async def live_workers() -> LiveWorkers:
+    """Return which queues are attended and which models are loaded, at most a second old.
+
+    This decides no permission and no money, so a short memory is safe.
+    """
+    now = asyncio.get_running_loop().time()
+    if _live.value is None or now - _live.at > _LIVE_FOR_S:
+        _live.value, _live.at = await _workers.ask(settings.GENIE_NO_WORKER_S), now
+    return _live.value
+
+
+def stream_hub() -> hub.Hub:
+    """Return this event loop's stream reader."""
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        _hubs[loop] = hub.Hub(ended=_waits.ask)
+    return _hubs[loop]
+
+
+def stream_client() -> "redis.asyncio.Redis":
+    """Return this event loop's Redis client for reading streams."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = core_redis.aclient()
+    return _clients[loop]
+
+
+async def close() -> None:
+    """End the stream reader and the database threads, after what waits has been answered."""
+    for one in list(_hubs.values()):
+        await one.close()
+    for client in list(_clients.values()):
+        await client.aclose()
+    for coalescer in _ALL:
+        await asyncio.to_thread(coalescer.close)
+
+
+class _Live:
+    value: LiveWorkers | None = None
+    at = 0.0
+
+
+_live = _Live()
+_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, hub.Hub]" = WeakKeyDictionary()
+_clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = WeakKeyDictionary()
+
+
+def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
+    tenant_services.record_use_many(list(set(key_ids)))
+    return [None] * len(key_ids)
+
+
+def _cancel(job_id: uuid.UUID, organization_id: uuid.UUID, reason: str) -> Cancelled:
+    cancelled = services.cancel(job_id, organization_id=organization_id, reason=reason)
+    if cancelled.ended is None:
+        control.announce_cancel(job_id, reason=reason)
+    else:
+        announce.ended([cancelled.ended])
+    return cancelled

@@ -1,0 +1,124 @@
+"""A worker process from its start to its end: what runs in it follows from the queues it serves.
+
+Celery tells when the process starts and stops; the threads of ours begin before it has reached the
+broker, so leases are kept and the sweep runs while Redis is away.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Sequence
+
+from celery import signals
+from django.conf import settings
+
+from genie.core import env
+from inference.engine import Engine
+from inference.specs import ModelSpec
+from inference.types import Modality
+from jobs import registry, sweep
+from jobs.presence import Presence, Report
+from jobs.runner import Runner, RunnerConfig
+from jobs.stream import Writer
+
+logger = logging.getLogger(__name__)
+
+
+class _Process:
+    """What this worker process has started."""
+
+    runner: Runner | None = None
+    presence: Presence | None = None
+    sweeping: threading.Thread | None = None
+
+
+_process = _Process()
+_stop_sweeping = threading.Event()
+
+
+def wake(queue: str, jobs: int) -> None:
+    """Let this process claim up to ``jobs`` jobs of the queue."""
+    if _process.runner is not None:
+        _process.runner.wake(queue, jobs)
+
+
+def start(queues: Sequence[str]) -> None:
+    """Start what serves these queues: the runner for modalities, the sweep for maintenance."""
+    modalities = [name for name in queues if name in set(Modality)]
+    if modalities:
+        _process.runner = _make_runner(modalities)
+        _process.runner.start()
+    if "maintenance" in queues:
+        _process.sweeping = threading.Thread(
+            target=sweep.loop, args=(_stop_sweeping,), name="sweep", daemon=True
+        )
+        _process.sweeping.start()
+    _process.presence = Presence(worker_name(), queues, report=_report)
+    _process.presence.start()
+
+
+def stop() -> None:
+    """Drain and end everything that ``start`` began."""
+    if _process.presence is not None:
+        _process.presence.close()
+    if _process.runner is not None:
+        _process.runner.close()
+    _stop_sweeping.set()
+    if _process.sweeping is not None:
+        _process.sweeping.join(5)
+
+
+def worker_name() -> str:
+    """Return this worker's name: unique among all workers, and telling where it runs."""
+    return f"{env.text('GENIE_WORKER_NAME', 'worker')}@{socket.gethostname()}:{os.getpid()}"
+
+
+def _make_runner(modalities: Sequence[str]) -> Runner:
+    models = registry.models()
+    chosen = env.words("GENIE_WORKER_MODELS")
+    served = [models.resolve(name) for name in chosen] if chosen else list(models.models)
+    engine = Engine(models)
+    config = RunnerConfig(
+        worker=worker_name(),
+        slots={name: _slots(name, served) for name in modalities},
+        models=tuple(spec.id for spec in served) if chosen else None,
+        lease_s=settings.GENIE_LEASE_S,
+        heartbeat_s=settings.GENIE_HEARTBEAT_S,
+        drain_s=settings.GENIE_DRAIN_S,
+    )
+    return Runner(config, engine=engine, writer=Writer())
+
+
+def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
+    """Return how many jobs of a queue run at once: what its largest batch takes."""
+    return max((spec.max_batch for spec in served if spec.modality == queue), default=1)
+
+
+def _report() -> Report:
+    runner = _process.runner
+    if runner is None:
+        return Report()
+    return Report(
+        slots=sum(runner.config.slots.values()),
+        running=runner.running(),
+        loaded_models=runner.loaded_models(),
+        jobs_per_s=runner.jobs_per_s(),
+    )
+
+
+@signals.celeryd_after_setup.connect
+def _on_setup(instance: object = None, **_: object) -> None:
+    queues = list(instance.app.amqp.queues.consume_from)  # type: ignore[union-attr] # a Celery worker
+    start(queues)
+
+
+@signals.worker_shutting_down.connect
+def _on_shutting_down(**_: object) -> None:
+    if _process.runner is not None:
+        _process.runner.begin_drain()
+
+
+@signals.worker_shutdown.connect
+def _on_shutdown(**_: object) -> None:
+    stop()

@@ -1,0 +1,20 @@
+"""Run a management command against the system that DATABASE_URL or the state directory names."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "genie.settings")
+    try:
+        from django.core.management import execute_from_command_line  # noqa: PLC0415 - a readable hint first
+    except ImportError:
+        sys.exit(
+            "Django is not installed here: run 'make setup' and use .venv/bin/python manage.py."
+        )
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

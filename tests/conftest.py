@@ -1,0 +1,51 @@
+"""Starts one PostgreSQL and one Redis for the whole run, before Django reads its settings."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from genie.standalone import servers
+
+_stack = ExitStack()
+
+
+def _set_environment(database_url: str, redis_url: str, directory: Path) -> None:
+    os.environ |= {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "GENIE_SECRET_KEY": secrets.token_urlsafe(50),
+        "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
+        "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
+        "GENIE_ENVIRONMENT": "development",
+        "GENIE_OUTBOUND_DEVELOPMENT": "0",
+        "GENIE_STATE_DIR": str(directory / "state"),
+        "DJANGO_SETTINGS_MODULE": "genie.settings",
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _start() -> None:
+    """Start the servers, unless this run brings its own by GENIE_TEST_DATABASE_URL and _REDIS_URL."""
+    given = os.environ.get("GENIE_TEST_DATABASE_URL"), os.environ.get("GENIE_TEST_REDIS_URL")
+    directory = Path(tempfile.mkdtemp(prefix="genie-test-"))
+    _stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    if given[0] and given[1]:
+        _set_environment(given[0], given[1], directory)
+        return
+    running = _stack.enter_context(servers.temporary(directory))
+    _set_environment(running.database_url, running.redis_url, directory)
+
+
+def pytest_unconfigure() -> None:
+    """Stop what this run started."""
+    _stack.close()
+
+
+_start()

@@ -1,0 +1,153 @@
+"""The last wall: CHECKs, uniqueness and triggers, tested around the ORM."""
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+
+from genie.core.ids import new_id
+from tests.integration.budgets import builders
+
+pytestmark = pytest.mark.django_db
+
+SUBJECT = str(new_id())
+INSERT_CAP = (
+    'INSERT INTO budgets_cap (layer, subject_id, "window", cap_microcredits, updated_at) '
+    "VALUES (%s, %s, %s, %s, now())"
+)
+INSERT_WINDOW = (
+    'INSERT INTO budgets_window (layer, subject_id, "window", period, spent, held) '
+    "VALUES ('org', %s, 'daily', '2026-11-20', %s, %s)"
+)
+INSERT_ENTRY = (
+    "INSERT INTO budgets_entry (kind, reference, amount, window_ids, reason, at) "
+    "VALUES (%s, %s, %s, %s::bigint[], %s, now())"
+)
+
+
+def execute(sql: str, *parameters: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount
+
+
+class TestCap:
+    @pytest.mark.parametrize(
+        ("layer", "window"),
+        [
+            ("org", "weekly"), ("org", "total"), ("user", "weekly"), ("user", "monthly"),
+            ("user", "total"), ("team", "daily"), ("application", "yearly"),
+        ],
+    )  # fmt: skip
+    def test_refuses_a_window_that_the_layer_does_not_have(self, layer: str, window: str) -> None:
+        with pytest.raises(DatabaseError, match="budgets_cap_layer_has_window"):
+            execute(INSERT_CAP, layer, SUBJECT, window, 1)
+
+    @pytest.mark.parametrize("amount", ["'NaN'::numeric", "'NaN'::float8", "'Infinity'::numeric"])
+    def test_cannot_be_nan_or_infinite(self, amount: str) -> None:
+        sql = INSERT_CAP.replace("%s, now()", f"{amount}, now()")
+
+        with pytest.raises(DatabaseError, match=r"out of range|cannot convert"):
+            execute(sql, "org", SUBJECT, "daily")
+
+    @pytest.mark.parametrize("amount", [-1, 10**15 + 1])
+    def test_cannot_be_negative_or_immense(self, amount: int) -> None:
+        with pytest.raises(DatabaseError, match="budgets_cap_in_range"):
+            execute(INSERT_CAP, "org", SUBJECT, "daily", amount)
+
+    def test_is_one_for_each_subject_and_window(self) -> None:
+        execute(INSERT_CAP, "org", SUBJECT, "daily", 1)
+
+        with pytest.raises(DatabaseError, match="budgets_cap_one"):
+            execute(INSERT_CAP, "org", SUBJECT, "daily", 2)
+
+
+class TestWindow:
+    @pytest.mark.parametrize(("spent", "held"), [(-1, 0), (0, -1)])
+    def test_is_never_negative(self, spent: int, held: int) -> None:
+        with pytest.raises(DatabaseError, match="not_negative"):
+            execute(INSERT_WINDOW, SUBJECT, spent, held)
+
+    def test_is_one_for_each_period(self) -> None:
+        execute(INSERT_WINDOW, SUBJECT, 0, 0)
+
+        with pytest.raises(DatabaseError, match="budgets_window_one"):
+            execute(INSERT_WINDOW, SUBJECT, 0, 0)
+
+
+class TestEntry:
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "UPDATE budgets_entry SET amount = 0",
+            "UPDATE budgets_entry SET amount = amount",
+            "DELETE FROM budgets_entry",
+            "TRUNCATE budgets_entry",
+        ],
+    )
+    def test_is_append_only(self, sql: str) -> None:
+        builders.admitted(builders.new_payer(), 5)
+
+        with pytest.raises(DatabaseError, match="append-only"):
+            execute(sql)
+
+    @pytest.mark.parametrize("kind", ["hold", "settle", "release"])
+    def test_moves_once_for_each_reference_and_kind(self, kind: str) -> None:
+        reference = str(new_id())
+        windows = [1] if kind == "hold" else None
+        execute(INSERT_ENTRY, kind, reference, 1, windows, None)
+
+        with pytest.raises(DatabaseError, match="budgets_entry_once"):
+            execute(INSERT_ENTRY, kind, reference, 1, windows, None)
+
+    @pytest.mark.parametrize(
+        ("kind", "amount", "windows", "reason", "constraint"),
+        [
+            ("refund", 1, [1], None, "budgets_entry_"),
+            ("hold", -1, [1], None, "amount_not_negative"),
+            ("settle", -1, None, None, "amount_not_negative"),
+            ("hold", 1, None, None, "names_windows"),
+            ("settle", 1, [1], None, "names_windows"),
+            ("adjust", 1, [1], None, "adjust_has_reason"),
+            ("settle", 1, None, "why", "adjust_has_reason"),
+        ],
+    )
+    def test_refuses_what_is_no_movement(
+        self, kind: str, amount: int, windows: Any, reason: str | None, constraint: str
+    ) -> None:
+        with pytest.raises(DatabaseError, match=constraint):
+            execute(INSERT_ENTRY, kind, str(new_id()), amount, windows, reason)
+
+    def test_may_adjust_one_reference_more_than_once(self) -> None:
+        reference = str(new_id())
+
+        written = [
+            execute(INSERT_ENTRY, "adjust", reference, amount, [1], "refund") for amount in (5, -5)
+        ]
+
+        assert written == [1, 1]
+
+
+class TestHold:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "amount = amount + 1",
+            "window_ids = '{}'",
+            "closed_at = now(), amount = 0",
+            "reference = gen_random_uuid()",
+            "closed_at = NULL",
+        ],
+    )
+    def test_only_ever_closes(self, change: str) -> None:
+        reference = builders.admitted(builders.new_payer(), 5)
+
+        with pytest.raises(DatabaseError, match="only closes"):
+            execute(f"UPDATE budgets_hold SET {change} WHERE reference = %s", reference)  # noqa: S608
+
+    def test_closes_once(self) -> None:
+        reference = builders.admitted(builders.new_payer(), 5)
+        builders.settle(reference, 5)
+
+        with pytest.raises(DatabaseError, match="only closes"):
+            execute("UPDATE budgets_hold SET closed_at = now() WHERE reference = %s", reference)

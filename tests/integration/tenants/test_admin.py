@@ -1,0 +1,52 @@
+"""The admin pages: every one opens, no digest shows, and keys can be revoked."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from genie.tenants.models import User
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+class TestPages:
+    @pytest.mark.parametrize("table", ["user", "organization", "application", "member", "apikey"])
+    def test_open(self, acme: Any, operator: Client, table: str) -> None:
+        acme.key()
+
+        assert operator.get(f"/admin/tenants/{table}/").status_code == 200
+
+    def test_show_neither_the_secret_nor_its_digest(self, acme: Any, operator: Client) -> None:
+        key = acme.key(name="<script>alert(1)</script>")
+
+        page = operator.get(f"/admin/tenants/apikey/{key.row.id}/change/")
+
+        assert page.status_code == 200
+        assert b"digest" not in page.content.lower()
+        assert b"<script>alert(1)" not in page.content
+
+    def test_offer_no_way_to_add_or_delete_a_key(self, acme: Any, operator: Client) -> None:
+        key = acme.key().row
+
+        assert operator.get("/admin/tenants/apikey/add/").status_code == 403
+        assert operator.post(f"/admin/tenants/apikey/{key.id}/delete/").status_code == 403
+
+
+class TestRevoke:
+    def test_ends_the_selected_keys(self, acme: Any, operator: Client) -> None:
+        chosen, other = acme.key().row, acme.key().row
+
+        operator.post(
+            "/admin/tenants/apikey/", {"action": "revoke", "_selected_action": [str(chosen.id)]}
+        )
+
+        chosen.refresh_from_db()
+        other.refresh_from_db()
+        assert chosen.revoked_at is not None
+        assert other.revoked_at is None

@@ -1,0 +1,42 @@
+"""A listener that keeps what it is told, for tests to wait on and look at."""
+
+import threading
+
+from inference.errors import InferenceError
+from inference.types import Result, Usage
+
+
+class RecordingListener:
+    """Records deltas and outcomes; wait() blocks until the first outcome."""
+
+    def __init__(self) -> None:
+        self.deltas: list[str] = []
+        self.counts: list[int] = []
+        self.outcomes: list[Result | InferenceError] = []
+        self.usages: list[Usage] = []
+        self._changed = threading.Condition()
+
+    def on_delta(self, text: str, *, completion_tokens: int) -> None:
+        with self._changed:
+            self.deltas.append(text)
+            self.counts.append(completion_tokens)
+            self._changed.notify_all()
+
+    def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
+        with self._changed:
+            self.outcomes.append(outcome)
+            self.usages.append(usage)
+            self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.deltas)
+
+    def wait(self, timeout: float = 60.0) -> Result | InferenceError:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.outcomes, timeout), "no outcome in time"
+            return self.outcomes[0]
+
+    def wait_for_deltas(self, number: int, timeout: float = 60.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.deltas) >= number, timeout)

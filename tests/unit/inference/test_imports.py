@@ -1,0 +1,21 @@
+"""Web processes import the library, and must not load torch by it."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+import inference.types, inference.errors, inference.ports, inference.registry, inference.engine
+import inference.tokenization, inference.batching, inference.specs, inference.models_file
+import inference.templates, inference.tickets, inference.apps
+heavy = {"torch", "transformers", "django.db"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+
+
+def test_nothing_outside_backends_imports_torch() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,136 @@
+"""Names, lookups, and every mistake of a models file told in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from inference import registry
+from inference.errors import RegistryError, UnknownModel
+from inference.registry import Registry
+from inference.types import Modality
+
+DEFAULT = Path(registry.__file__).with_name("models.toml")
+GOOD = """
+[[models]]
+id = "chatty"
+aliases = ["lite"]
+modality = "chat"
+backend = "echo"
+context_tokens = 100
+max_output_tokens = 50
+price = { version = "1", prompt = "0.15", completion = 1.5 }
+options = { step_seconds = 0.25 }
+"""
+
+
+def load(tmp_path: Path, text: str) -> Registry:
+    path = tmp_path / "models.toml"
+    path.write_text(text, encoding="utf-8")
+    return registry.load_registry(path)
+
+
+class TestLoad:
+    def test_the_default_file_is_right(self) -> None:
+        found = registry.load_registry(DEFAULT)
+
+        assert [spec.id for spec in found.models] == [
+            "genie-tiny-chat",
+            "genie-tiny-embedding",
+            "echo-chat",
+            "echo-embedding",
+        ]
+        assert found.resolve("coder").id == "genie-tiny-chat"
+
+    def test_the_commented_examples_are_right_once_uncommented(self, tmp_path: Path) -> None:
+        lines = DEFAULT.read_text(encoding="utf-8").splitlines()
+        start = lines.index("# [[models]]")
+
+        found = load(tmp_path, "\n".join(line.removeprefix("# ") for line in lines[start:]
+                                         if line != "#"))  # fmt: skip
+
+        assert [spec.id for spec in found.models] == ["qwen3:0.6b", "qwen3:14b"]
+        assert found.get("qwen3:14b").directory is None
+
+    def test_reads_prices_exactly(self, tmp_path: Path) -> None:
+        spec = load(tmp_path, GOOD).get("chatty")
+
+        assert spec.price.prompt_microcredits_per_million == 150_000
+        assert spec.price.completion_microcredits_per_million == 1_500_000
+
+    def test_fills_in_defaults(self, tmp_path: Path) -> None:
+        spec = load(tmp_path, GOOD).get("chatty")
+
+        assert (spec.default_max_tokens, spec.max_batch) == (50, 1)
+        assert spec.options == {"step_seconds": 0.25}
+        assert isinstance(spec.options["step_seconds"], float)
+
+    def test_a_local_source_is_relative_to_the_file(self, tmp_path: Path) -> None:
+        text = GOOD.replace('backend = "echo"', 'backend = "transformers"\nsource = "./model"')
+
+        assert load(tmp_path, text).get("chatty").directory == tmp_path / "model"
+
+    @pytest.mark.parametrize(
+        ("old", "new", "sentence"),
+        [
+            ('id = "chatty"\n', "", "model number 1: id is missing."),
+            ('id = "chatty"', "id = 7", "model 7: id is 7; it must be 1 to 128"),
+            ('"chat"', '"smell"', "chatty: modality is 'smell'; it must be one of chat, embed"),
+            ('"echo"', '"vllm"', "backend is 'vllm'; it must be one of echo, transformers."),
+            ("= 100", "= 0", "context_tokens is 0; it must be a whole number of at least 1."),
+            ("= 100", "= true", "context_tokens is True; it must be a whole number"),
+            ("= 100", "= 10", "max_output_tokens is 50; it must not be more than context_tok"),
+            ('"0.15"', '"0.1234567"', "price.prompt is '0.1234567'; it must be credits per"),
+            ('"0.15"', "-1", "price.prompt is -1; it must be credits per million"),
+            ('version = "1", ', "", "price.version is missing."),
+            ('["lite"]', '"lite"', "aliases is 'lite'; it must be a list of names."),
+            ('["lite"]', '["chatty"]', "the name 'chatty' is already taken by model chatty"),
+            ("options", "optoins", "chatty: optoins is not a known key."),
+            ('"echo"', '"transformers"', "chatty: source is missing."),
+            ('"echo"', '"echo"\nsource = "model"', "source is 'model'; it must be a directory"),
+            ("[[models]]", "[models]", "has no [[models]] table; add one per model."),
+            ("[[models]]", "[[models]", "is not valid TOML:"),
+            ("[[models]]", "x = 1\n[[models]]", "unknown key 'x'; only [[models]] is known."),
+        ],
+    )
+    def test_names_file_model_and_key(
+        self, tmp_path: Path, old: str, new: str, sentence: str
+    ) -> None:
+        with pytest.raises(RegistryError) as caught:
+            load(tmp_path, GOOD.replace(old, new, 1))
+
+        assert any(sentence in problem for problem in caught.value.problems)
+        assert all(str(tmp_path / "models.toml") in problem for problem in caught.value.problems)
+
+    def test_reports_all_mistakes_at_once(self, tmp_path: Path) -> None:
+        broken = GOOD.replace("= 100", "= 0").replace('["lite"]', "7")
+
+        with pytest.raises(RegistryError) as caught:
+            load(tmp_path, broken)
+
+        assert len(caught.value.problems) == 2
+
+    def test_a_missing_file_says_which_setting_names_it(self, tmp_path: Path) -> None:
+        with pytest.raises(RegistryError, match="set GENIE_MODELS_FILE"):
+            registry.load_registry(tmp_path / "none.toml")
+
+
+class TestRegistry:
+    def test_resolves_ids_and_aliases(self, tmp_path: Path) -> None:
+        found = load(tmp_path, GOOD)
+
+        assert found.resolve("lite") is found.resolve("chatty")
+
+    def test_get_takes_no_alias(self, tmp_path: Path) -> None:
+        with pytest.raises(UnknownModel, match="'lite'"):
+            load(tmp_path, GOOD).get("lite")
+
+    def test_an_unknown_name_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(UnknownModel, match="'gpt'"):
+            load(tmp_path, GOOD).resolve("gpt")
+
+    def test_lists_a_modality(self) -> None:
+        found = registry.load_registry(DEFAULT)
+
+        ids = [spec.id for spec in found.for_modality(Modality.EMBEDDING)]
+
+        assert ids == ["genie-tiny-embedding", "echo-embedding"]
