@@ -168,6 +168,8 @@ WHITENOISE_AUTOREFRESH = False
 # --- Genie ----------------------------------------------------------------------------------------
 GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")
 GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
+GENIE_KEY_PEPPER_VERSION = env.integer("GENIE_KEY_PEPPER_VERSION", 1, minimum=1)
+GENIE_KEY_OLD_PEPPERS = tuple(old.encode() for old in env.words("GENIE_KEY_OLD_PEPPERS"))
 GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
 GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
 GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")

@@ -31,7 +31,7 @@ class TicketSender:
     """Sends tickets in the background. One per process."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[tuple[str, list[str]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[str, Sequence[uuid.UUID]]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._broken_until = 0.0
@@ -41,23 +41,36 @@ class TicketSender:
         if self._waiting.qsize() > _BACKLOG:
             return
         for name, job_ids in jobs.items():
-            for start in range(0, len(job_ids), JOBS_PER_TICKET):
-                self._waiting.put(
-                    (name, [str(job_id) for job_id in job_ids[start : start + JOBS_PER_TICKET]])
-                )
+            self._waiting.put((name, job_ids))
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ticket-sender", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="ticket-sender", daemon=True
+                )
                 self._thread.start()
 
     def _run(self) -> None:
         while True:
-            name, job_ids = self._waiting.get()
-            if time.monotonic() < self._broken_until:
-                metrics.ticket_send_failed.labels(name).inc()
-                continue
-            if not send_now(name, job_ids):
-                self._broken_until = time.monotonic() + _BREAK_S
+            for name, job_ids in self._gather().items():
+                for start in range(0, len(job_ids), JOBS_PER_TICKET):
+                    self._send(name, job_ids[start : start + JOBS_PER_TICKET])
+
+    def _gather(self) -> dict[str, list[str]]:
+        """Wait for jobs, and take all that have come: while one ticket is sent, the next fills up."""
+        gathered: dict[str, list[str]] = {}
+        name, job_ids = self._waiting.get()
+        while True:
+            gathered.setdefault(name, []).extend(map(str, job_ids))
+            try:
+                name, job_ids = self._waiting.get_nowait()
+            except queue.Empty:
+                return gathered
+
+    def _send(self, name: str, job_ids: Sequence[str]) -> None:
+        if time.monotonic() < self._broken_until:
+            metrics.ticket_send_failed.labels(name).inc()
+        elif not send_now(name, job_ids):
+            self._broken_until = time.monotonic() + _BREAK_S
 
 
 def send_now(queue_name: str, job_ids: Sequence[str]) -> bool:

@@ -7,7 +7,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import django
 from cryptography.fernet import Fernet
+from django.conf import settings
 
 from genie.standalone import servers
 
@@ -49,3 +51,5 @@ def pytest_unconfigure() -> None:
 
 
 _start()
+django.setup()  # test modules import models at their top
+Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # whitenoise warns where there is none

@@ -6,12 +6,13 @@ synchronous code on a database connection that the thread keeps.
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -19,6 +20,9 @@ from genie.core.errors import Unavailable
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+# Who waits for one item: another thread, or a task of an event loop.
+_Waiter: TypeAlias = "Future[Out] | asyncio.Future[Out]"
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ class Coalescer(Generic[In, Out]):
         self._run_batch = run_batch
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[In, Future[Out]]] = deque()
+        self._waiting: deque[tuple[In, _Waiter[Out]]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -59,19 +63,14 @@ class Coalescer(Generic[In, Out]):
             Unavailable: Too many items wait already, or the coalescer is closed.
         """
         future: Future[Out] = Future()
-        with self._changed:
-            if self._closed or len(self._waiting) >= self._max_waiting:
-                raise Unavailable("Too many requests wait for the database; try again shortly.")
-            self._waiting.append((item, future))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._put(item, future)
         return future
 
     async def ask(self, item: In) -> Out:
         """Queue one item from an event loop and wait for its answer."""
-        return await asyncio.wrap_future(self.submit(item))
+        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
+        self._put(item, future)
+        return await future
 
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Answer what waits, then end the thread."""
@@ -81,49 +80,81 @@ class Coalescer(Generic[In, Out]):
         if self._thread is not None:
             self._thread.join(timeout_s)
 
+    def _put(self, item: In, waiter: "_Waiter[Out]") -> None:
+        with self._changed:
+            if self._closed or len(self._waiting) >= self._max_waiting:
+                raise Unavailable("Too many requests wait for the database; try again shortly.")
+            self._waiting.append((item, waiter))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
     def _run(self) -> None:
         while batch := self._gather():
-            items = [
-                (item, future) for item, future in batch if future.set_running_or_notify_cancel()
-            ]
-            if items:
-                self._answer(items)
+            wanted = [(item, waiter) for item, waiter in batch if _is_wanted(waiter)]
+            if wanted:
+                _deliver([waiter for _, waiter in wanted], self._answers([item for item, _ in wanted]))
         connection.close()
 
-    def _gather(self) -> list[tuple[In, "Future[Out]"]]:
+    def _gather(self) -> list[tuple[In, "_Waiter[Out]"]]:
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
             count = min(len(self._waiting), self._max_batch)
             return [self._waiting.popleft() for _ in range(count)]
 
-    def _answer(self, batch: Sequence[tuple[In, "Future[Out]"]]) -> None:
+    def _answers(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
+        """Run the batch; whatever it raises becomes the answer of the items that it is about."""
         try:
-            answers = self._run_batch([item for item, _ in batch])
+            return self._run_batch(items)
         except (OperationalError, InterfaceError) as error:
-            logger.warning("%s: the database did not answer: %s", self._name, type(error).__name__)
-            connection.close()  # a broken connection is replaced at the next batch
-            self._fail(
-                batch,
-                Unavailable(
-                    "The database does not answer; nothing was accepted. Try again shortly."
-                ),
+            logger.warning(
+                "%s: the database did not answer: %s", self._name, type(error).__name__
             )
+            connection.close()  # a broken connection is replaced at the next batch
+            return [Unavailable(_AWAY)] * len(items)
         except Exception as error:
-            if len(batch) > 1:
-                for one in batch:
-                    self._answer([one])
-                return
+            if len(items) > 1:
+                return [answer for item in items for answer in self._answers([item])]
             logger.exception("%s: a batch of one failed", self._name)
-            self._fail(batch, error)
-        else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if isinstance(answer, BaseException):
-                    future.set_exception(answer)
-                else:
-                    future.set_result(answer)
+            return [error]
 
-    @staticmethod
-    def _fail(batch: Sequence[tuple[In, "Future[Out]"]], error: BaseException) -> None:
-        for _, future in batch:
-            future.set_exception(error)
+
+_AWAY = "The database does not answer; nothing was accepted. Try again shortly."
+
+
+def _is_wanted(waiter: "_Waiter[Out]") -> bool:
+    """Return whether somebody still waits; a thread's future is marked as running."""
+    if isinstance(waiter, Future):
+        return waiter.set_running_or_notify_cancel()
+    return not waiter.cancelled()
+
+
+def _deliver(
+    waiters: Sequence["_Waiter[Out]"], answers: Sequence[Out | BaseException]
+) -> None:
+    """Hand the answers out: one wake-up for each event loop, whatever the batch's size."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Out], Out | BaseException]]]
+    by_loop = {}
+    for waiter, answer in zip(waiters, answers, strict=True):
+        if isinstance(waiter, Future):
+            _set(waiter, answer)
+        else:
+            by_loop.setdefault(waiter.get_loop(), []).append((waiter, answer))
+    for loop, pairs in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(_set_all, pairs)
+
+
+def _set_all(pairs: Sequence[tuple["asyncio.Future[Out]", Out | BaseException]]) -> None:
+    for future, answer in pairs:
+        if not future.cancelled():
+            _set(future, answer)
+
+
+def _set(future: "_Waiter[Out]", answer: Out | BaseException) -> None:
+    if isinstance(answer, BaseException):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

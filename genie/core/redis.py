@@ -5,6 +5,7 @@ from functools import lru_cache
 import redis
 import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -31,4 +32,5 @@ def aclient() -> "redis.asyncio.Redis":
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         socket_keepalive=True,
+        retry=AsyncRetry(NoBackoff(), 1),
     )

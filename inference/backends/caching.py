@@ -45,5 +45,5 @@ def _bytes(spec: ModelSpec, model: Any) -> float:
         return float(spec.options["cache_gib"]) * _GIB
     if model.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(model.device)
-        return free * _CUDA_SHARE
+        return float(free) * _CUDA_SHARE
     return _CPU_CACHE_GIB * _GIB

@@ -33,11 +33,14 @@ class Choice:
     frequency_penalty: float
 
     @property
+    def is_adjusted(self) -> bool:
+        """Whether logits change before a token is chosen."""
+        return bool(self.min_tokens or self.presence_penalty or self.frequency_penalty)
+
+    @property
     def is_plain(self) -> bool:
         """Whether the most likely token is the answer, whatever came before."""
-        return not (
-            self.temperature or self.min_tokens or self.presence_penalty or self.frequency_penalty
-        )
+        return not (self.temperature or self.is_adjusted)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

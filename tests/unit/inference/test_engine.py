@@ -52,7 +52,7 @@ class FakeBackend:
         self.load_error: Exception | None = None
         self.handles: list[FakeHandle] = []
         self.submitted = threading.Semaphore(0)
-        self.is_closed = False
+        self.closed = threading.Event()
         self.is_broken = False
 
     def load(self) -> None:
@@ -70,7 +70,7 @@ class FakeBackend:
         self.handles.pop(0).listener.on_done(outcome, usage=Usage(completion_tokens=1))
 
     def close(self, *, timeout_s: float) -> None:
-        self.is_closed = True
+        self.closed.set()
         for handle in self.handles:
             handle.listener.on_done(EngineClosed(), usage=handle.usage)
 
@@ -140,13 +140,13 @@ def wait_for_backend(opened: Opened, number: int = 0) -> FakeBackend:
 
 class TestLoading:
     def test_the_first_request_loads_its_model(self, engine: Engine, opened: Opened) -> None:
-        assert engine.state is EngineState.NEW
+        before = engine.state
 
         backend = load(engine, opened)
 
         assert backend.spec.id == "a"
         assert engine.loaded() == ("a",)
-        assert engine.state is EngineState.READY
+        assert [before, engine.state] == [EngineState.NEW, EngineState.READY]
 
     def test_requests_wait_for_the_load_without_blocking(
         self, engine: Engine, opened: Opened
@@ -252,7 +252,7 @@ class TestLoading:
         wait_for_backend(opened, 1).finish()
 
         assert listener.wait() is RESULT
-        assert broken.is_closed
+        assert broken.closed.is_set()
 
 
 class TestRun:
@@ -348,13 +348,11 @@ class TestEnd:
         opened.prepare = lambda backend: None
         engine.submit(request(), RecordingListener())
         backend = _wait_opened(opened)
-        closed = threading.Event()
-        backend.close = lambda *, timeout_s: closed.set()  # type: ignore[method-assign]
 
         engine.close(timeout_s=1)
         backend.may_load.set()
 
-        assert closed.wait(5)
+        assert backend.closed.wait(5)
 
 
 def _wait_opened(opened: Opened) -> FakeBackend:

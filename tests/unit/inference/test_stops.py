@@ -38,7 +38,10 @@ def scan(pieces: list[str], stops: list[str]) -> tuple[str, bool]:
     ],
 )
 def test_cuts_just_before_the_stop_string(
-    pieces: list[str], stops: list[str], text: str, stopped: bool
+    pieces: list[str],
+    stops: list[str],
+    text: str,
+    stopped: bool,  # noqa: FBT001 - pytest passes it by name
 ) -> None:
     assert scan(pieces, stops) == (text, stopped)
 
