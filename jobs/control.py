@@ -35,7 +35,8 @@ def listen(on_cancel: Callable[[uuid.UUID, str], None], *, until: threading.Even
 
 
 def _listen_once(on_cancel: Callable[[uuid.UUID, str], None], until: threading.Event) -> None:
-    with core_redis.client().pubsub(ignore_subscribe_messages=True) as pubsub:
+    pubsub = core_redis.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    with pubsub:
         pubsub.subscribe(_CHANNEL)
         while not until.is_set():
             message = pubsub.get_message(timeout=1.0)

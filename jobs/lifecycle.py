@@ -190,7 +190,7 @@ def request_cancel(job_id: uuid.UUID, *, reason: str) -> bool:
                WHERE id = %s AND state = 'running'""",
             [reason, job_id],
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def _document(rows: Sequence[NewJob] | Sequence[Ending] | Sequence[Requeue]) -> str:

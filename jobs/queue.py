@@ -44,9 +44,7 @@ class TicketSender:
             self._waiting.put((name, job_ids))
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="ticket-sender", daemon=True
-                )
+                self._thread = threading.Thread(target=self._run, name="ticket-sender", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:

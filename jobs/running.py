@@ -107,7 +107,7 @@ class RunningJob:
         if handle is not None:
             handle.cancel()
 
-    def on_delta(self, text: str, *, completion_tokens: int) -> None:
+    def on_delta(self, text: str, *, completion_tokens: int) -> None:  # noqa: ARG002 - the port's signature
         """Append new text, after what earlier attempts delivered has been met again."""
         if self._stop is not None:
             return

@@ -269,9 +269,7 @@ def _replay_within_batch(
         elif isinstance(earlier, errors.IdempotencyKeyReused):
             outcomes[index] = earlier
         else:
-            outcomes[index] = _replay_of(
-                submissions[first], submission, submissions[first].job.id
-            )
+            outcomes[index] = _replay_of(submissions[first], submission, submissions[first].job.id)
 
 
 def _replay_of(

@@ -50,6 +50,7 @@ def job_of(channel_name: bytes) -> uuid.UUID:
     return uuid.UUID(hex=channel_name.rsplit(b":", 1)[1].decode())
 
 
+_Rows = list[tuple[bytes, dict[bytes, bytes]]]
 _Write = tuple[uuid.UUID, int, Entry, bool]  # job, attempt, entry, whether it is the last
 
 
@@ -114,19 +115,19 @@ class Writer:
 
 def delivered(job_id: uuid.UUID, *, client: "redis.Redis | None" = None) -> list[Entry]:
     """Return all entries that earlier attempts have appended; raises ``redis.RedisError``."""
-    rows = (client or core_redis.client()).xrange(channel(job_id))
+    rows: _Rows = (client or core_redis.client()).xrange(channel(job_id))  # type: ignore[assignment] # bytes: no decoding client
     return [Entry.decode(fields[b"e"]) for _, fields in rows]
 
 
 async def read(client: "redis.asyncio.Redis", job_id: uuid.UUID, *, after: int) -> list[Entry]:
     """Return the entries with a sequence number greater than ``after``; raises ``redis.RedisError``."""
-    rows = await client.xrange(channel(job_id), min=f"{after + 1}-0")
+    rows: _Rows = await client.xrange(channel(job_id), min=f"{after + 1}-0")  # type: ignore[assignment] # as above
     return [Entry.decode(fields[b"e"]) for _, fields in rows]
 
 
 def contiguous(entries: Iterable[Entry], *, after: int) -> list[Entry]:
     """Return the leading entries that follow ``after`` without a gap."""
-    found = []
+    found: list[Entry] = []
     for entry in entries:
         if entry.seq != after + 1 + len(found):
             break

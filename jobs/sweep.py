@@ -145,8 +145,9 @@ def _end_all(condition: str, order: str, ending: Callable[[dict[str, Any]], Endi
 
 
 def _send_tickets(swept: Swept) -> None:
-    """Send tickets again for jobs that have waited longer than a ticket takes. By age: a broker that
-    was flushed has forgotten tickets that were sent.
+    """Send tickets again for jobs that have waited longer than a ticket takes.
+
+    By age, not only where none was sent: a flushed broker has forgotten those that were.
     """
     with transactions.transaction(), connection.cursor() as cursor:
         cursor.execute(

@@ -31,8 +31,8 @@ R = TypeVar("R")
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
-def body_limit(path: str) -> int:
-    """Return the most bytes of a request body for this path."""
+def body_limit(_path: str) -> int:
+    """Return the most bytes of a request body; all of these routes take JSON of one size."""
     return int(settings.GENIE_JSON_LIMIT_BYTES)
 
 
@@ -51,18 +51,33 @@ def _one_by_one(function: Callable[[T], R]) -> Callable[[Sequence[T]], list[R | 
     return run
 
 
+def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
+    tenant_services.record_use_many(list(set(key_ids)))
+    return [None] * len(key_ids)
+
+
+def _cancel(wanted: tuple[uuid.UUID, uuid.UUID, str]) -> Cancelled:
+    job_id, organization_id, reason = wanted
+    cancelled = services.cancel(job_id, organization_id=organization_id, reason=reason)
+    if cancelled.ended is None:
+        control.announce_cancel(job_id, reason=reason)
+    else:
+        announce.ended([cancelled.ended])
+    return cancelled
+
+
 _keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(
     "keys", tenant_selectors.principals_for_candidates
 )
 _sessions: Coalescer[HttpRequest, Principal] = Coalescer(
     "sessions", _one_by_one(authentication.authenticate_session)
 )
-_key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", lambda key_ids: _record_uses(key_ids))
+_key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", _record_uses)
 _admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", services.submit_many)
 _reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
 _cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
-    "cancels", _one_by_one(lambda wanted: _cancel(*wanted))
+    "cancels", _one_by_one(_cancel)
 )
 _waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "waits", _one_by_one(selectors.terminal_ids)
@@ -170,17 +185,3 @@ class _Live:
 _live = _Live()
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, hub.Hub]" = WeakKeyDictionary()
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = WeakKeyDictionary()
-
-
-def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
-    tenant_services.record_use_many(list(set(key_ids)))
-    return [None] * len(key_ids)
-
-
-def _cancel(job_id: uuid.UUID, organization_id: uuid.UUID, reason: str) -> Cancelled:
-    cancelled = services.cancel(job_id, organization_id=organization_id, reason=reason)
-    if cancelled.ended is None:
-        control.announce_cancel(job_id, reason=reason)
-    else:
-        announce.ended([cancelled.ended])
-    return cancelled

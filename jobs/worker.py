@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from celery import signals
 from django.conf import settings
@@ -108,9 +109,8 @@ def _report() -> Report:
 
 
 @signals.celeryd_after_setup.connect
-def _on_setup(instance: object = None, **_: object) -> None:
-    queues = list(instance.app.amqp.queues.consume_from)  # type: ignore[union-attr] # a Celery worker
-    start(queues)
+def _on_setup(instance: Any, **_: object) -> None:
+    start(list(instance.app.amqp.queues.consume_from))
 
 
 @signals.worker_shutting_down.connect

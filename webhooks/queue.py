@@ -1,6 +1,13 @@
-"""The only module of this app that names a Celery task: send a ticket, and never fail doing so."""
+"""Tickets: the only module of this app that names a Celery task.
+
+A ticket says that deliveries are due, and any one stands for all of them. It leaves on a thread of
+its own: a broker that does not answer costs whoever published nothing, and the sweep sends later
+what was not taken.
+"""
 
 import logging
+import threading
+import time
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -12,26 +19,51 @@ TASK = "webhooks.deliver"
 # The sweep sends another while work is due; without this, a worker that was away for an hour would
 # find a ticket for every sweep it missed.
 TICKET_LIFE_S = 60
+PAUSE_S = 2.0  # after a failure; the sweep comes round as often
 
 log = logging.getLogger(__name__)
 
 
+class Sender:
+    """Sends tickets in the background; wishes that come while one is being sent become one ticket."""
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._paused_until = 0.0
+
+    def want(self) -> None:
+        """Ask for a ticket; never blocks and never fails."""
+        self._wanted.set()
+        with self._lock:
+            # A forked child has inherited the object but not the thread.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="webhooks-tickets", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if time.monotonic() >= self._paused_until and not send_ticket():
+                self._paused_until = time.monotonic() + PAUSE_S
+
+
 def send_ticket_after_commit() -> None:
-    """Send a ticket once the caller's transaction has committed."""
-    transactions.run_after_commit(send_ticket)
+    """Ask for a ticket once the caller's transaction has committed."""
+    transactions.run_after_commit(sender.want)
 
 
 def send_ticket() -> bool:
-    """Send one ticket; False when the broker did not take it, which the sweep makes good.
-
-    Bounded by the broker's socket timeouts: a publish is tried once.
-    """
+    """Send one ticket now, waiting for the broker; False when it took none."""
     try:
-        current_app.send_task(
-            TASK, queue=QUEUE, expires=TICKET_LIFE_S, ignore_result=True, retry=False
-        )
+        current_app.send_task(TASK, queue=QUEUE, expires=TICKET_LIFE_S, ignore_result=True, retry=False)
     except (OperationalError, OSError) as error:
         metrics.ticket_send_failed.labels(QUEUE).inc()
-        log.warning("The broker took no webhook ticket (%s); the sweep sends it again.", error)
+        log.warning("The broker took no ticket for %s: %s.", QUEUE, type(error).__name__)
         return False
     return True
+
+
+sender = Sender()

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -30,36 +31,59 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 def translate(error: Exception, *, method: str = "") -> errors.GenieError:
     """Return the error of our tree for whatever Django, DRF or the database raised."""
-    match error:
-        case errors.GenieError():
-            return error
-        case drf.ValidationError():
-            details = list(_details(error.detail, ""))
-            first = details[0] if details else {"field": "", "message": "The request is invalid."}
-            where = f"{first['field']}: " if first["field"] else ""
-            return errors.InvalidRequest(f"{where}{first['message']}", details=details)
-        case drf.ParseError():
-            return errors.InvalidRequest.of("", "The body is not valid JSON.")
-        case drf.NotAuthenticated() | drf.AuthenticationFailed():
-            return errors.Unauthorized()
-        case drf.PermissionDenied() | PermissionDenied():
-            return errors.Forbidden(str(getattr(error, "detail", "")) or "You may not do this.")
-        case Http404() | drf.NotFound():
-            return errors.NotFound("There is nothing here.")
-        case drf.MethodNotAllowed():
-            return errors.MethodNotAllowed(method or "This method", ["another method"])
-        case drf.UnsupportedMediaType():
-            return errors.UnsupportedMediaType("Send the body as application/json.")
-        case RequestDataTooBig():
-            return errors.PayloadTooLarge("The body is larger than this route accepts.")
-        case SuspiciousOperation():
-            return errors.InvalidRequest.of("", "The request is malformed.")
-        case OperationalError() | InterfaceError():
-            return errors.Unavailable(
-                "The database does not answer; nothing was accepted. Try again shortly."
-            )
-        case _:
-            return errors.InternalError()
+    if isinstance(error, errors.GenieError):
+        return error
+    if isinstance(error, drf.MethodNotAllowed):
+        return _method_not_allowed(error, method)
+    for raised, make in _TRANSLATIONS:
+        if isinstance(error, raised):
+            return make(error)
+    return errors.InternalError()
+
+
+def _invalid(error: Exception) -> errors.GenieError:
+    details = list(_details(getattr(error, "detail", ""), ""))
+    first = details[0] if details else {"field": "", "message": "The request is invalid."}
+    where = f"{first['field']}: " if first["field"] else ""
+    return errors.InvalidRequest(f"{where}{first['message']}", details=details)
+
+
+def _method_not_allowed(error: drf.MethodNotAllowed, method: str) -> errors.GenieError:
+    refusal = errors.MethodNotAllowed(method or "This method", ["another method"])
+    del refusal.headers["Allow"]  # DRF's own view has set the true one
+    refusal.message = f"{method or 'This method'} is not allowed here; see the Allow header."
+    return refusal
+
+
+def _forbidden(error: Exception) -> errors.GenieError:
+    return errors.Forbidden(str(getattr(error, "detail", "")) or "You may not do this.")
+
+
+_Translation = tuple[
+    type[Exception] | tuple[type[Exception], ...], Callable[[Exception], errors.GenieError]
+]
+_TRANSLATIONS: tuple[_Translation, ...] = (
+    (drf.ValidationError, _invalid),
+    (drf.ParseError, lambda _: errors.InvalidRequest.of("", "The body is not valid JSON.")),
+    ((drf.NotAuthenticated, drf.AuthenticationFailed), lambda _: errors.Unauthorized()),
+    ((drf.PermissionDenied, PermissionDenied), _forbidden),
+    ((Http404, drf.NotFound), lambda _: errors.NotFound("There is nothing here.")),
+    (
+        drf.UnsupportedMediaType,
+        lambda _: errors.UnsupportedMediaType("Send the body as application/json."),
+    ),
+    (
+        RequestDataTooBig,
+        lambda _: errors.PayloadTooLarge("The body is larger than this route accepts."),
+    ),
+    (SuspiciousOperation, lambda _: errors.InvalidRequest.of("", "The request is malformed.")),
+    (
+        (OperationalError, InterfaceError),
+        lambda _: errors.Unavailable(
+            "The database does not answer; nothing was accepted. Try again shortly."
+        ),
+    ),
+)
 
 
 def handler400(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:

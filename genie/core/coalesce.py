@@ -94,7 +94,9 @@ class Coalescer(Generic[In, Out]):
         while batch := self._gather():
             wanted = [(item, waiter) for item, waiter in batch if _is_wanted(waiter)]
             if wanted:
-                _deliver([waiter for _, waiter in wanted], self._answers([item for item, _ in wanted]))
+                _deliver(
+                    [waiter for _, waiter in wanted], self._answers([item for item, _ in wanted])
+                )
         connection.close()
 
     def _gather(self) -> list[tuple[In, "_Waiter[Out]"]]:
@@ -109,9 +111,7 @@ class Coalescer(Generic[In, Out]):
         try:
             return self._run_batch(items)
         except (OperationalError, InterfaceError) as error:
-            logger.warning(
-                "%s: the database did not answer: %s", self._name, type(error).__name__
-            )
+            logger.warning("%s: the database did not answer: %s", self._name, type(error).__name__)
             connection.close()  # a broken connection is replaced at the next batch
             return [Unavailable(_AWAY)] * len(items)
         except Exception as error:
@@ -131,9 +131,7 @@ def _is_wanted(waiter: "_Waiter[Out]") -> bool:
     return not waiter.cancelled()
 
 
-def _deliver(
-    waiters: Sequence["_Waiter[Out]"], answers: Sequence[Out | BaseException]
-) -> None:
+def _deliver(waiters: Sequence["_Waiter[Out]"], answers: Sequence[Out | BaseException]) -> None:
     """Hand the answers out: one wake-up for each event loop, whatever the batch's size."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Out], Out | BaseException]]]
     by_loop = {}

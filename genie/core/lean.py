@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from django.core.handlers.asgi import ASGIRequest
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[dict[str, Any]]]
-Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
+Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class LeanRequest(ASGIRequest):
@@ -105,18 +105,8 @@ class LeanHandler:
 
     async def _respond(self, request: LeanRequest, *, too_large: bool) -> HttpResponseBase:
         try:
-            if too_large:
-                limit = self._body_limit(request.path)
-                raise errors.PayloadTooLarge(
-                    f"The body is larger than the {limit} bytes of this route."
-                )
-            try:
-                match = self._resolver.resolve(request.path_info)
-            except (Resolver404, UnicodeError):
-                raise errors.NotFound(
-                    f"There is no route {request.method} {request.path[:200]}."
-                ) from None
-            return await match.func(request, *match.args, **match.kwargs)
+            view, arguments = self._route(request, too_large=too_large)
+            return await view(request, **arguments)
         except Exception as error:
             # The boundary of a request: whatever is raised becomes one envelope, and a defect a log line.
             translated = api.translate(error, method=request.method or "")
@@ -124,9 +114,26 @@ class LeanHandler:
                 logger.exception("A request failed", extra={"request_id": request.request_id})
             return self._render(request, translated)
 
+    def _route(self, request: LeanRequest, *, too_large: bool) -> tuple[View, dict[str, Any]]:
+        if too_large:
+            limit = self._body_limit(request.path)
+            raise errors.PayloadTooLarge(
+                f"The body is larger than the {limit} bytes of this route."
+            )
+        try:
+            match = self._resolver.resolve(request.path_info)
+        except (Resolver404, UnicodeError):
+            raise errors.NotFound(
+                f"There is no route {request.method} {request.path[:200]}."
+            ) from None
+        return match.func, match.kwargs
 
-def routes(**methods: View) -> View:
-    """Return one view that dispatches by method, answers HEAD like GET and refuses the others."""
+
+def routes(**methods: View) -> Any:
+    """Return one view that dispatches by method, answers HEAD like GET and refuses the others.
+
+    Typed Any, since ``django.urls.path`` declares synchronous views only.
+    """
     allowed = sorted(methods)
 
     async def dispatch(request: HttpRequest, **kwargs: object) -> HttpResponseBase:
@@ -139,7 +146,7 @@ def routes(**methods: View) -> View:
     return dispatch
 
 
-class _Gone(Exception):  # noqa: N818 - not an error: the caller left before its body was complete
+class _Gone(Exception):
     pass
 
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ from genie.standalone.runfile import RunFile
 from genie.standalone.system import Options, System
 
 STOP_LIMIT_S = 180.0  # longer than the workers' drain and PostgreSQL's shutdown together
+POLL_S = 0.1
 CURL = """\
 curl {base_url}/v1/chat/completions \\
   -H "Authorization: Bearer {api_key}" \\
@@ -54,16 +56,23 @@ def stop(path: Path, console: Console) -> None:
         process = psutil.Process(owner.pid)
         with console.step(f"Genie on {path} (process {owner.pid}) stopped"):
             process.terminate()
-            process.wait(STOP_LIMIT_S)
+            _wait_ended(process, path)
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied as error:
         raise StandaloneError(f"Process {owner.pid} belongs to another user.") from error
-    except psutil.TimeoutExpired as error:
-        raise StandaloneError(
-            f"Process {owner.pid} has not ended after {STOP_LIMIT_S:g} s; its logs are in "
-            f"{path / 'logs'}."
-        ) from error
+
+
+def _wait_ended(process: psutil.Process, path: Path) -> None:
+    """Wait until the process has ended, whether or not its parent has noticed yet."""
+    deadline, pause = time.monotonic() + STOP_LIMIT_S, threading.Event()
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            raise StandaloneError(
+                f"Process {process.pid} has not ended after {STOP_LIMIT_S:g} s; its logs are in "
+                f"{path / 'logs'}."
+            )
+        pause.wait(POLL_S)
 
 
 def explain(error: OSError) -> str:

@@ -12,7 +12,9 @@ PAGE_TOKENS = 32  # small pages waste little on short chats; the manager's defau
 
 _GIB = 1024**3
 _CPU_CACHE_GIB = 2.0  # leaves a laptop its memory; option cache_gib raises it
-_CUDA_SHARE = 0.7  # of the memory that is free after loading; the rest is for activations
+_CUDA_SHARE = 0.8  # of the memory that is free after loading; the rest is for activations
+_CPU_BATCH_TOKENS = 512
+_CUDA_BATCH_TOKENS = 2048
 
 
 def budget_for(spec: ModelSpec, model: Any) -> Budget:
@@ -21,10 +23,11 @@ def budget_for(spec: ModelSpec, model: Any) -> Budget:
     Raises:
         OutOfMemory: the cache would not hold even one request of full length.
     """
-    wanted = spec.max_batch * spec.context_tokens
-    tokens = min(wanted, int(_bytes(spec, model) // bytes_per_token(model)))
+    one = -(-spec.context_tokens // PAGE_TOKENS) * PAGE_TOKENS  # whole pages
+    per_token = _bytes_per_token(model, batch_tokens(spec, model))
+    tokens = min(spec.max_batch * one, int(_bytes(spec, model) // per_token))
     tokens -= tokens % PAGE_TOKENS
-    if tokens < min(wanted, spec.context_tokens):
+    if tokens < one:
         raise OutOfMemory(
             f"The cache of model {spec.id} holds {tokens} tokens, less than its context of "
             f"{spec.context_tokens}: raise option cache_gib or lower context_tokens."
@@ -32,12 +35,21 @@ def budget_for(spec: ModelSpec, model: Any) -> Budget:
     return Budget(slots=spec.max_batch, tokens=tokens, page_tokens=PAGE_TOKENS)
 
 
-def bytes_per_token(model: Any) -> int:
-    """Return the cache bytes of one token: a key and a value per layer and key-value head."""
+def batch_tokens(spec: ModelSpec, model: Any) -> int:
+    """Return how many tokens one forward pass takes; a longer prompt is read in several passes."""
+    usual = _CUDA_BATCH_TOKENS if model.device.type == "cuda" else _CPU_BATCH_TOKENS
+    return max(int(spec.options.get("max_batch_tokens", usual)), spec.max_batch)
+
+
+def _bytes_per_token(model: Any, batch: int) -> int:
+    """Return what one token of cache costs, with the buffers that grow with the cache."""
     config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)
+    heads = config.num_attention_heads
+    shared = getattr(config, "num_key_value_heads", None) or heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    stored = 2 * config.num_hidden_layers * shared * width
+    read = (2 * heads + shared) * width  # one layer's keys and values, repeated for each head
+    return int((stored + read + batch) * model.dtype.itemsize)  # batch: a column of the mask
 
 
 def _bytes(spec: ModelSpec, model: Any) -> float:

@@ -90,7 +90,17 @@ def open_model(spec: ModelSpec, auto_class: Any, directory: Path) -> torch.nn.Mo
         use_safetensors=True,
         trust_remote_code=False,
     )
+    _check_context(spec, model.config)
     return model.to(device).eval()
+
+
+def _check_context(spec: ModelSpec, config: Any) -> None:
+    known = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if known is not None and spec.context_tokens > known:
+        raise ModelLoadFailed(
+            f"context_tokens of model {spec.id} is {spec.context_tokens}, but its checkpoint knows "
+            f"{known} positions: lower context_tokens."
+        )
 
 
 def open_tokenizer(spec: ModelSpec, directory: Path) -> tokenization.PromptTokenizer:

@@ -7,15 +7,13 @@ from typing import Any
 import transformers
 from transformers.generation.continuous_batching.continuous_api import OutputRouter
 
-from inference.backends import sampling
+from inference.backends import caching, sampling
 from inference.backends.chats import Chat
 from inference.batching import Budget
 from inference.specs import ModelSpec
 
 # Its warnings quote token ids of prompts, and a log line must never hold a prompt.
 logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
-
-_MAX_BATCH_TOKENS = 1024  # per forward pass; a longer prompt is read in several passes
 
 
 class BatchManager:
@@ -81,7 +79,7 @@ def start_manager(
             do_sample=False,  # argmax of what the RequestSampler lets through
             eos_token_id=sorted(end_ids) or -1,
         ),
-        continuous_batching_config=_config(spec, budget),
+        continuous_batching_config=_config(spec, budget, caching.batch_tokens(spec, model)),
     )
     manager.output_router = _Router(deliver)
     manager.logit_processor = sampling.processors(
@@ -92,11 +90,13 @@ def start_manager(
     return BatchManager(manager, end_ids=end_ids)
 
 
-def _config(spec: ModelSpec, budget: Budget) -> transformers.ContinuousBatchingConfig:
+def _config(
+    spec: ModelSpec, budget: Budget, batch_tokens: int
+) -> transformers.ContinuousBatchingConfig:
     return transformers.ContinuousBatchingConfig(
         page_size=budget.page_tokens,
         num_blocks=budget.tokens // budget.page_tokens,
-        max_batch_tokens=int(spec.options.get("max_batch_tokens", _MAX_BATCH_TOKENS)),
+        max_batch_tokens=batch_tokens,
         max_requests_per_batch=budget.slots,
         max_memory_percent=0.95,
         # Our admission reserves the whole cache of a request, so there is nothing to keep free.

@@ -79,7 +79,7 @@ def train(
         loss = _loss(model, batch)
         loss.backward()
         optimizer.step(_fraction(step / len(batches), recipe))
-        progress(step + 1, len(batches), float(loss))
+        progress(step + 1, len(batches), loss.item())
     model.eval()
     with torch.no_grad():
         model.model.norm.weight.mul_(recipe.sharpness)

@@ -23,7 +23,7 @@ WEIGHTS: Mapping[Kind, int] = {
 }
 _LONG_CONVERSATION = 0.012
 _LONG_TEXT = 0.012
-_LONGEST_TEXT = 0.05  # of the long texts
+_LONGEST_TEXT = 0.03  # of the long texts
 _SYSTEM_PROMPT = 0.3
 _USELESS_TOOLS = 0.02
 

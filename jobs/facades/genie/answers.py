@@ -59,6 +59,7 @@ async def answer(
     after = last_event_id(request)
     if job.mode is not Mode.ASYNC:
         await _require_worker(job.queue)
+    response: HttpResponseBase
     if job.mode is Mode.ASYNC:
         response = await _accepted(principal, submission)
     elif job.mode is Mode.STREAM:

@@ -23,7 +23,7 @@ def _content(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if not isinstance(value, list):
-        raise ValueError("must be a string or a list of text parts")
+        raise ValueError("must be a string or a list of text parts")  # noqa: TRY004 - pydantic reads ValueError
     texts = []
     for part in value:
         if (
@@ -188,7 +188,9 @@ class ChatBody(Submitted):
 
 def _inputs(value: Any) -> list[Any]:
     """Return a list of texts or of token-id lists, whatever of OpenAI's four shapes came."""
-    if isinstance(value, str) or (isinstance(value, list) and value and all(type(one) is int for one in value)):
+    if isinstance(value, str) or (
+        isinstance(value, list) and value and all(type(one) is int for one in value)
+    ):
         value = [value]
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_INPUTS:
         raise ValueError(

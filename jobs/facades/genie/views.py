@@ -203,7 +203,7 @@ def _filter(request: LeanRequest, organization_id: uuid.UUID) -> ListFilter:
 
 
 def _state(text: str | None) -> str | None:
-    if text is not None and text not in JobState:
+    if text is not None and text not in set(JobState):
         raise errors.InvalidRequest.of("status", f"must be one of {', '.join(JobState)}")
     return text
 

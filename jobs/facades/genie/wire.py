@@ -203,10 +203,7 @@ def decode_cursor(text: str) -> tuple[dt.datetime, uuid.UUID]:
     """
     try:
         moment, job_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        created_at = dt.datetime.fromisoformat(moment)
-        if created_at.tzinfo is None:
-            raise ValueError("naive")
-        return created_at, uuid.UUID(job_id)
+        return dt.datetime.fromisoformat(moment).astimezone(dt.UTC), uuid.UUID(job_id)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         raise InvalidRequest.of(
             "cursor", "is not a cursor of this list; use next_cursor of the page before"

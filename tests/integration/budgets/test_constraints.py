@@ -28,7 +28,7 @@ INSERT_ENTRY = (
 def execute(sql: str, *parameters: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 class TestCap:

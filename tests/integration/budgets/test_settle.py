@@ -9,7 +9,7 @@ import pytest
 from budgets import services, windows
 from budgets.errors import AmountError, HoldNotOpenError
 from budgets.models import Entry, Hold, Window
-from budgets.types import Payer, Settlement
+from budgets.types import Held, Payer, Settlement
 from budgets.windows import Layer, WindowKind
 from genie.core.ids import new_id
 from genie.core.transactions import WrongTransaction, transaction
@@ -185,7 +185,8 @@ class TestPeriods:
 
         builders.set_clock(dt.datetime(2026, 11, 21, 0, 0, 1, tzinfo=dt.UTC))
 
-        assert builders.admitted(payer, 5)
+        (answer,) = builders.hold(builders.request(payer, 5))
+        assert isinstance(answer, Held)
 
     def test_stepping_back_over_midnight_counts_in_the_old_day_again(self) -> None:
         payer = builders.new_payer()

@@ -328,6 +328,22 @@ class TestLoad:
         with pytest.raises(ModelLoadFailed):
             ChatBackend(builders.chat_spec(tmp_path)).load()
 
+    def test_a_context_beyond_the_checkpoint_is_refused(self, chat_checkpoint: Path) -> None:
+        spec = builders.chat_spec(chat_checkpoint, context_tokens=2048)
+
+        with pytest.raises(ModelLoadFailed, match="lower context_tokens"):
+            ChatBackend(spec).load()
+
+    def test_a_context_of_broken_pages_can_be_used_up(self, chat_checkpoint: Path) -> None:
+        backend = ChatBackend(builders.chat_spec(chat_checkpoint, context_tokens=61, max_batch=1))
+        backend.load()
+        prompt = run(backend, chat(max_tokens=1)).usage.prompt_tokens
+
+        outcome = run(backend, chat(max_tokens=61 - prompt))
+
+        backend.close(timeout_s=10)
+        assert outcome.usage.total_tokens <= 61
+
     def test_a_cache_smaller_than_the_context_is_refused(self, chat_checkpoint: Path) -> None:
         spec = builders.chat_spec(chat_checkpoint, options={"device": "cpu", "cache_gib": 1e-6})
 

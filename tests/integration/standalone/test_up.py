@@ -181,6 +181,7 @@ class TestStopping:
             "/v1/chat/completions",
             {"model": "lite", "messages": [{"role": "user", "content": "remember"}]},
         )
+        assert job.status == 200, job.body
         pids = [*before.processes.values(), before.supervisor_pid]
 
         os.kill(before.supervisor_pid, signal.SIGINT)

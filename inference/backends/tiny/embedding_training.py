@@ -1,0 +1,126 @@
+"""Builds the tiny BERT encoder and trains it so that texts of one meaning lie close together."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import tokenizers
+import torch
+import transformers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from inference.backends.tiny.optimizer import Optimizer
+from inference.backends.tiny.paraphrasing import Pair
+
+VOCABULARY = 2048
+POSITIONS = 512
+_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_TEMPERATURE = 0.05  # of the similarities in the loss
+
+Progress = Callable[[int, int, float], None]  # step, steps, loss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What training is made of; the shipped checkpoint's is the default."""
+
+    seed: int = 20
+    pairs: int = 60_000
+    batch_pairs: int = 128
+    matrix_rate: float = 0.01
+    other_rate: float = 0.003
+
+
+def train_tokenizer(texts: Iterable[str]) -> transformers.PreTrainedTokenizerFast:
+    """Return a lower-casing WordPiece tokenizer with BERT's special tokens."""
+    raw = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    raw.normalizer = normalizers.BertNormalizer(lowercase=True)
+    raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    raw.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=VOCABULARY, special_tokens=list(_SPECIAL), show_progress=False
+    )
+    raw.train_from_iterator(texts, trainer=trainer)
+    marks = [(token, raw.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    raw.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=marks
+    )
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        pad_token="[PAD]",  # noqa: S106 - a vocabulary entry
+        unk_token="[UNK]",  # noqa: S106
+        cls_token="[CLS]",  # noqa: S106
+        sep_token="[SEP]",  # noqa: S106
+        mask_token="[MASK]",  # noqa: S106
+        model_max_length=POSITIONS,
+    )
+
+
+def new_model(*, seed: int, vocabulary: int) -> transformers.BertModel:
+    """Return an untrained encoder of 0.7 million weights."""
+    torch.manual_seed(seed)
+    config = transformers.BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=512,
+        max_position_embeddings=POSITIONS,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=0,
+        attn_implementation="sdpa",
+    )
+    return transformers.BertModel(config, add_pooling_layer=False)
+
+
+def train(
+    model: transformers.BertModel,
+    tokenizer: transformers.PreTrainedTokenizerFast,
+    pairs: Sequence[Pair],
+    *,
+    recipe: Recipe,
+    progress: Progress,
+) -> None:
+    """Run one pass; every other pair of a batch serves as a counterexample."""
+    rng = random.Random(recipe.seed)  # noqa: S311 - reproducible order, not a secret
+    order = list(pairs)
+    rng.shuffle(order)
+    optimizer = Optimizer(model, matrix_rate=recipe.matrix_rate, other_rate=recipe.other_rate)
+    steps = len(order) // recipe.batch_pairs
+    model.train()
+    for step in range(steps):
+        part = order[step * recipe.batch_pairs : (step + 1) * recipe.batch_pairs]
+        loss = _loss(model, tokenizer, part)
+        loss.backward()
+        optimizer.step(min(1.0, (step + 1) / 20) * max(1 - step / steps, 0.01))
+        progress(step + 1, steps, loss.item())
+    model.eval()
+
+
+def embed(
+    model: transformers.BertModel,
+    tokenizer: transformers.PreTrainedTokenizerFast,
+    texts: Sequence[str],
+) -> torch.Tensor:
+    """Return unit vectors, float32, [texts, 128]: the mean over each text's tokens."""
+    batch = tokenizer(
+        list(texts), return_tensors="pt", padding=True, truncation=True, max_length=POSITIONS
+    )
+    hidden = model(**batch).last_hidden_state
+    weight = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+    mean = (hidden * weight).sum(1) / weight.sum(1)
+    return torch.nn.functional.normalize(mean.float(), dim=-1)
+
+
+def _loss(
+    model: transformers.BertModel,
+    tokenizer: transformers.PreTrainedTokenizerFast,
+    pairs: Sequence[Pair],
+) -> torch.Tensor:
+    left = embed(model, tokenizer, [pair.left for pair in pairs])
+    right = embed(model, tokenizer, [pair.right for pair in pairs])
+    similar = left @ right.mT / _TEMPERATURE
+    own = torch.arange(len(pairs))
+    forward = torch.nn.functional.cross_entropy(similar, own)
+    return (forward + torch.nn.functional.cross_entropy(similar.mT, own)) / 2

@@ -1,0 +1,88 @@
+"""The models of the system under test: echoes with known pace and price, and the tiny real ones."""
+
+from pathlib import Path
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "inference" / "checkpoints"
+TINY = ("genie-tiny-chat", "genie-tiny-embedding")
+HAS_TINY = all((CHECKPOINTS / name / "model.safetensors").is_file() for name in TINY)
+
+# Micro-credits per token of every echo model, prompt and completion alike: 100 credits a million.
+TOKEN_MICROCREDITS = 100
+
+_ECHO = """
+[[models]]
+id = "{id}"
+aliases = [{aliases}]
+modality = "{modality}"
+backend = "echo"
+context_tokens = {context}
+{more}
+max_batch = 256
+price = {{ version = "test-1", prompt = "100", completion = "100" }}
+options = {{ {options} }}
+"""
+
+_TINY = """
+[[models]]
+id = "genie-tiny-chat"
+aliases = ["lite", "standard", "pro", "coder", "heavy"]
+modality = "chat"
+backend = "transformers"
+source = "{checkpoints}/genie-tiny-chat"
+context_tokens = 1024
+max_output_tokens = 512
+default_max_tokens = 64
+capabilities = ["stream", "stop", "seed", "penalties"]
+max_batch = 32
+price = {{ version = "test-1", prompt = "1", completion = "4" }}
+options = {{ device = "cpu" }}
+
+[[models]]
+id = "genie-tiny-embedding"
+modality = "embedding"
+backend = "transformers"
+source = "{checkpoints}/genie-tiny-embedding"
+context_tokens = 512
+capabilities = ["dimensions"]
+max_batch = 64
+price = {{ version = "test-1", prompt = "1" }}
+options = {{ device = "cpu" }}
+"""
+
+
+def write(path: Path) -> None:
+    """Write the models file."""
+    text = "".join(
+        [
+            _chat("echo", aliases='"parrot"', options="step_seconds = 0.0"),
+            _chat("echo-slow", options="step_seconds = 0.1"),  # ten words a second
+            _chat("echo-broken", options="fail_load = true"),
+            _chat("echo-small", context=40, options="step_seconds = 0.0"),
+            _echo("echo-embedding", modality="embedding", options="width = 64"),
+        ]
+    )
+    path.write_text(text + (_TINY.format(checkpoints=CHECKPOINTS) if HAS_TINY else ""), "utf-8")
+
+
+def _chat(name: str, *, aliases: str = "", context: int = 8192, options: str) -> str:
+    most = min(4096, context // 2)
+    more = (
+        f"max_output_tokens = {most}\n"
+        f"default_max_tokens = {min(256, most)}\n"
+        'capabilities = ["stream", "stop", "seed"]'
+    )
+    return _echo(name, aliases=aliases, modality="chat", context=context, more=more, options=options)
+
+
+def _echo(
+    name: str,
+    *,
+    modality: str,
+    aliases: str = "",
+    context: int = 8192,
+    more: str = 'capabilities = ["dimensions"]',
+    options: str,
+) -> str:
+    return _ECHO.format(
+        id=name, aliases=aliases, modality=modality, context=context, more=more, options=options
+    )

@@ -1,0 +1,279 @@
+"""The system under test: real servers, web processes and workers, supervised like `make up` does."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+import requests
+from cryptography.fernet import Fernet
+
+from genie.standalone import ports, servers, stack
+from genie.standalone.process import ProcessSpec
+from genie.standalone.servers import Servers
+from genie.standalone.supervisor import Supervisor
+from genie.standalone.topology import WorkerEntry
+from tests.acceptance import models_file
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+READY_LIMIT_S = 100.0
+WORKERS = ("worker-a", "worker-b")
+WEBS = ("web-1", "web-2")
+STRICT_SYNC_LIMIT_S = 1.0
+
+# Short, so that what is lost is found soon; the lease stays well above a heartbeat's jitter.
+TIMES = {
+    "GENIE_LEASE_S": "3",
+    "GENIE_HEARTBEAT_S": "1",
+    "GENIE_SWEEP_INTERVAL_S": "0.5",
+    "GENIE_TICKET_AGE_S": "1",
+    "GENIE_PING_S": "1",
+    "GENIE_DRAIN_S": "5",
+}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class System:
+    """A running system."""
+
+    directory: Path
+    servers: Servers
+    supervisor: Supervisor
+    listener: socket.socket
+    strict_listener: socket.socket
+    env: dict[str, str]
+    _commands: "subprocess.Popen[str] | None" = None
+    _command_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def base_url(self) -> str:
+        """Return the address that both web processes accept from."""
+        return _url(self.listener)
+
+    @property
+    def strict_url(self) -> str:
+        """Return the address of a third web process: production's webhook rules, short sync wait."""
+        return _url(self.strict_listener)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return host and port, for tests that speak HTTP through a socket of their own."""
+        host, port = self.listener.getsockname()[:2]
+        return str(host), int(port)
+
+    # --- what operators do ---------------------------------------------------------------------
+
+    def manage(self, *argv: str) -> Any:
+        """Run a management command with --json and return its document."""
+        return self._command([*argv, "--json"])
+
+    def verify_ledger(self) -> dict[str, Any]:
+        """Return the ledger's report on itself."""
+        return dict(self._command(["verify_ledger"]))
+
+    def sql(self, query: str, *args: object) -> list[tuple[Any, ...]]:
+        """Run one statement as the application's role and return its rows."""
+        with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+            cursor = connection.execute(query, args)  # type: ignore[arg-type] # the tests' own text
+            return cursor.fetchall() if cursor.description else []
+
+    @contextlib.contextmanager
+    def redis(self) -> "Iterator[redis.Redis]":
+        """Give a client of the broker's server."""
+        client = redis.Redis.from_url(self.env["REDIS_URL"])
+        try:
+            yield client
+        finally:
+            client.close()
+
+    # --- what happens to processes -------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def paused(self, *names: str) -> Iterator[None]:
+        """Stop these processes where they stand for the length of the block: nothing is settled."""
+        chosen = names or WORKERS
+        for name in chosen:
+            self.supervisor.signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for name in chosen:
+                self.supervisor.signal(name, signal.SIGCONT)
+
+    def pid(self, name: str) -> int:
+        """Return the pid of a process, waiting for it where it is just being started again."""
+        return until(lambda: self.supervisor.pids().get(name), what=f"a process {name}")
+
+    def worker_of(self, job_id: str) -> str:
+        """Return the process that runs a job: worker-a or worker-b."""
+        ((worker,),) = self.sql("SELECT worker FROM jobs_job WHERE id = %s", job_id)
+        return f"worker-{worker.partition('@')[0]}"
+
+    # --- start and stop ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Migrate, start every process, and wait until the system says that it is ready."""
+        self._open_commands()
+        self._command(["migrate", "--verbosity", "0"])
+        for spec in self._specs():
+            self.supervisor.start(spec)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until every process runs and /ready says 200."""
+
+        def is_ready() -> bool:
+            self.supervisor.check(exits=10)
+            return all(_is_ready(url) for url in (self.base_url, self.strict_url))
+
+        until(is_ready, what="the system to be ready", limit_s=READY_LIMIT_S)
+
+    def stop(self) -> None:
+        """Stop every process."""
+        if self._commands is not None and self._commands.stdin and self._commands.stdout:
+            self._commands.stdin.close()
+            self._commands.wait(10)
+            self._commands.stdout.close()
+        self.supervisor.stop_all(*stack.STOP_ORDER)
+        self.listener.close()
+        self.strict_listener.close()
+
+    def _specs(self) -> list[ProcessSpec]:
+        logs = self.directory / "logs"
+        layout = stack.Layout(base_dir=BASE_DIR, env=self.env, logs=logs)
+        strict = {
+            "GENIE_OUTBOUND_DEVELOPMENT": "0",
+            "GENIE_SYNC_LIMIT_S": str(STRICT_SYNC_LIMIT_S),
+        }
+        entries = [
+            WorkerEntry(name=name.removeprefix("worker-"), queues=("chat", "embedding"))
+            for name in WORKERS
+        ]
+        return [
+            *(stack.worker(layout, entry) for entry in entries),
+            *(
+                stack.web(layout, number=number, listener=self.listener.fileno())
+                for number in (1, 2)
+            ),
+            stack.web(
+                stack.Layout(base_dir=BASE_DIR, env={**self.env, **strict}, logs=logs),
+                number=3,
+                listener=self.strict_listener.fileno(),
+            ),
+            stack.webhooks(layout),
+            stack.maintenance(layout, schedule=self.directory / "beat"),
+        ]
+
+    def _open_commands(self) -> None:
+        log = (self.directory / "commands.log").open("wb")
+        with log:
+            self._commands = subprocess.Popen(
+                [sys.executable, "-m", "tests.acceptance.operators"],
+                cwd=BASE_DIR,
+                env=self.env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def _command(self, argv: Sequence[str]) -> Any:
+        process = self._commands
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with self._command_lock:
+            process.stdin.write(json.dumps(argv) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        assert line, f"the command process ended; see {self.directory}/commands.log"
+        answer = json.loads(line)
+        assert "ok" in answer, f"{argv}: {answer['error']}"
+        return answer["ok"]
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[System]:
+    """Run a system with servers of its own for the length of the block.
+
+    Not on the servers of the test run: these are stopped and flushed, which no other test expects.
+    """
+    models_file.write(directory / "models.toml")
+    with servers.temporary(directory / "servers") as own:
+        listener, strict = ports.listen("127.0.0.1", 0), ports.listen("127.0.0.1", 0)
+        system = System(
+            directory=directory,
+            servers=own,
+            supervisor=Supervisor(marker=secrets.token_hex(8), say=lambda _: None),
+            listener=listener,
+            strict_listener=strict,
+            env=_environment(directory, own, base_url=_url(listener)),
+        )
+        try:
+            system.start()
+            yield system
+        finally:
+            system.stop()
+
+
+def until(
+    probe: Callable[[], Any], *, what: str, limit_s: float = 20.0, every_s: float = 0.05
+) -> Any:
+    """Return the probe's first true answer; fail with what was waited for after the limit."""
+    deadline = time.monotonic() + limit_s
+    pause = threading.Event()
+    while not (answer := probe()):
+        assert time.monotonic() < deadline, f"waited {limit_s:g} s for {what}"
+        pause.wait(every_s)
+    return answer
+
+
+def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GENIE_", "DATABASE_", "REDIS_"))
+    }
+    return {
+        **kept,
+        **TIMES,
+        "DATABASE_URL": own.database_url,
+        "REDIS_URL": own.redis_url,
+        "GENIE_SECRET_KEY": secrets.token_urlsafe(50),
+        "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
+        "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
+        "GENIE_ENVIRONMENT": "development",
+        "GENIE_OUTBOUND_DEVELOPMENT": "1",
+        "GENIE_BASE_URL": base_url,
+        "GENIE_STATE_DIR": str(directory / "state"),
+        "GENIE_MODELS_FILE": str(directory / "models.toml"),
+        "DJANGO_SETTINGS_MODULE": "genie.settings",
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/ready", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
