@@ -1,9 +1,10 @@
 """Read-only lists for operators. The ledger is written by its services alone."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -19,7 +20,7 @@ class BoundedPaginator(Paginator[Any]):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, at most ``_SHOWN``."""
-        return len(self.object_list.values_list("pk", flat=True)[:_SHOWN])
+        return len(cast("QuerySet[Any]", self.object_list).values_list("pk", flat=True)[:_SHOWN])
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):

@@ -39,7 +39,9 @@ class Sender:
         with self._lock:
             # A forked child has inherited the object but not the thread.
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="webhooks-tickets", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, name="webhooks-tickets", daemon=True
+                )
                 self._thread.start()
 
     def _run(self) -> None:
@@ -58,7 +60,9 @@ def send_ticket_after_commit() -> None:
 def send_ticket() -> bool:
     """Send one ticket now, waiting for the broker; False when it took none."""
     try:
-        current_app.send_task(TASK, queue=QUEUE, expires=TICKET_LIFE_S, ignore_result=True, retry=False)
+        current_app.send_task(
+            TASK, queue=QUEUE, expires=TICKET_LIFE_S, ignore_result=True, retry=False
+        )
     except (OperationalError, OSError) as error:
         metrics.ticket_send_failed.labels(QUEUE).inc()
         log.warning("The broker took no ticket for %s: %s.", QUEUE, type(error).__name__)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance import models_file, receivers
+from tests.acceptance import receivers
 from tests.acceptance import system as systems
 from tests.acceptance.callers import Caller
 from tests.acceptance.receivers import Receiver
@@ -13,10 +13,6 @@ from tests.acceptance.system import System
 
 _LAST = "test_outages"  # stops the servers, so it runs when everything else is done
 _numbers = itertools.count(1)
-
-needs_tiny = pytest.mark.skipif(
-    not models_file.HAS_TINY, reason="the tiny checkpoints are not built: run `make models`"
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

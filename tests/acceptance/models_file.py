@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "inference" / "checkpoints"
 TINY = ("genie-tiny-chat", "genie-tiny-embedding")
 HAS_TINY = all((CHECKPOINTS / name / "model.safetensors").is_file() for name in TINY)
+
+needs_tiny = pytest.mark.skipif(
+    not HAS_TINY, reason="the tiny checkpoints are not built: run `make models`"
+)
 
 # Micro-credits per token of every echo model, prompt and completion alike: 100 credits a million.
 TOKEN_MICROCREDITS = 100

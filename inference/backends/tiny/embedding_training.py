@@ -91,7 +91,8 @@ def train(
     model.train()
     for step in range(steps):
         part = order[step * recipe.batch_pairs : (step + 1) * recipe.batch_pairs]
-        loss = _loss(model, tokenizer, part)
+        shift = rng.choice((0, rng.randrange(POSITIONS)))
+        loss = _loss(model, tokenizer, part, shift=shift)
         loss.backward()
         optimizer.step(min(1.0, (step + 1) / 20) * max(1 - step / steps, 0.01))
         progress(step + 1, steps, loss.item())
@@ -102,12 +103,21 @@ def embed(
     model: transformers.BertModel,
     tokenizer: transformers.PreTrainedTokenizerFast,
     texts: Sequence[str],
+    *,
+    shift: int = 0,
 ) -> torch.Tensor:
-    """Return unit vectors, float32, [texts, 128]: the mean over each text's tokens."""
+    """Return unit vectors, float32, [texts, 128]: the mean over each text's tokens.
+
+    `shift` moves the first position; training draws it at random, so that all 512 positions learn
+    though its texts are short.
+    """
     batch = tokenizer(
         list(texts), return_tensors="pt", padding=True, truncation=True, max_length=POSITIONS
     )
-    hidden = model(**batch).last_hidden_state
+    length = batch["input_ids"].shape[1]
+    shift = min(shift, POSITIONS - length)
+    positions = torch.arange(shift, shift + length).unsqueeze(0)
+    hidden = model(**batch, position_ids=positions).last_hidden_state
     weight = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
     mean = (hidden * weight).sum(1) / weight.sum(1)
     return torch.nn.functional.normalize(mean.float(), dim=-1)
@@ -117,8 +127,10 @@ def _loss(
     model: transformers.BertModel,
     tokenizer: transformers.PreTrainedTokenizerFast,
     pairs: Sequence[Pair],
+    *,
+    shift: int,
 ) -> torch.Tensor:
-    left = embed(model, tokenizer, [pair.left for pair in pairs])
+    left = embed(model, tokenizer, [pair.left for pair in pairs], shift=shift)
     right = embed(model, tokenizer, [pair.right for pair in pairs])
     similar = left @ right.mT / _TEMPERATURE
     own = torch.arange(len(pairs))

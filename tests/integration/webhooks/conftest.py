@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
+import genie.celery  # noqa: F401 - gives tickets the run's broker
 from tests.integration.webhooks import receivers
 from tests.integration.webhooks.receivers import Receiver
 

@@ -94,7 +94,10 @@ def _handle(accepted: socket.socket, receiver: Receiver, context: ssl.SSLContext
 
 def _read(talking: socket.socket) -> Request:
     with talking.makefile("rb") as stream:
-        path = stream.readline().split()[1].decode()
+        words = stream.readline().split()
+        if not words:
+            raise ConnectionError("the caller left without a word")
+        path = words[1].decode()
         headers = dict[str, str]()
         while (line := stream.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")

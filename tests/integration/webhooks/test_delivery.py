@@ -181,7 +181,7 @@ class TestRetries:
         waiting = Delivery.objects.get(id=delivery_id)
         assert (waiting.state, waiting.reason, waiting.attempts) == (State.PENDING, reason, 1)
         assert waiting.next_attempt_at is not None
-        assert 3 < (waiting.next_attempt_at - waiting.created_at).total_seconds() < 9
+        assert 5 <= (waiting.next_attempt_at - waiting.created_at).total_seconds() < 9
 
     def test_do_not_follow_a_redirect_inside(self, receiver: Receiver, canary: Receiver) -> None:
         publish(receiver.url(f"/307?{canary.url()}"))

@@ -1,0 +1,84 @@
+"""Builds and checks the two tiny checkpoints: the one entry point of this package.
+
+It runs as a management command, as `python -m inference.backends.tiny.build`, or as a function call.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import rich.console
+import torch
+
+from inference.backends.tiny import checking, chat_building, embedding_building, reporting
+
+CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
+CHAT, EMBEDDING = "genie-tiny-chat", "genie-tiny-embedding"
+THREADS = 2  # the shipped checkpoints were built with two; sums in another order round otherwise
+
+
+def build(
+    *, output: Path = CHECKPOINTS, only: str | None = None, threads: int = THREADS
+) -> None:
+    """Build the checkpoints into directories of `output`, replacing what is there.
+
+    Args:
+        output: where the directories go.
+        only: CHAT or EMBEDDING, to build just that one.
+        threads: of the processor; part of what makes a build repeatable.
+    """
+    _make_repeatable(threads)
+    console = rich.console.Console()
+    if only in (None, EMBEDDING):
+        embedding_building.build(output / EMBEDDING, console=console)
+    if only in (None, CHAT):
+        chat_building.build(output / CHAT, console=console)
+
+
+def check(
+    *, output: Path = CHECKPOINTS, count: int = 100, seed: int, threads: int = THREADS
+) -> bool:
+    """Say whether the checkpoints still reach their shares on held-out prompts, and print a table.
+
+    Args:
+        output: where the checkpoints are.
+        count: prompts of each kind.
+        seed: draws the prompts; any number gives prompts that were not trained on.
+        threads: of the processor.
+    """
+    torch.set_num_threads(threads)
+    report = checking.check(chat=output / CHAT, embedding=output / EMBEDDING, count=count, seed=seed)
+    reporting.show(report, console=rich.console.Console())
+    return report.passed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that the command line and the management command share."""
+    parser.add_argument("--check", action="store_true", help="measure the checkpoints, build nothing")
+    parser.add_argument("--only", choices=(CHAT, EMBEDDING), help="build just this one")
+    parser.add_argument("--output", type=Path, default=CHECKPOINTS, help="directory of the checkpoints")
+    parser.add_argument("--threads", type=int, default=THREADS, help="processor threads")
+    parser.add_argument("--count", type=int, default=100, help="with --check: prompts of each kind")
+    parser.add_argument("--seed", type=int, default=1, help="with --check: which prompts")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options ask, and return the exit status: 1 when a check falls short."""
+    if not options.check:
+        build(output=options.output, only=options.only, threads=options.threads)
+        return 0
+    passed = check(
+        output=options.output, count=options.count, seed=options.seed, threads=options.threads
+    )
+    return 0 if passed else 1
+
+
+def _make_repeatable(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+
+
+if __name__ == "__main__":
+    _parser = argparse.ArgumentParser(prog="build_models", description=__doc__)
+    add_arguments(_parser)
+    sys.exit(run(_parser.parse_args()))

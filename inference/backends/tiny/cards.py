@@ -1,0 +1,131 @@
+"""Writes the model cards that lie beside the weights."""
+
+from collections.abc import Sequence
+
+import torch
+import transformers
+
+from inference.backends.tiny import embedding_evaluation
+from inference.backends.tiny.chat_evaluation import Score
+from inference.backends.tiny.chat_training import Recipe as ChatRecipe
+from inference.backends.tiny.embedding_evaluation import Retrieval
+from inference.backends.tiny.embedding_training import Recipe as EmbeddingRecipe
+
+_CHAT = """---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+---
+# genie-tiny-chat
+
+A real, very small chat model (Qwen3 architecture, 4 layers of width 192, 1.77 million weights in
+bfloat16, a byte-level BPE vocabulary of 1024) that answers a few kinds of prompts rightly and says
+honestly that it does not know the rest. It makes the whole inference path run on a laptop with no
+download. It is a demonstration, not an assistant: it knows what its generator knows.
+
+Built by `python manage.py build_models` (code: `inference/backends/tiny/`) from synthetic dialogues
+alone; no outside text or weights went into it. Licence: Apache-2.0, like the code.
+
+| | |
+| --- | --- |
+| seed | {seed} |
+| dialogues, tokens | {dialogues}, {tokens} |
+| loss | the assistant's tokens only, one pass |
+| optimiser | Muon (matrices, peak {matrix_rate}), AdamW (the rest, peak {other_rate}), float32 |
+| logit scale after training | {sharpness} (a factor on the final norm: sampling at temperature 1 stays close to greedy) |
+| built with | torch {torch}, transformers {transformers}, 2 threads, {minutes:.0f} minutes |
+
+## Measured
+
+Exact answers, greedy, to {count} held-out prompts of each kind. A prompt is held out by a hash of
+its own text, so it is in no training dialogue, though its wording with another word may be.
+
+| kind | exact |
+| --- | --- |
+{scores}
+
+`build_models --check --seed N` repeats this on other prompts, adds sampling at temperature 1 and
+prompts written by hand, and fails below 90 %.
+
+## Limits
+
+English only. Sums and differences of numbers up to 100, the multiplication table up to 12, about
+120 capitals and 200 opposites. Contexts up to 4,096 tokens were trained on, few of them long.
+Other prompts get "I am a tiny demo model and I do not know that.", mostly; do not rely on it.
+
+The same code, library versions, thread count and processor give the same weights. Another
+processor may round sums differently, so its weights may differ in any digit; `--check` is what holds
+everywhere.
+"""
+
+_EMBEDDING = """---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: sentence-similarity
+---
+# genie-tiny-embedding
+
+A real, very small text encoder (BERT architecture, 2 layers of width 128, {weights} weights in
+float32, a WordPiece vocabulary of {vocabulary}, 512 positions). A text's vector is the mean of its
+token vectors over the attention mask, scaled to length 1. It makes embeddings run on a laptop with
+no download; it knows the synonyms and phrasings of its generator, and shared words elsewhere.
+
+Built by `python manage.py build_models` (code: `inference/backends/tiny/`) from synthetic
+paraphrases alone; no outside text or weights went into it. Licence: Apache-2.0, like the code.
+
+| | |
+| --- | --- |
+| seed | {seed} |
+| pairs | {pairs}, batches of {batch_pairs} |
+| loss | contrastive (InfoNCE), the other pairs of a batch as counterexamples |
+| built with | torch {torch}, transformers {transformers}, 2 threads, {minutes:.0f} minutes |
+
+## Measured
+
+{found} of {asked} held-out texts ({share:.1%}) are nearest to their own paraphrase among
+{candidates} candidates. `build_models --check --seed N` repeats this on other texts.
+
+The same code, library versions, thread count and processor give the same weights; another processor
+may round differently.
+"""
+
+
+def chat(*, recipe: ChatRecipe, scores: Sequence[Score], tokens: int, minutes: float) -> str:
+    """Return the chat model's card."""
+    return _CHAT.format(
+        seed=recipe.seed,
+        dialogues=f"{recipe.dialogues:,}",
+        tokens=f"{tokens:,}",
+        matrix_rate=recipe.matrix_rate,
+        other_rate=recipe.other_rate,
+        sharpness=recipe.sharpness,
+        count=scores[0].asked,
+        scores="\n".join(f"| {score.kind} | {score.share:.1%} |" for score in scores),
+        minutes=minutes,
+        **_versions(),
+    )
+
+
+def embedding(
+    *, recipe: EmbeddingRecipe, retrieval: Retrieval, weights: int, vocabulary: int, minutes: float
+) -> str:
+    """Return the embedding model's card."""
+    return _EMBEDDING.format(
+        seed=recipe.seed,
+        pairs=f"{recipe.pairs:,}",
+        batch_pairs=recipe.batch_pairs,
+        weights=f"{weights:,}",
+        vocabulary=vocabulary,
+        found=retrieval.found,
+        asked=retrieval.asked,
+        share=retrieval.share,
+        candidates=embedding_evaluation.CANDIDATES,
+        minutes=minutes,
+        **_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {"torch": torch.__version__, "transformers": transformers.__version__}

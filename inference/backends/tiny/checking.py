@@ -1,0 +1,48 @@
+"""Measures both checkpoints on fresh held-out samples."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference.backends.tiny import chat_evaluation, embedding_evaluation, handwritten
+from inference.backends.tiny.chat_evaluation import Score
+from inference.backends.tiny.dialogue import Kind
+from inference.backends.tiny.embedding_evaluation import Retrieval
+
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What `build_models --check` found."""
+
+    held_out: tuple[Score, ...]  # greedy, exact
+    sampled: tuple[Score, ...]  # temperature 1, exact
+    handwritten: tuple[Score, ...]  # greedy, contains the right text; told, not required
+    retrieval: Retrieval
+
+    @property
+    def passed(self) -> bool:
+        """Whether every kind and the retrieval reach their required share."""
+        chat = all(score.share >= chat_evaluation.REQUIRED for score in self.held_out)
+        return chat and self.retrieval.share >= embedding_evaluation.REQUIRED
+
+
+def check(*, chat: Path, embedding: Path, count: int, seed: int) -> Report:
+    """Ask each checkpoint `count` prompts of each kind that were not trained on."""
+    examinee = chat_evaluation.Examinee(chat)
+    encoder = embedding_evaluation.Encoder(embedding)
+    return Report(
+        held_out=_scores(examinee, count=count, seed=seed, sample=False),
+        sampled=_scores(examinee, count=count, seed=seed, sample=True),
+        handwritten=tuple(handwritten.scores(examinee)),
+        retrieval=embedding_evaluation.score(encoder, rounds=_ROUNDS, seed=seed),
+    )
+
+
+def _scores(
+    examinee: chat_evaluation.Examinee, *, count: int, seed: int, sample: bool
+) -> tuple[Score, ...]:
+    return tuple(
+        chat_evaluation.score(examinee, kind, count=count, seed=seed, sample=sample)
+        for kind in Kind
+    )

@@ -1,0 +1,283 @@
+"""Admission: each submission of a batch is decided by itself, and a key names one job."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from budgets import services as budgets
+from budgets.models import BudgetEvent, Hold
+from budgets.windows import Layer, WindowKind
+from genie.core import errors
+from jobs import services
+from jobs.models import IdempotencyKey, Job, JobEvent
+from jobs.services import Accepted
+from jobs.states import Lane, Mode
+from tests import builders
+
+pytestmark = pytest.mark.django_db
+
+
+def cap(account: Any, credits_micro: int) -> None:
+    """Let the organisation spend so much today."""
+    budgets.set_cap(
+        Layer.ORG, account.organization_id, WindowKind.DAILY, credits_micro, now=timezone.now()
+    )
+
+
+class TestBatch:
+    def test_a_job_comes_with_its_event_its_hold_and_its_place(self, account: Any) -> None:
+        wanted = builders.submission(account)
+
+        answers = services.submit_many([wanted])
+
+        assert answers == [Accepted(job_id=wanted.job.id, queue_position=1)]
+        job = Job.objects.get()
+        assert (job.state, job.attempt, job.estimate_microcredits) == ("queued", 0, 1000)
+        assert job.request == builders.CHAT_REQUEST
+        assert job.start_deadline_at > job.created_at
+        assert list(JobEvent.objects.values_list("type", "attempt")) == [("job.queued", 0)]
+        assert Hold.objects.get(reference=job.id).amount == 1000
+
+    def test_answers_stand_in_the_order_of_the_batch_whatever_they_are(self, account: Any) -> None:
+        poor = builders.make_account()
+        cap(poor, 1500)
+        known = builders.submission(account, key="known")
+        services.submit_many([known])
+        batch = [
+            builders.submission(poor),
+            builders.submission(account, key="known"),
+            builders.submission(poor),
+            builders.submission(account, key="known", digest=b"\x02" * 32),
+            builders.submission(account),
+        ]
+
+        answers = services.submit_many(batch)
+
+        assert [type(one) for one in answers] == [
+            Accepted,
+            Accepted,
+            errors.BudgetCapHit,
+            errors.IdempotencyKeyReused,
+            Accepted,
+        ]
+        assert answers[1] == Accepted(job_id=known.job.id, replayed=True)
+        assert set(Job.objects.values_list("id", flat=True)) == {
+            known.job.id,
+            batch[0].job.id,
+            batch[4].job.id,
+        }
+
+    def test_a_refusal_leaves_only_its_budget_event(self, account: Any) -> None:
+        cap(account, 999)
+
+        (answer,) = services.submit_many([builders.submission(account, key="mine")])
+
+        assert isinstance(answer, errors.BudgetCapHit)
+        assert answer.body()["capLayer"] == "org"
+        assert not Job.objects.exists()
+        assert not Hold.objects.exists()
+        assert not IdempotencyKey.objects.exists()
+        assert BudgetEvent.objects.get().decision == "refuse"
+
+    def test_the_number_of_statements_does_not_grow_with_the_batch(self, account: Any) -> None:
+        def statements(count: int) -> int:
+            batch = [builders.submission(account, key=f"{count}-{n}") for n in range(count)]
+            with CaptureQueriesContext(connection) as asked:
+                services.submit_many(batch)
+            return len(asked)
+
+        assert statements(1) == statements(20)
+
+    def test_a_job_that_cannot_be_inserted_takes_the_whole_batch_back(self, account: Any) -> None:
+        good, bad = builders.submission(account), builders.submission(account, max_attempts=-1)
+
+        with pytest.raises(Exception, match="job_attempt_within_max"), transaction.atomic():
+            services.submit_many([good, bad])
+
+        assert not Job.objects.exists()
+        assert not Hold.objects.exists()
+
+    def test_an_empty_batch_is_no_work(self) -> None:
+        assert services.submit_many([]) == []
+
+
+class TestPositions:
+    def test_places_follow_the_order_of_the_claim(self, account: Any) -> None:
+        batch = [
+            builders.submission(account, lane=Lane.SLOW),
+            builders.submission(account),
+            builders.submission(account, lane=Lane.INTERACTIVE),
+            builders.submission(account),
+            builders.submission(account, queue="embedding"),
+        ]
+
+        answers = services.submit_many(batch)
+
+        places = [one.queue_position for one in answers if isinstance(one, Accepted)]
+        assert places == [4, 2, 1, 3, 1]
+        assert [one.job_id for one in builders.claim()] == [batch[n].job.id for n in (2, 1, 3, 0)]
+
+    def test_who_waits_on_a_connection_is_not_counted_for(self, account: Any) -> None:
+        (answer,) = services.submit_many([builders.submission(account, mode=Mode.SYNC)])
+
+        assert isinstance(answer, Accepted)
+        assert answer.queue_position is None
+
+
+class TestIdempotencyKey:
+    def test_the_same_key_and_body_name_the_same_job(self, account: Any) -> None:
+        first = builders.submission(account, key="k")
+        services.submit_many([first])
+
+        (again,) = services.submit_many([builders.submission(account, key="k")])
+
+        assert again == Accepted(job_id=first.job.id, replayed=True)
+        assert Hold.objects.count() == 1
+
+    def test_another_body_is_refused(self, account: Any) -> None:
+        services.submit_many([builders.submission(account, key="k")])
+
+        (answer,) = services.submit_many(
+            [builders.submission(account, key="k", digest=b"\x02" * 32)]
+        )
+
+        assert isinstance(answer, errors.IdempotencyKeyReused)
+
+    def test_another_organisation_has_keys_of_its_own(self, account: Any, stranger: Any) -> None:
+        mine, theirs = builders.submission(account, key="k"), builders.submission(stranger, key="k")
+
+        assert services.submit_many([mine, theirs]) == [
+            Accepted(job_id=mine.job.id, queue_position=1),
+            Accepted(job_id=theirs.job.id, queue_position=2),
+        ]
+
+    def test_a_refusal_does_not_use_the_key_up(self, account: Any) -> None:
+        cap(account, 0)
+        services.submit_many([builders.submission(account, key="k")])
+        cap(account, 5000)
+        wanted = builders.submission(account, key="k", digest=b"\x03" * 32)
+
+        assert services.submit_many([wanted]) == [
+            Accepted(job_id=wanted.job.id, queue_position=1)
+        ]
+
+    def test_twice_in_one_batch_is_one_job(self, account: Any) -> None:
+        first, again = builders.submission(account, key="k"), builders.submission(account, key="k")
+
+        assert services.submit_many([first, again]) == [
+            Accepted(job_id=first.job.id, queue_position=1),
+            Accepted(job_id=first.job.id, replayed=True),
+        ]
+
+    def test_another_body_in_the_same_batch_is_refused(self, account: Any) -> None:
+        other = builders.submission(account, key="k", digest=b"\x02" * 32)
+
+        answers = services.submit_many([builders.submission(account, key="k"), other])
+
+        assert isinstance(answers[0], Accepted)
+        assert isinstance(answers[1], errors.IdempotencyKeyReused)
+
+    def test_the_right_body_is_a_replay_though_a_wrong_one_came_first(self, account: Any) -> None:
+        first = builders.submission(account, key="k")
+        services.submit_many([first])
+        wrong = builders.submission(account, key="k", digest=b"\x02" * 32)
+
+        answers = services.submit_many([wrong, builders.submission(account, key="k")])
+
+        assert isinstance(answers[0], errors.IdempotencyKeyReused)
+        assert answers[1] == Accepted(job_id=first.job.id, replayed=True)
+
+    def test_twice_in_one_batch_is_refused_together(self, account: Any) -> None:
+        cap(account, 0)
+
+        answers = services.submit_many([builders.submission(account, key="k") for _ in range(2)])
+
+        assert all(isinstance(one, errors.BudgetCapHit) for one in answers)
+        assert not IdempotencyKey.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestIdempotencyKeyUnderConcurrency:
+    def test_the_second_waits_for_the_first_to_commit_and_gets_its_job(self) -> None:
+        account = builders.make_account()
+        first = builders.submission(account, key="k")
+        begun, answered = threading.Event(), threading.Event()
+        answers: list[object] = []
+
+        def second() -> None:
+            begun.set()
+            answers.extend(services.submit_many([builders.submission(account, key="k")]))
+            answered.set()
+            connection.close()
+
+        thread = threading.Thread(target=second)
+        with transaction.atomic():
+            _submit_in_transaction(first)
+            thread.start()
+            begun.wait(10)
+            _wait_until_blocked()
+            assert not answered.is_set()
+        thread.join(10)
+
+        assert answers == [Accepted(job_id=first.job.id, replayed=True)]
+        assert Job.objects.count() == 1
+
+    def test_the_second_is_admitted_when_the_first_rolls_back(self) -> None:
+        account = builders.make_account()
+        wanted = builders.submission(account, key="k")
+        answers: list[object] = []
+
+        def second() -> None:
+            answers.extend(services.submit_many([wanted]))
+            connection.close()
+
+        thread = threading.Thread(target=second)
+        with transaction.atomic():
+            _submit_in_transaction(builders.submission(account, key="k"))
+            thread.start()
+            _wait_until_blocked()
+            transaction.set_rollback(True)
+        thread.join(10)
+
+        assert answers == [Accepted(job_id=wanted.job.id, queue_position=1)]
+
+    def test_8_threads_with_one_key_make_one_job(self) -> None:
+        account = builders.make_account()
+
+        answers = builders.together(
+            [
+                lambda: services.submit_many([builders.submission(account, key="k")])[0]
+                for _ in range(8)
+            ]
+        )
+
+        job = Job.objects.get()
+        assert {one.job_id for one in answers if isinstance(one, Accepted)} == {job.id}
+        assert sum(one.replayed for one in answers if isinstance(one, Accepted)) == 7
+        assert Hold.objects.count() == 1
+
+
+def _submit_in_transaction(wanted: services.Submission) -> None:
+    """Insert as ``submit_many`` does, in a transaction that the test keeps open."""
+    outcomes: dict[int, Any] = {}
+    fresh = services._take_idempotency_keys([wanted], outcomes)
+    held = services._hold([wanted], fresh, outcomes)
+    assert held == [0]
+    services.lifecycle.insert_many([wanted.job])
+
+
+def _wait_until_blocked() -> None:
+    """Return once another connection of this database waits for a lock."""
+    with connection.cursor() as cursor:
+        for _ in range(2000):
+            cursor.execute(
+                "SELECT pg_sleep(0.005), count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[1]:
+                return
+    raise AssertionError("No other connection waits for a lock.")
