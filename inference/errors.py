@@ -14,9 +14,6 @@ Every message may be shown to the caller: no prompt, no path, no trace. What an 
 beyond it goes to the log of the process.
 """
 
-# The names say what happened to a job, and job states and wire codes use the same words, so no
-# "Error" suffix.
-# ruff: noqa: N818
 from collections.abc import Sequence
 
 

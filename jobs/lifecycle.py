@@ -128,7 +128,8 @@ SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_m
 _REQUEUE = """
 WITH moved AS (
   UPDATE jobs_job j SET state = 'queued', lease_expires_at = NULL, run_deadline_at = NULL,
-    not_before = genie_now() + r.delay_s * interval '1 second', ticketed_at = genie_now()
+    not_before = genie_now() + r.delay_s * interval '1 second', ticketed_at = genie_now(),
+    max_attempts = greatest(j.max_attempts, j.attempt + 1)
   FROM json_to_recordset(%s::json) AS r(job_id uuid, attempt smallint, reason text, delay_s float8)
   WHERE j.id = r.job_id AND j.attempt = r.attempt AND j.state = 'running'
   RETURNING j.id, j.attempt, j.queue, r.reason),
@@ -173,7 +174,8 @@ class Requeue:
 def requeue_many(requeues: Sequence[Requeue]) -> dict[uuid.UUID, str]:
     """Move running jobs back to queued; return the queue of each that moved.
 
-    Needs the caller's transaction. The attempt stays counted.
+    Needs the caller's transaction. The attempt stays counted, and one more is always allowed: a job
+    in the queue that nobody may claim would stop every claim behind it.
     """
     rows = sorted(requeues, key=lambda one: one.job_id)
     with transactions.transaction_required(), connection.cursor() as cursor:

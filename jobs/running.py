@@ -1,10 +1,12 @@
 """One running attempt inside a worker: turns the engine's callbacks into stream entries and an ending."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
+from genie.core import metrics
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
 from inference.specs import Price
@@ -15,6 +17,9 @@ from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ending, Requeue
 from jobs.states import JobState, Mode
 from jobs.stream import Writer
+
+
+logger = logging.getLogger(__name__)
 
 
 class StopReason(Enum):
@@ -222,6 +227,9 @@ class RunningJob:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
         )
+        if cost > self.claimed.estimate_microcredits:  # a defect: the run must stop at its hold
+            metrics.overrun.inc()
+            logger.error("A job used more than its hold", extra={"job": self.claimed.job_id})
         return Ending(
             job_id=self.claimed.job_id,
             attempt=self.claimed.attempt,

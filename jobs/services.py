@@ -57,7 +57,7 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     for index in held:
         job_id = submissions[index].job.id
         outcomes[index] = Accepted(job_id=job_id, queue_position=positions.get(job_id))
-    return [_resolved(outcomes, index) for index in range(len(submissions))]
+    return [outcomes[index] for index in range(len(submissions))]
 
 
 def finish_many(endings: Sequence[Ending]) -> list[Ended]:
@@ -148,23 +148,24 @@ def _take_idempotency_keys(
 
     Waits for another transaction that holds the same key to end: then its job is the answer.
     """
-    keyed: dict[tuple[uuid.UUID, str], int] = {}
+    keyed: dict[tuple[uuid.UUID, str], list[int]] = {}
     fresh = []
     for index, submission in enumerate(submissions):
         if submission.idempotency_key is None:
             fresh.append(index)
         else:
-            keyed.setdefault((submission.job.organization_id, submission.idempotency_key), index)
+            owner = (submission.job.organization_id, submission.idempotency_key)
+            keyed.setdefault(owner, []).append(index)
     if not keyed:
         return fresh
     owners = sorted(keyed)
-    firsts = [submissions[keyed[owner]] for owner in owners]
+    firsts = [submissions[keyed[owner][0]] for owner in owners]
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO jobs_idempotencykey (organization_id, key, body_digest, job_id, created_at)
                SELECT o, k, d, j, genie_now() FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::uuid[])
                  AS r(o, k, d, j) ORDER BY o, k
-               ON CONFLICT (organization_id, key) DO NOTHING RETURNING job_id""",
+               ON CONFLICT (organization_id, key) DO NOTHING RETURNING organization_id, key""",
             [
                 [owner[0] for owner in owners],
                 [owner[1] for owner in owners],
@@ -172,32 +173,32 @@ def _take_idempotency_keys(
                 [one.job.id for one in firsts],
             ],
         )
-        taken = {row[0] for row in cursor.fetchall()}
-    won = [keyed[owner] for owner in owners if submissions[keyed[owner]].job.id in taken]
-    lost = [owner for owner in owners if keyed[owner] not in won]
-    _answer_replays(submissions, keyed, lost, outcomes)
-    return sorted(fresh + won)
+        won = set(cursor.fetchall())
+    _answer_replays(
+        submissions, {owner: keyed[owner] for owner in owners if owner not in won}, outcomes
+    )
+    return sorted(fresh + [keyed[owner][0] for owner in won])
 
 
 def _answer_replays(
     submissions: Sequence[Submission],
-    keyed: dict[tuple[uuid.UUID, str], int],
-    owners: Sequence[tuple[uuid.UUID, str]],
+    keyed: dict[tuple[uuid.UUID, str], list[int]],
     outcomes: dict[int, Accepted | errors.GenieError],
 ) -> None:
-    if not owners:
+    """Answer every submission whose key was taken before this batch."""
+    if not keyed:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT i.organization_id, i.key, i.body_digest, i.job_id FROM jobs_idempotencykey i
                JOIN unnest(%s::uuid[], %s::text[]) AS r(o, k) ON i.organization_id = r.o AND i.key = r.k""",
-            [[owner[0] for owner in owners], [owner[1] for owner in owners]],
+            [[owner[0] for owner in keyed], [owner[1] for owner in keyed]],
         )
         known = {(row[0], row[1]): (bytes(row[2]), row[3]) for row in cursor.fetchall()}
-    for owner in owners:
-        index = keyed[owner]
+    for owner, indexes in keyed.items():
         digest, job_id = known[owner]
-        outcomes[index] = _replay(submissions[index], digest, job_id)
+        for index in indexes:
+            outcomes[index] = _replay(submissions[index], digest, job_id)
 
 
 def _replay(
@@ -249,39 +250,18 @@ def _release_idempotency_keys(refused: Sequence[Submission]) -> None:
 def _replay_within_batch(
     submissions: Sequence[Submission], outcomes: dict[int, Accepted | errors.GenieError]
 ) -> None:
-    """Answer submissions whose key an earlier one of the same batch brought."""
+    """Answer submissions whose key an earlier one of the same batch brought, with its outcome."""
     firsts: dict[tuple[uuid.UUID, str], int] = {}
     for index, submission in enumerate(submissions):
         if submission.idempotency_key is None:
             continue
-        first = firsts.setdefault(
-            (submission.job.organization_id, submission.idempotency_key), index
-        )
-        if first == index:
+        owner = (submission.job.organization_id, submission.idempotency_key)
+        first = firsts.setdefault(owner, index)
+        if index == first or index in outcomes:
             continue
-        earlier = outcomes.get(first)
-        if isinstance(earlier, errors.GenieError) and not isinstance(
-            earlier, errors.IdempotencyKeyReused
-        ):
-            outcomes[index] = earlier
-        elif isinstance(earlier, Accepted):
-            outcomes[index] = _replay_of(submissions[first], submission, earlier.job_id)
-        elif isinstance(earlier, errors.IdempotencyKeyReused):
-            outcomes[index] = earlier
-        else:
-            outcomes[index] = _replay_of(submissions[first], submission, submissions[first].job.id)
-
-
-def _replay_of(
-    first: Submission, again: Submission, job_id: uuid.UUID
-) -> Accepted | errors.GenieError:
-    return _replay(again, first.body_digest, job_id)
-
-
-def _resolved(
-    outcomes: dict[int, Accepted | errors.GenieError], index: int
-) -> Accepted | errors.GenieError:
-    return outcomes[index]
+        refusal = outcomes.get(first)
+        earlier = submissions[first]
+        outcomes[index] = refusal or _replay(submission, earlier.body_digest, earlier.job.id)
 
 
 def _positions(jobs: Sequence[NewJob]) -> dict[uuid.UUID, int]:

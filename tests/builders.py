@@ -211,3 +211,17 @@ def together(works: Sequence[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+def wait_until_blocked() -> None:
+    """Return once another connection of this database waits for a lock."""
+    with connection.cursor() as cursor:
+        for _ in range(2000):
+            cursor.execute(
+                """SELECT count(*), pg_sleep(0.005) FROM pg_locks
+                   WHERE NOT granted AND pid IN (
+                     SELECT pid FROM pg_stat_activity WHERE datname = current_database())"""
+            )
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("No other connection waits for a lock.")

@@ -198,9 +198,17 @@ def _initdb(place: Placement, data: Path, secret: Path) -> None:
         check=False,
     )
     if result.returncode:
-        lines = [line for line in result.stderr.splitlines() if "error" in line.lower()]
-        reason = (lines or result.stderr.splitlines() or ["it wrote no message"])[0]
+        reason = _reason(result.stderr)
         raise StandaloneError(f"PostgreSQL could not be initialized in {data.parent}: {reason}")
+
+
+def _reason(stderr: str) -> str:
+    """Return the line that says why initdb failed."""
+    if "disk space" in stderr or "No space left" in stderr:
+        return "the disk is full"
+    lines = stderr.splitlines()
+    telling = [line for line in lines if "error" in line.lower() or "FATAL" in line]
+    return next(iter([*telling, *lines]), "it wrote no message")
 
 
 def _configure(place: Placement, port: int) -> None:

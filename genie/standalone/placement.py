@@ -132,6 +132,7 @@ def _directory(home: Path, run_as: RunAs | None) -> Path:
     directory = _outside_root() / secrets.token_hex(8)
     directory.mkdir(mode=0o711)
     directory.chmod(0o711)
+    state.write_private(directory / "belongs-to", f"{home}\n", mode=0o644)
     state.write_private(note, f"{directory}\n")
     return directory
 

@@ -27,12 +27,12 @@ def check_inference(models: list[dict[str, Any]]) -> None:
 
 
 def missing_checkpoints(models: list[dict[str, Any]], models_file: Path) -> list[str]:
-    """Return the models whose source is a local path that does not exist."""
+    """Return the models whose source is a local path without a checkpoint."""
     return [
         str(model.get("id"))
         for model in models
         if str(model.get("source", "")).startswith(("./", "../", "/"))
-        and not (models_file.parent / str(model["source"])).exists()
+        and not (models_file.parent / str(model["source"]) / "config.json").exists()
     ]
 
 

@@ -2,11 +2,14 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+# `make` passes SIGTERM on to us, so one sent to the whole process group arrives twice.
+ECHO_S = 2.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -16,19 +19,21 @@ class StopRequested(BaseException):
 
 @dataclass(slots=True, kw_only=True)
 class Stop:
-    """The first signal raises StopRequested in the main thread; later ones set `hurry`."""
+    """The first signal raises StopRequested in the main thread; a later one sets `hurry`."""
 
     hurry: threading.Event
     on_request: Callable[[], None] = lambda: None
-    requested: bool = False
+    requested_at: float | None = None  # by the monotonic clock
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
         del number, frame
-        if self.requested:
-            self.hurry.set()
+        now = time.monotonic()
+        if self.requested_at is not None:
+            if now - self.requested_at >= ECHO_S:
+                self.hurry.set()
             return
-        self.requested = True
+        self.requested_at = now
         self.on_request()
         raise StopRequested
 

@@ -9,8 +9,9 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,22 +117,26 @@ def find_state(base_dir: Path, environ: Mapping[str, str] = os.environ) -> Path:
     return here if here.exists() else base_dir / Path(named).expanduser()
 
 
-def load_environment(base_dir: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def load_environment(
+    base_dir: Path, environ: Mapping[str, str] = os.environ, argv: Sequence[str] = sys.argv
+) -> dict[str, str]:
     """Return the variables with which a command reaches the system that `make up` runs.
 
-    Empty when DATABASE_URL is set or this is production: then somebody has configured this process,
-    and what is missing must be an error. The caller applies the values as defaults; one of them,
-    GENIE_STATE_SUPPLIED, lists the others, so that `without_state` can take them away again.
-
-    Before the first `make up` there is no state. Commands that touch no database (`up` itself,
-    `makemigrations`, the type checker) still need settings, so they get random secrets and
-    addresses where nothing listens.
+    The caller applies them as defaults; one of them, GENIE_STATE_SUPPLIED, lists the others, so
+    that `without_state` can take them away again. A process that somebody has configured, because
+    it is in production or names another database than the state does, gets nothing: what is missing
+    must be an error. Before the first `make up` there is no state, and commands that touch no
+    database (`makemigrations`, the type checker) get random secrets and addresses where nothing
+    listens. So do `up` and `down`: they hand their children an environment of their own.
     """
-    if "DATABASE_URL" in environ or environ.get("GENIE_ENVIRONMENT") == "production":
+    if argv[1:2] in (["up"], ["down"]):
+        return _supplied(_detached(), environ)
+    if environ.get("GENIE_ENVIRONMENT") == "production":
         return {}
-    values = _read_json(find_state(base_dir, environ) / ENVIRONMENT_FILE) or _detached()
-    supplied = [name for name in values if name not in environ]
-    return {**values, SUPPLIED: ",".join(supplied)}
+    values = _read_json(find_state(base_dir, environ) / ENVIRONMENT_FILE)
+    if environ.get("DATABASE_URL", values.get("DATABASE_URL")) != values.get("DATABASE_URL"):
+        return {}
+    return _supplied(values or _detached(), environ)
 
 
 def without_state(environ: Mapping[str, str]) -> dict[str, str]:
@@ -199,6 +204,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise StandaloneError(f"{path} is damaged ({error}); restore it or remove it.") from error
     return values
+
+
+def _supplied(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {**values, SUPPLIED: ",".join(name for name in values if name not in environ)}
 
 
 def _detached() -> dict[str, str]:

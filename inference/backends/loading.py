@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import huggingface_hub
 import torch
+from transformers.utils import logging as transformers_logging
 
 from inference import tokenization
 from inference.errors import InferenceError, ModelLoadFailed, OutOfMemory
@@ -81,6 +82,7 @@ def fetch(spec: ModelSpec) -> Path:
 
 def open_model(spec: ModelSpec, auto_class: Any, directory: Path) -> torch.nn.Module:
     """Return the model of a directory, on its device and ready to run."""
+    transformers_logging.disable_progress_bar()  # a worker's log is no terminal
     device = pick_device(spec)
     model = auto_class.from_pretrained(
         directory,

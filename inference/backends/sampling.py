@@ -33,20 +33,18 @@ class Choice:
     frequency_penalty: float
 
     @property
-    def is_adjusted(self) -> bool:
-        """Whether logits change before a token is chosen."""
-        return bool(self.min_tokens or self.presence_penalty or self.frequency_penalty)
-
-    @property
     def is_plain(self) -> bool:
         """Whether the most likely token is the answer, whatever came before."""
-        return not (self.temperature or self.is_adjusted)
+        return not (
+            self.temperature or self.min_tokens or self.presence_penalty or self.frequency_penalty
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
     choice: Choice
-    generated: Sequence[int]
+    count: int  # tokens generated so far
+    generated: Sequence[int]  # these tokens, if there is a penalty on them
 
 
 class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
@@ -84,9 +82,8 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
         if all(row.choice.is_plain for row in rows):
             return scores
         scores = scores.clone()
-        for number, row in enumerate(rows):
-            if row.choice.is_adjusted:
-                self._adjust(scores[number], row)
+        self._penalise(scores)
+        self._forbid_early_ends(scores)
         sampled = [number for number, row in enumerate(rows) if row.choice.temperature > 0]
         if sampled:
             chosen = _choose(scores[sampled], [rows[number] for number in sampled])
@@ -94,15 +91,18 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
             scores[sampled, chosen] = 0.0
         return scores
 
-    def _adjust(self, logits: torch.Tensor, row: _Row) -> None:
-        """Apply penalties and min_tokens to one row, in place."""
-        choice = row.choice
-        if row.generated and (choice.presence_penalty or choice.frequency_penalty):
-            generated = torch.tensor(row.generated, device=logits.device)
-            ids, counts = generated.unique(return_counts=True)
-            logits[ids] -= choice.presence_penalty + choice.frequency_penalty * counts
-        if len(row.generated) < choice.min_tokens:
-            logits[self._end_ids] = -torch.inf
+    def _penalise(self, scores: torch.Tensor) -> None:
+        for number, row in enumerate(self._rows):
+            if row.generated:
+                generated = torch.tensor(row.generated, device=scores.device)
+                ids, counts = generated.unique(return_counts=True)
+                choice = row.choice
+                scores[number, ids] -= choice.presence_penalty + choice.frequency_penalty * counts
+
+    def _forbid_early_ends(self, scores: torch.Tensor) -> None:
+        early = [i for i, row in enumerate(self._rows) if row.count < row.choice.min_tokens]
+        if early and self._end_ids:
+            scores[torch.tensor(early).unsqueeze(-1), torch.tensor(self._end_ids)] = -torch.inf
 
 
 def processors(sampler: RequestSampler) -> ContinuousBatchingLogitsProcessorList:
@@ -126,9 +126,12 @@ def _row_of(state: Any) -> _Row:
     # A re-queued request carries its earlier tokens at the end of its prompt.
     prompt = state._true_initial_tokens  # noqa: SLF001 - the manager has no other word for it
     earlier = state.initial_tokens[prompt:] if prompt else []
+    choice = state.logit_processor_kwargs[ARGUMENT]
+    is_penalised = choice.presence_penalty or choice.frequency_penalty
     return _Row(
-        choice=state.logit_processor_kwargs[ARGUMENT],
-        generated=[*earlier, *state.generated_tokens],
+        choice=choice,
+        count=len(earlier) + len(state.generated_tokens),
+        generated=[*earlier, *state.generated_tokens] if is_penalised else (),
     )
 
 
@@ -142,9 +145,7 @@ def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> torch.Tensor:
     options = {"dtype": torch.float64, "device": logits.device}
     temperature = torch.tensor([[row.choice.temperature] for row in rows], **options)
     top_p = torch.tensor([[row.choice.top_p] for row in rows], **options)
-    number = torch.tensor(
-        [[uniform(row.choice.seed, len(row.generated))] for row in rows], **options
-    )
+    number = torch.tensor([[uniform(row.choice.seed, row.count)] for row in rows], **options)
     # Double precision, with the maximum taken off first: no temperature above 0 overflows.
     wide = logits.double()
     probabilities = ((wide - wide.amax(-1, keepdim=True)) / temperature).softmax(-1)

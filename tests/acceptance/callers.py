@@ -1,10 +1,12 @@
 """A caller of the API: requests with one organisation's key, and server-sent events."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 import requests
 
@@ -56,6 +58,14 @@ class Caller:
     def headers(self) -> dict[str, str]:
         """Return the header that names the caller."""
         return {"Authorization": f"Bearer {self.key}"}
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return host and port, for tests that speak HTTP through a socket of their own."""
+        parts = urlsplit(self.base_url or self.system.base_url)
+        assert parts.hostname
+        assert parts.port
+        return parts.hostname, parts.port
 
     def close(self) -> None:
         """Close the connections."""
@@ -192,11 +202,12 @@ class RawStream:
     """A streamed chat over a socket that the test can cut."""
 
     connection: socket.socket
+    file: BinaryIO
     events: Iterator[Event]
     job_id: str
 
     def take(self, count: int) -> list[Event]:
-        """Return the next events that carry text, and whatever lies between them."""
+        """Return the next events up to so many that carry text."""
         found: list[Event] = []
         while sum(bool(event.text) for event in found) < count:
             found.append(next(self.events))
@@ -204,7 +215,9 @@ class RawStream:
 
     def cut(self) -> None:
         """Close the socket as a caller that goes away does."""
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # the server may have closed it already
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.file.close()
         self.connection.close()
 
 
@@ -218,15 +231,16 @@ def post_raw(caller: Caller, body: dict[str, Any], headers: dict[str, str]) -> s
         f"Content-Length: {len(raw)}",
         *(f"{name}: {value}" for name, value in (caller.headers | headers).items()),
     ]
-    connection = socket.create_connection(caller.system.address, timeout=TIMEOUT_S)
+    connection = socket.create_connection(caller.address, timeout=TIMEOUT_S)
     connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + raw)
     return connection
 
 
+@contextlib.contextmanager
 def raw_stream(
     caller: Caller, text: str, *, model: str = "echo-slow", headers: dict[str, str] | None = None
-) -> RawStream:
-    """Begin a streamed chat over a fresh socket."""
+) -> Iterator[RawStream]:
+    """Begin a streamed chat over a fresh socket, which is closed at the end of the block."""
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": text}]}
     connection = post_raw(caller, body, headers or {})
     file = connection.makefile("rb")
@@ -236,12 +250,19 @@ def raw_stream(
     while (line := file.readline().strip()) != b"":
         name, _, value = line.decode().partition(":")
         found[name.lower()] = value.strip()
-    return RawStream(
-        connection=connection, events=parse(_unchunked(file)), job_id=found["x-genie-job-id"]
+    stream = RawStream(
+        connection=connection,
+        file=file,
+        events=parse(_unchunked(file)),
+        job_id=found["x-genie-job-id"],
     )
+    try:
+        yield stream
+    finally:
+        stream.cut()
 
 
-def _unchunked(file: Any) -> Iterator[bytes]:
+def _unchunked(file: BinaryIO) -> Iterator[bytes]:
     """Yield the lines inside a chunked body; a frame never spans two chunks here."""
     rest = b""
     while size := int(file.readline() or b"0", 16):

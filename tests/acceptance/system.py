@@ -40,7 +40,7 @@ TIMES = {
     "GENIE_SWEEP_INTERVAL_S": "0.5",
     "GENIE_TICKET_AGE_S": "1",
     "GENIE_PING_S": "1",
-    "GENIE_DRAIN_S": "5",
+    "GENIE_DRAIN_S": "1",
 }
 
 
@@ -66,12 +66,6 @@ class System:
     def strict_url(self) -> str:
         """Return the address of a third web process: production's webhook rules, short sync wait."""
         return _url(self.strict_listener)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Return host and port, for tests that speak HTTP through a socket of their own."""
-        host, port = self.listener.getsockname()[:2]
-        return str(host), int(port)
 
     # --- what operators do ---------------------------------------------------------------------
 
@@ -115,11 +109,6 @@ class System:
     def pid(self, name: str) -> int:
         """Return the pid of a process, waiting for it where it is just being started again."""
         return until(lambda: self.supervisor.pids().get(name), what=f"a process {name}")
-
-    def worker_of(self, job_id: str) -> str:
-        """Return the process that runs a job: worker-a or worker-b."""
-        ((worker,),) = self.sql("SELECT worker FROM jobs_job WHERE id = %s", job_id)
-        return f"worker-{worker.partition('@')[0]}"
 
     # --- start and stop ------------------------------------------------------------------------
 

@@ -77,10 +77,13 @@ async def run(port: int, make: Make, *, clients: int, seconds: float) -> Outcome
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lowered = head.lower()
-    start = lowered.find(b"content-length:")
+    """Read one whole answer, with a length or in chunks, and return its status."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    start = head.find(b"content-length:")
     if start >= 0:
-        length = int(lowered[start + 15 : lowered.index(b"\r\n", start)])
-        await reader.readexactly(length)
+        await reader.readexactly(int(head[start + 15 : head.index(b"\r\n", start)]))
+    elif b"transfer-encoding: chunked" in head:
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            await reader.readexactly(size + 2)
+        await reader.readexactly(2)
     return int(head[9:12])

@@ -10,16 +10,14 @@ from pathlib import Path
 import rich.console
 import torch
 
-from inference.backends.tiny import checking, chat_building, embedding_building, reporting
+from inference.backends.tiny import chat_building, checking, embedding_building, reporting
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 CHAT, EMBEDDING = "genie-tiny-chat", "genie-tiny-embedding"
 THREADS = 2  # the shipped checkpoints were built with two; sums in another order round otherwise
 
 
-def build(
-    *, output: Path = CHECKPOINTS, only: str | None = None, threads: int = THREADS
-) -> None:
+def build(*, output: Path = CHECKPOINTS, only: str | None = None, threads: int = THREADS) -> None:
     """Build the checkpoints into directories of `output`, replacing what is there.
 
     Args:
@@ -47,16 +45,22 @@ def check(
         threads: of the processor.
     """
     torch.set_num_threads(threads)
-    report = checking.check(chat=output / CHAT, embedding=output / EMBEDDING, count=count, seed=seed)
+    report = checking.check(
+        chat=output / CHAT, embedding=output / EMBEDDING, count=count, seed=seed
+    )
     reporting.show(report, console=rich.console.Console())
     return report.passed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that the command line and the management command share."""
-    parser.add_argument("--check", action="store_true", help="measure the checkpoints, build nothing")
+    parser.add_argument(
+        "--check", action="store_true", help="measure the checkpoints, build nothing"
+    )
     parser.add_argument("--only", choices=(CHAT, EMBEDDING), help="build just this one")
-    parser.add_argument("--output", type=Path, default=CHECKPOINTS, help="directory of the checkpoints")
+    parser.add_argument(
+        "--output", type=Path, default=CHECKPOINTS, help="directory of the checkpoints"
+    )
     parser.add_argument("--threads", type=int, default=THREADS, help="processor threads")
     parser.add_argument("--count", type=int, default=100, help="with --check: prompts of each kind")
     parser.add_argument("--seed", type=int, default=1, help="with --check: which prompts")
@@ -75,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _make_repeatable(threads: int) -> None:
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
 
 
 if __name__ == "__main__":

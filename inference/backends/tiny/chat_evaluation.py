@@ -46,7 +46,9 @@ class Examinee:
         self.model = transformers.AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
         self.model.eval()
 
-    def answers(self, prompts: Sequence[str], *, sample: bool = False, limit: int = 640) -> list[str]:
+    def answers(
+        self, prompts: Sequence[str], *, sample: bool = False, limit: int = 640
+    ) -> list[str]:
         """Return the generated text for rendered prompts, without the end mark."""
         order = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
         found = [""] * len(prompts)
@@ -56,7 +58,9 @@ class Examinee:
                 [prompts[at] for at in part], return_tensors="pt", padding=True,
                 padding_side="left", add_special_tokens=False, return_token_type_ids=False,
             )  # fmt: skip
-            for at, text in zip(part, self._generate(batch, sample=sample, limit=limit), strict=True):
+            for at, text in zip(
+                part, self._generate(batch, sample=sample, limit=limit), strict=True
+            ):
                 found[at] = text
         return found
 
@@ -71,9 +75,7 @@ class Examinee:
         return decoded
 
 
-def score(
-    examinee: Examinee, kind: Kind, *, count: int, seed: int, sample: bool = False
-) -> Score:
+def score(examinee: Examinee, kind: Kind, *, count: int, seed: int, sample: bool = False) -> Score:
     """Return how many of `count` held-out prompts of a kind are answered to the letter."""
     dialogues = list(mixture.held_out_dialogues(kind, count, seed=seed))
     return score_dialogues(examinee, kind, dialogues, sample=sample)

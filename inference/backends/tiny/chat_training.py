@@ -24,10 +24,10 @@ class Recipe:
     other_rate: float = 0.006
     warm_up: float = 0.02  # of the steps
     cool_down: float = 0.7  # of the steps, linear to almost nothing
-    sharpness: float = 1.0  # see Note [Sharpness]
+    sharpness: float = 1.0  # a factor: see Note [Sharper logits]
 
 
-# Note [Sharpness]
+# Note [Sharper logits]
 # Sampling at temperature 1 draws now and then from the tail that a briefly trained model leaves.
 # The final norm's weight scales all logits, so multiplying it once after training divides the
 # temperature by that factor: greedy answers stay as they are, sampled ones come closer to them.
@@ -105,7 +105,9 @@ def _padded(rows: list[Encoded], pad: int) -> Batch:
     targets = torch.full((len(rows), longest), -100)
     for at, row in enumerate(rows):
         ids[at, : len(row.ids)] = torch.tensor(row.ids)
-        wanted = [token if learned else -100 for token, learned in zip(row.ids, row.learned, strict=True)]
+        wanted = [
+            token if learned else -100 for token, learned in zip(row.ids, row.learned, strict=True)
+        ]
         targets[at, : len(row.ids) - 1] = torch.tensor(wanted[1:])
     return Batch(ids, targets)
 

@@ -14,7 +14,7 @@ from inference.backends.tiny.paraphrasing import Pair
 
 VOCABULARY = 2048
 POSITIONS = 512
-_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_SPECIAL = (_PAD, _UNKNOWN, _START, _END, _MASK) = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 _TEMPERATURE = 0.05  # of the similarities in the loss
 
 Progress = Callable[[int, int, float], None]  # step, steps, loss
@@ -33,7 +33,7 @@ class Recipe:
 
 def train_tokenizer(texts: Iterable[str]) -> transformers.PreTrainedTokenizerFast:
     """Return a lower-casing WordPiece tokenizer with BERT's special tokens."""
-    raw = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    raw = tokenizers.Tokenizer(models.WordPiece(unk_token=_UNKNOWN))
     raw.normalizer = normalizers.BertNormalizer(lowercase=True)
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     raw.decoder = decoders.WordPiece()
@@ -41,17 +41,17 @@ def train_tokenizer(texts: Iterable[str]) -> transformers.PreTrainedTokenizerFas
         vocab_size=VOCABULARY, special_tokens=list(_SPECIAL), show_progress=False
     )
     raw.train_from_iterator(texts, trainer=trainer)
-    marks = [(token, raw.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    marks = [(token, raw.token_to_id(token)) for token in (_START, _END)]
     raw.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=marks
+        single=f"{_START} $A {_END}", pair=f"{_START} $A {_END} $B:1 {_END}:1", special_tokens=marks
     )
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=raw,
-        pad_token="[PAD]",  # noqa: S106 - a vocabulary entry
-        unk_token="[UNK]",  # noqa: S106
-        cls_token="[CLS]",  # noqa: S106
-        sep_token="[SEP]",  # noqa: S106
-        mask_token="[MASK]",  # noqa: S106
+        pad_token=_PAD,
+        unk_token=_UNKNOWN,
+        cls_token=_START,
+        sep_token=_END,
+        mask_token=_MASK,
         model_max_length=POSITIONS,
     )
 

@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from inference.backends.tiny import split, words
 from inference.backends.tiny.dialogue import Dialogue, Exchange, Kind, Message
-from inference.backends.tiny.kinds import arithmetic, copying, facts, listing, smalltalk, tools, unknown
+from inference.backends.tiny.kinds import (
+    arithmetic,
+    copying,
+    facts,
+    listing,
+    smalltalk,
+    tools,
+    unknown,
+)
 
 # Shares of the exchanges in training: what is hard to learn comes more often.
 WEIGHTS: Mapping[Kind, int] = {
@@ -106,9 +114,7 @@ def _exchanges(
     return (_MAKERS[kind](rng),), name
 
 
-def _about_names(
-    rng: random.Random, name: str | None
-) -> tuple[tuple[Exchange, ...], str | None]:
+def _about_names(rng: random.Random, name: str | None) -> tuple[tuple[Exchange, ...], str | None]:
     draw = rng.random()
     if draw < 0.12:
         exchange = smalltalk.tell_and_ask_name(rng)

@@ -13,7 +13,12 @@ _CLOSERS = (", please", " please", " Thanks!", " Thank you.", " Thanks.", " :)",
 
 
 def fill(
-    rng: random.Random, template: str, *, polite: float = 0.15, open_ended: bool = False, **slots: str
+    rng: random.Random,
+    template: str,
+    *,
+    polite: float = 0.15,
+    open_ended: bool = False,
+    **slots: str,
 ) -> str:
     """Return a template filled in and restyled; the slots' values are kept to the letter.
 

@@ -38,7 +38,8 @@ def row(generated: list[int] | None = None, *, requeued: int = 0, **choice: Any)
 def choose(logits: list[list[float]], rows: list[Any]) -> list[int]:
     sampler = RequestSampler(end_ids=[END], on_step=lambda: None)
     argument = sampler.prepare_tensor_args(rows)
-    return sampler(torch.tensor(logits), argument).argmax(-1).tolist()
+    chosen: list[int] = sampler(torch.tensor(logits), argument).argmax(-1).tolist()
+    return chosen
 
 
 def test_greedy_takes_the_largest() -> None:
@@ -115,7 +116,7 @@ def test_the_end_is_forbidden_before_min_tokens() -> None:
 
 def test_a_requeued_request_goes_on_as_before() -> None:
     logits = [torch.linspace(0, 1, 50).tolist()]
-    options = {"temperature": 1.0, "seed": 3, "frequency_penalty": 0.5}
+    options: dict[str, Any] = {"temperature": 1.0, "seed": 3, "frequency_penalty": 0.5}
     made = [4, 5, 6, 4]
 
     usual = choose(logits, [row(made, **options)])

@@ -24,7 +24,7 @@ def canary() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def clock(transactional_db: None) -> Iterator[Callable[[str], None]]:
+def clock(db: None) -> Iterator[Callable[[str], None]]:
     """Move this connection's ``genie_now()``, by an interval like ``5 seconds``."""
 
     def move(interval: str) -> None:

@@ -11,12 +11,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from genie.core import errors, ids, transactions
 from tests.integration.webhooks.receivers import Receiver
-from webhooks import delivery, services
+from webhooks import delivery, services, transport
 from webhooks.errors import CannotRedeliver
 from webhooks.models import Attempt, Delivery, Event, State
 from webhooks.services import NewEvent
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+real_commits = pytest.mark.django_db(transaction=True)
 
 DAY = dt.timedelta(days=1)
 Clock = Callable[[str], None]
@@ -48,6 +49,13 @@ def end(state: str = "delivered") -> None:
         )
 
 
+def log_attempt(delivery_id: uuid.UUID) -> None:
+    Attempt.objects.create(
+        delivery_id=delivery_id, number=1, started_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), duration_ms=1,
+        status=200, answer=b"",
+    )  # fmt: skip
+
+
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
@@ -72,12 +80,14 @@ class TestPublishMany:
         assert (found.sealed_secret, found.state, found.attempts) == ("token", State.PENDING, 0)
         assert (found.event.reference, bytes(found.event.body)) == (two.reference, b"{}")
 
+    @real_commits
     def test_leaves_nothing_when_the_caller_rolls_back(self) -> None:
         with pytest.raises(RollBackError):
             _publish_and_roll_back()
 
         assert (Event.objects.count(), Delivery.objects.count()) == (0, 0)
 
+    @real_commits
     def test_needs_the_callers_transaction(self) -> None:
         with pytest.raises(transactions.WrongTransaction):
             services.publish_many([event()])
@@ -149,6 +159,7 @@ class TestRedeliver:
 
 
 class TestExpire:
+    @real_commits
     def test_deletes_what_ended_long_ago_with_its_log(
         self, receiver: Receiver, clock: Clock
     ) -> None:
@@ -220,19 +231,18 @@ class TestDatabaseRules:
             execute("UPDATE webhooks_event SET body = 'other'")
 
     def test_allow_one_line_per_attempt(self) -> None:
-        (delivery_id,) = publish(event())
-        line = {
-            "delivery_id": delivery_id,
-            "number": 1,
-            "started_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        }
-        Attempt.objects.create(**line, duration_ms=1, status=200, answer=b"")
+        log_attempt(*publish(event()))
 
         with pytest.raises(IntegrityError, match="webhooks_attempt_once"):
-            Attempt.objects.create(**line, duration_ms=1, status=200, answer=b"")
+            log_attempt(*[one.id for one in Delivery.objects.all()])
+
+    def test_keep_a_line_of_the_log(self) -> None:
+        log_attempt(*publish(event()))
+
         with pytest.raises(DatabaseError, match="does not change any more"):
             Attempt.objects.update(status=204)
 
+    @real_commits
     def test_hold_while_two_workers_claim_in_the_same_instant(self) -> None:
         publish(*[event(f"https://h{number}.example/") for number in range(100)])
 
@@ -256,5 +266,5 @@ def _claim() -> list[delivery.Claim]:
         connection.close()
 
 
-def _answer(url: str, body: bytes, headers: Mapping[str, str], /) -> delivery.transport.Answer:
-    return delivery.transport.Answer(status=200, head=b"")
+def _answer(url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
+    return transport.Answer(status=200, head=b"")

@@ -86,7 +86,7 @@ class TestLoadEnvironment:
         where = state.open_state(tmp_path / ".genie")
         where.write_environment({"DATABASE_URL": "postgresql:///x", "GENIE_SECRET_KEY": "s"})
 
-        values = state.load_environment(tmp_path, {})
+        values = state.load_environment(tmp_path, {}, ["manage.py"])
 
         assert values["DATABASE_URL"] == "postgresql:///x"
         assert values["GENIE_SECRET_KEY"] == "s"
@@ -112,10 +112,30 @@ class TestLoadEnvironment:
     def test_gives_addresses_where_nothing_listens_when_there_is_no_state(
         self, tmp_path: Path
     ) -> None:
-        one, two = (state.load_environment(tmp_path, {}) for _ in range(2))
+        one, two = (state.load_environment(tmp_path, {}, ["manage.py"]) for _ in range(2))
 
         assert ":1/" in one["DATABASE_URL"]
         assert one["GENIE_SECRET_KEY"] != two["GENIE_SECRET_KEY"]
+
+    def test_completes_a_process_that_names_the_same_database(self, tmp_path: Path) -> None:
+        recorded = {"DATABASE_URL": "postgresql:///x", "GENIE_SECRET_KEY": "s"}
+        state.open_state(tmp_path / ".genie").write_environment(recorded)
+
+        values = state.load_environment(
+            tmp_path, {"DATABASE_URL": "postgresql:///x"}, ["manage.py"]
+        )
+
+        assert values["GENIE_SECRET_KEY"] == "s"
+
+    @pytest.mark.parametrize(
+        "environ",
+        [{}, {"DATABASE_URL": "postgresql:///mine"}, {"GENIE_ENVIRONMENT": "production"}],
+    )
+    def test_lets_up_start_whatever_is_set(self, tmp_path: Path, environ: dict[str, str]) -> None:
+        values = state.load_environment(tmp_path, environ, ["manage.py", "up"])
+
+        assert values["GENIE_SECRET_KEY"]
+        assert state.without_state({**values, **environ}) == environ
 
     def test_can_be_taken_away_again(self, tmp_path: Path) -> None:
         before = {"PATH": "/bin", "REDIS_URL": "redis://mine"}

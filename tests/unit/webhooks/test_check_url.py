@@ -8,18 +8,18 @@ from collections.abc import Sequence
 import pytest
 
 from tests.unit.webhooks import corpus
-from webhooks import transport
+from webhooks import sockets, transport
 from webhooks.addresses import Policy
 from webhooks.errors import REFUSED, ErrorClass, TransportError, UrlRefused
 
 POLICY = Policy(own_hosts=("our.example.net", ".ours.example"))
 
 
-def to(*answers: str) -> transport.sockets.Resolver:
+def to(*answers: str) -> sockets.Resolver:
     return lambda host, port: answers
 
 
-def check(url: str, resolver: transport.sockets.Resolver, policy: Policy = POLICY) -> None:
+def check(url: str, resolver: sockets.Resolver, policy: Policy = POLICY) -> None:
     transport.check_url(url, policy=policy, resolver=resolver)
 
 

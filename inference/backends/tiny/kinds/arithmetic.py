@@ -10,8 +10,8 @@ LARGEST_FACTOR = 12
 
 _SIGNED = {
     "+": ("{a} + {b}", "{a}+{b}", "{a} plus {b}", "{a} and {b}"),
-    "-": ("{a} - {b}", "{a}-{b}", "{a} minus {b}", "{a} − {b}"),
-    "*": ("{a} * {b}", "{a}*{b}", "{a} times {b}", "{a} x {b}", "{a} × {b}", "{a}x{b}", "{a} multiplied by {b}"),
+    "-": ("{a} - {b}", "{a}-{b}", "{a} minus {b}", "{a} \N{MINUS SIGN} {b}"),
+    "*": ("{a} * {b}", "{a}*{b}", "{a} times {b}", "{a} x {b}", "{a} \N{MULTIPLICATION SIGN} {b}", "{a}x{b}", "{a} multiplied by {b}"),
     "/": ("{a} / {b}", "{a}/{b}", "{a} divided by {b}", "{a} ÷ {b}", "{a} over {b}"),
 }  # fmt: skip
 _AROUND = (
@@ -34,7 +34,9 @@ _VERBAL = {
     ),
     "/": ("Divide {a} by {b}.", "What is {a} split by {b}?", "What do you get if you divide {a} by {b}?", "Can you divide {a} by {b}?", "{a} {things} are shared by {b} people. How many does each one get?"),
 }  # fmt: skip
-_AND_ONLY_SUMS = frozenset({"How much is {e}?", "What does {e} make?", "How much does {e} make?", "What is {e}?"})
+_AND_ONLY_SUMS = frozenset(
+    {"How much is {e}?", "What does {e} make?", "How much does {e} make?", "What is {e}?"}
+)
 
 
 def arithmetic(rng: random.Random) -> Exchange:

@@ -66,7 +66,12 @@ def json_from_sentence(rng: random.Random) -> Exchange:
             keys = keys[: rng.randint(1, len(keys))]
         facts = {key: facts[key] for key in keys}
         prompt = phrasing.fill(
-            rng, rng.choice(_ASK_KEYS), polite=0.06, open_ended=True, s=sentence, k=_listed(rng, keys)
+            rng,
+            rng.choice(_ASK_KEYS),
+            polite=0.06,
+            open_ended=True,
+            s=sentence,
+            k=_listed(rng, keys),
         )
     else:
         template = rng.choice(_ASK_BEFORE if rng.random() < 0.6 else _ASK_AFTER)
@@ -140,13 +145,32 @@ def _purchase(rng: random.Random) -> tuple[str, dict[str, Any]]:
     if rng.random() < 0.5:
         item, color = rng.choice(words.words("items")), rng.choice(words.words("colors"))
         if rng.random() < 0.5:
-            text = rng.choice(("The {c} {i} costs {p} dollars.", "A {c} {i} costs {p} dollars.", "The {c} {i} is {p} dollars."))
+            text = rng.choice(
+                (
+                    "The {c} {i} costs {p} dollars.",
+                    "A {c} {i} costs {p} dollars.",
+                    "The {c} {i} is {p} dollars.",
+                )
+            )
             filled = text.replace("{c}", color).replace("{i}", item).replace("{p}", str(price))
             return filled, {"item": item, "color": color, "price": price}
-        text = rng.choice(("The {i} costs {p} dollars.", "A {i} costs {p} dollars.", "The price of the {i} is {p} dollars."))
+        text = rng.choice(
+            (
+                "The {i} costs {p} dollars.",
+                "A {i} costs {p} dollars.",
+                "The price of the {i} is {p} dollars.",
+            )
+        )
         return text.replace("{i}", item).replace("{p}", str(price)), {"item": item, "price": price}
     item, count = rng.choice(words.words("foods")), rng.randint(2, 50)
-    text = rng.choice(("I bought {n} {i} for {p} dollars.", "{n} {i} cost {p} dollars.", "She paid {p} dollars for {n} {i}.", "We sold {n} {i} for {p} dollars."))
+    text = rng.choice(
+        (
+            "I bought {n} {i} for {p} dollars.",
+            "{n} {i} cost {p} dollars.",
+            "She paid {p} dollars for {n} {i}.",
+            "We sold {n} {i} for {p} dollars.",
+        )
+    )
     filled = text.replace("{n}", str(count)).replace("{i}", item).replace("{p}", str(price))
     return filled, {"item": item, "quantity": count, "price": price}
 

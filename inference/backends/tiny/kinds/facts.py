@@ -59,7 +59,9 @@ def capital_then_another(rng: random.Random) -> tuple[Exchange, Exchange]:
     """Return a question for a capital and a follow-up that names only the next country."""
     first = capital(rng)
     name, city = rng.choice(words.facts("capitals"))
-    frame = rng.choice(("And {x}?", "And of {x}?", "What about {x}?", "How about {x}?", "And for {x}?", "{x}?"))
+    frame = rng.choice(
+        ("And {x}?", "And of {x}?", "What about {x}?", "How about {x}?", "And for {x}?", "{x}?")
+    )
     prompt = phrasing.fill(rng, frame, polite=0.0, x=phrasing.recase_value(rng, name))
     return first, _capital_is(prompt, name, city)
 
@@ -84,7 +86,9 @@ def opposite(rng: random.Random) -> Exchange:
 def calendar(rng: random.Random) -> Exchange:
     """Return the question for the neighbour of a day, a month or a letter."""
     what = rng.choices(("day", "month", "letter"), weights=(12, 5, 2))[0]
-    ring = {"day": words.facts("days"), "month": words.facts("months"), "letter": list(ALPHABET)}[what]
+    ring = {"day": words.facts("days"), "month": words.facts("months"), "letter": list(ALPHABET)}[
+        what
+    ]
     place = rng.randrange(len(ring))
     step, templates = rng.choice(((1, _AFTER), (-1, _BEFORE)))
     if what == "letter" and not 0 <= place + step < len(ring):
@@ -99,9 +103,7 @@ def calendar(rng: random.Random) -> Exchange:
 
 
 def _capital_is(prompt: str, name: str, city: str) -> Exchange:
-    return Exchange(
-        kind=Kind.CAPITAL, prompt=prompt, answer=f"The capital of {name} is {city}."
-    )
+    return Exchange(kind=Kind.CAPITAL, prompt=prompt, answer=f"The capital of {name} is {city}.")
 
 
 @functools.cache

@@ -13,9 +13,29 @@ _COUNT = (
     "Count from {a} to {b}.", "Count from {a} to {b}", "Count {a} to {b}.", "Can you count from {a} to {b}?", "Please count from {a} up to {b}.", "List the numbers from {a} to {b}.", "Write the numbers from {a} to {b}.", "Say the numbers from {a} to {b}.", "Numbers from {a} to {b}, please.", "Print the numbers {a} to {b}.", "Count up from {a} to {b}.", "Give me the numbers from {a} to {b}.", "List all numbers from {a} to {b}.", "Count from {a} until {b}.",
     "Start at {a} and count to {b}.", "List numbers {a} to {b}.", "List the numbers between {a} and {b}.", "List all the numbers from {a} to {b}, separated by commas.",
 )  # fmt: skip
-_COUNT_FROM_ONE = ("Count to {b}.", "Count up to {b}.", "Can you count to {b}?", "Please count to {b}.", "count to {b}", "Could you count to {b} for me?", "List the first {b} numbers.", "I want you to count to {b}.")
-_COUNT_DOWN = ("Count down from {b} to {a}.", "Count backwards from {b} to {a}.", "Count from {b} down to {a}.", "Count from {b} to {a}.", "Please count down from {b} to {a}.")
-_COUNT_DOWN_TO_ONE = ("Count down from {b}.", "Count backwards from {b}.", "Can you count down from {b}?", "Start a countdown from {b}.")
+_COUNT_FROM_ONE = (
+    "Count to {b}.",
+    "Count up to {b}.",
+    "Can you count to {b}?",
+    "Please count to {b}.",
+    "count to {b}",
+    "Could you count to {b} for me?",
+    "List the first {b} numbers.",
+    "I want you to count to {b}.",
+)
+_COUNT_DOWN = (
+    "Count down from {b} to {a}.",
+    "Count backwards from {b} to {a}.",
+    "Count from {b} down to {a}.",
+    "Count from {b} to {a}.",
+    "Please count down from {b} to {a}.",
+)
+_COUNT_DOWN_TO_ONE = (
+    "Count down from {b}.",
+    "Count backwards from {b}.",
+    "Can you count down from {b}?",
+    "Start a countdown from {b}.",
+)
 _STORY = (
     "Tell me a story about a {x}.", "Tell a story about a {x}.", "Write a story about a {x}.", "Write a short story about a {x}.", "Tell me a short story about a {x}.", "Can you tell me a story about a {x}?", "I want a story about a {x}.", "Give me a story about a {x}.", "A story about a {x}, please.", "Make up a story about a {x}.", "Story about a {x}", "Please tell me a story about the {x}.", "Write me a little story about a {x}.", "Invent a story about a {x}.",
     "Tell us a story with a {x}.", "Could you write a story about a {x}?", "Tell me a bedtime story about a {x}.", "Let me hear a story about a {x}.", "Tell me a tale about a {x}.", "Write a tale about a {x}.",
@@ -91,7 +111,11 @@ def _story_of(topic: str) -> str:
 
 
 def _poem(rng: random.Random) -> tuple[str, str]:
-    topic = rng.choice(words.words(rng.choice(("nouns", "animals")))) if rng.random() < 0.8 else words.invented(rng)
+    topic = (
+        rng.choice(words.words(rng.choice(("nouns", "animals"))))
+        if rng.random() < 0.8
+        else words.invented(rng)
+    )
     spoken = rng.choice(("", "", "the ", "a "))
     answer = (
         f"I saw the {topic} in morning light,\nI saw the {topic} again at night.\n"

@@ -18,7 +18,9 @@ class Family:
 
     names: tuple[str, ...]
     descriptions: tuple[str, ...]
-    arguments: Mapping[str, tuple[str, ...]]  # role -> names it goes by; the prompt's slots are roles
+    arguments: Mapping[
+        str, tuple[str, ...]
+    ]  # role -> names it goes by; the prompt's slots are roles
     prompts: tuple[str, ...]
     integers: frozenset[str] = frozenset()
     results: tuple[str, ...] = ("ok",)
@@ -139,7 +141,11 @@ def tools(rng: random.Random) -> Dialogue:
     }
     messages: list[Message] = [
         {"role": "user", "content": prompt},
-        {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "function": call}]},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"type": "function", "function": call}],
+        },
     ]
     if rng.random() < 0.4:
         messages += _reported(rng, family)
@@ -199,9 +205,26 @@ def _declare(rng: random.Random, family: Family) -> Tool:
 
 def _invented_family(rng: random.Random) -> Family:
     """A tool of no known purpose, called by its name: only copying solves it."""
-    verb = rng.choice(("get", "set", "find", "lookup", "read", "open", "check", "run", "list", "delete", "create", "update"))
+    verb = rng.choice(
+        (
+            "get",
+            "set",
+            "find",
+            "lookup",
+            "read",
+            "open",
+            "check",
+            "run",
+            "list",
+            "delete",
+            "create",
+            "update",
+        )
+    )
     thing = rng.choice((words.invented(rng), rng.choice(words.words("nouns"))))
-    key = rng.choice(("id", "key", "value", "item", words.invented(rng), rng.choice(words.words("nouns"))))
+    key = rng.choice(
+        ("id", "key", "value", "item", words.invented(rng), rng.choice(words.words("nouns")))
+    )
     name = f"{verb}_{thing}"
     return Family(
         names=(name,),

@@ -69,7 +69,14 @@ def _noise(rng: random.Random) -> str:
         return " ".join(words.scrambled(rng) for _ in range(rng.randint(1, 6)))
     if draw < 0.75:
         return " ".join(words.word(rng) for _ in range(rng.randint(2, 9)))
-    blocks = ((0x21, 0x2F), (0x3A, 0x40), (0xA1, 0x17F), (0x400, 0x4FF), (0x4E00, 0x9FFF), (0x1F300, 0x1F64F))
+    blocks = (
+        (0x21, 0x2F),
+        (0x3A, 0x40),
+        (0xA1, 0x17F),
+        (0x400, 0x4FF),
+        (0x4E00, 0x9FFF),
+        (0x1F300, 0x1F64F),
+    )
     low, high = rng.choice(blocks)
     return "".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 12)))
 
@@ -77,8 +84,20 @@ def _noise(rng: random.Random) -> str:
 def _too_large(rng: random.Random) -> str:
     """Arithmetic beyond what is taught: the honest answer, not a guess."""
     left, right = rng.randint(201, 99999), rng.randint(201, 9999)
-    sign = rng.choice(("+", "-", "*", "/", " + ", " - ", " * ", " / ", " times ", " plus ", " minus "))
-    around = rng.choice(("What is {e}?", "{e}", "{e} =", "How much is {e}?", "Calculate {e}.", "Compute {e}.", "What's {e}?"))
+    sign = rng.choice(
+        ("+", "-", "*", "/", " + ", " - ", " * ", " / ", " times ", " plus ", " minus ")
+    )
+    around = rng.choice(
+        (
+            "What is {e}?",
+            "{e}",
+            "{e} =",
+            "How much is {e}?",
+            "Calculate {e}.",
+            "Compute {e}.",
+            "What's {e}?",
+        )
+    )
     return phrasing.fill(rng, around, e=f"{left}{sign}{right}", open_ended=True)
 
 

@@ -1,0 +1,113 @@
+"""Measures Genie beside the bare stack in one run, and writes docs/benchmarks.md.
+
+    python -m tests.benchmarks [--seconds 4] [--rounds 3] [--only submit,poll,...] [--write FILE]
+
+Ratios are what to read: both sides run on the same cores, in turns, minutes apart at most.
+"""
+
+import argparse
+import datetime as dt
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import measures, stack
+from tests.benchmarks.measures import Row
+
+CLIENTS = (1, 16, 64)
+MEASURES: dict[str, Callable[[stack.Bench, measures.Plan], list[Row]]] = {
+    "submit": measures.submit,
+    "poll": measures.poll,
+    "noop": measures.noop,
+    "sync": measures.sync,
+    "first-token": measures.first_token,
+}
+TITLES = {
+    "submit": "Submit (async), all four layers capped, against a bare DRF view + INSERT + apply_async",
+    "poll": "Poll of a completed job, against views that answer a constant",
+    "noop": "No-op jobs drained end to end, against a Celery no-op",
+    "sync": "Sync call of a model that takes no time: the latency that Genie adds",
+    "first-token": "Stream of a model that takes no time: the time to the first token that Genie adds",
+}
+
+
+def main() -> None:
+    """Run the chosen measures and print or write them."""
+    options = _options()
+    console = Console(file=sys.stderr)
+    plan = measures.Plan(clients=CLIENTS, seconds=options.seconds, rounds=options.rounds)
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="genie-bench-") as directory:
+        with console.status("starting servers, Genie and the bare stack"):
+            context = stack.running(Path(directory))
+            bench = context.__enter__()
+        try:
+            for name in options.only:
+                with console.status(f"measuring {name}"):
+                    rows = MEASURES[name](bench, plan)
+                console.print(_table(TITLES[name], rows))
+                sections.append((TITLES[name], rows))
+        finally:
+            context.__exit__(None, None, None)
+    if options.write:
+        Path(options.write).write_text(_markdown(sections, options))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each run")
+    parser.add_argument("--rounds", type=int, default=3, help="the median of these counts")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(MEASURES))
+    parser.add_argument("--write", default="", help="also write a Markdown page")
+    return parser.parse_args()
+
+
+def _table(title: str, rows: Sequence[Row]) -> Table:
+    table = Table(title=title)
+    for heading in _headings(rows):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*row.cells())
+    return table
+
+
+def _headings(rows: Sequence[Row]) -> list[str]:
+    return ["what", "clients", "a second", "p50 ms", "p99 ms", "Genie / it"]
+
+
+def _markdown(sections: Sequence[tuple[str, Sequence[Row]]], options: argparse.Namespace) -> str:
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}: {os.cpu_count()} cores "
+        f"({platform.machine()}), Python {platform.python_version()}, {options.rounds} rounds of "
+        f"{options.seconds:g} s, medians. Clients, servers and databases share the cores, so read the "
+        "ratios: each compares two things measured in turns in one run.",
+        "",
+    ]
+    for title, rows in sections:
+        lines += [f"## {title}", "", "| " + " | ".join(_headings(rows)) + " |", "| --- |" + " ---: |" * 5]
+        lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
+        lines.append("")
+    return "\n".join(lines) + _NOTES
+
+
+_NOTES = """## How it is measured
+
+- `make bench` starts everything that it needs on free ports and stops it again. `make bench ARGS="--only submit --rounds 5"` runs a part; `make bench ARGS="--write docs/benchmarks.md"` writes this page.
+- Genie runs two web processes and one worker, PostgreSQL with fsync on. The key of the load bills an application and a member, and every window of the four layers has a cap.
+- The bare stack is a DRF view with a serializer, one INSERT over a pooled connection and `apply_async`, on granian's WSGI server with two processes, the fastest that we know for it. The constant views answer about a poll's bytes on the same lean handler under uvicorn, on Django's own ASGI handler under uvicorn, and on granian WSGI.
+- Workers are stopped while submits are measured, so that what they do is not counted as a submit's.
+- The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections.
+- `python -m tests.benchmarks.batching` measures what continuous batching is worth.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The stack without Genie, for comparison: a DRF view that inserts a row and sends a Celery task.
+
+What a team would write first, on the servers and with the connection pool that suit it best. Run as
+``granian --interface wsgi tests.benchmarks.bare:application`` or under uvicorn as ``:asgi``.
+"""
+
+import os
+import uuid
+from typing import Any
+
+import django
+from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict
+
+_parts = conninfo_to_dict(os.environ["DATABASE_URL"])
+settings.configure(
+    SECRET_KEY="bench",
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=__name__,
+    USE_TZ=True,
+    INSTALLED_APPS=["rest_framework"],
+    MIDDLEWARE=[],
+    REST_FRAMEWORK={
+        "DEFAULT_AUTHENTICATION_CLASSES": [],
+        "DEFAULT_PERMISSION_CLASSES": [],
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+        "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+        "UNAUTHENTICATED_USER": None,
+    },
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": _parts["dbname"],
+            "USER": _parts["user"],
+            "PASSWORD": _parts["password"],
+            "HOST": _parts["host"],
+            "PORT": _parts["port"],
+            "OPTIONS": {"pool": {"min_size": 2, "max_size": 8}},
+        }
+    },
+)
+django.setup()
+
+from celery import Celery  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import models  # noqa: E402
+from django.http import HttpRequest, JsonResponse  # noqa: E402
+from django.urls import path  # noqa: E402
+from rest_framework import serializers  # noqa: E402
+from rest_framework.request import Request  # noqa: E402
+from rest_framework.response import Response  # noqa: E402
+from rest_framework.views import APIView  # noqa: E402
+
+celery = Celery("bare", broker=os.environ["REDIS_URL"])
+celery.conf.update(
+    task_ignore_result=True,
+    task_default_queue="bare",
+    broker_transport_options={"global_keyprefix": "bare:"},
+    worker_prefetch_multiplier=1,
+)
+
+
+@celery.task(name="bare.noop")
+def noop(job_id: str) -> None:
+    """Do nothing."""
+
+
+class BareJob(models.Model):
+    """A job with nothing but a body."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    body = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        app_label = "bare"
+        db_table = "bench_bare_job"
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(["system", "user", "assistant"])
+    content = serializers.CharField()
+
+
+class ChatSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    messages = MessageSerializer(many=True)
+    max_tokens = serializers.IntegerField(required=False)
+
+
+class Submit(APIView):
+    """Validate, insert, publish, answer 202."""
+
+    def post(self, request: Request) -> Response:
+        serializer = ChatSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        job = BareJob.objects.create(body=serializer.validated_data)
+        noop.apply_async(args=[str(job.id)])
+        return Response({"id": str(job.id), "status": "queued"}, status=202)
+
+
+def plain(request: HttpRequest) -> JsonResponse:
+    """Answer a constant of about a poll's size."""
+    return JsonResponse({"id": "x" * 36, "status": "completed", "result": {"text": "y" * 200}})
+
+
+urlpatterns = [path("submit", Submit.as_view()), path("plain", plain)]
+application = get_wsgi_application()
+asgi = get_asgi_application()

@@ -1,0 +1,252 @@
+"""The measures themselves: each returns rows, Genie first, then what it is compared with."""
+
+import asyncio
+import dataclasses
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import psycopg
+import redis
+import requests
+
+from tests.benchmarks import load
+from tests.benchmarks.load import Make, Outcome
+from tests.benchmarks.stack import BARE_WORKER, WORKER, Bench
+
+NOOP_JOBS = 1000
+SERVICES = ("webhooks", "maintenance")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much to measure."""
+
+    clients: Sequence[int]
+    seconds: float
+    rounds: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a table; ``ratio`` is Genie's rate over this one's, in the same rounds."""
+
+    what: str
+    clients: int
+    per_second: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    ratio: float | None = None
+
+    def cells(self) -> list[str]:
+        """Return the line as text."""
+        return [
+            self.what,
+            str(self.clients),
+            f"{self.per_second:,.0f}",
+            "-" if self.p50_ms is None else f"{self.p50_ms:.1f}",
+            "-" if self.p99_ms is None else f"{self.p99_ms:.1f}",
+            "-" if self.ratio is None else f"{self.ratio:.2f}",
+        ]
+
+
+Target = tuple[str, int, Make]  # name, port, requests
+
+
+def submit(bench: Bench, plan: Plan) -> list[Row]:
+    """Accept jobs as fast as possible while no worker runs them."""
+    genie = load.request("POST", "/v1/chat/completions", key=bench.key, body=_chat("async"))
+    bare = load.request("POST", "/submit", key="none", body=_chat(None))
+    targets: list[Target] = [
+        ("Genie", bench.ports["genie"], lambda _: genie),
+        ("bare DRF + INSERT + apply_async", bench.ports["bare"], lambda _: bare),
+    ]
+    with bench.paused(WORKER, BARE_WORKER, *SERVICES):
+        rows = _compare(targets, plan, expect=202)
+    _clear(bench)
+    return rows
+
+
+def poll(bench: Bench, plan: Plan) -> list[Row]:
+    """Read one completed job over and over."""
+    address = f"http://127.0.0.1:{bench.ports['genie']}/v1/chat/completions"
+    headers = {"Authorization": f"Bearer {bench.key}", "Content-Type": "application/json"}
+    job_id = requests.post(address, data=_chat("sync"), headers=headers, timeout=30).json()["id"]
+    genie = load.request("GET", f"/v1/jobs/{job_id}", key=bench.key)
+    plain = load.request("GET", "/plain", key="none")
+    targets: list[Target] = [
+        ("Genie", bench.ports["genie"], lambda _: genie),
+        ("constant, lean handler on uvicorn", bench.ports["lean"], lambda _: plain),
+        ("constant, Django's ASGI on uvicorn", bench.ports["django"], lambda _: plain),
+        ("constant, WSGI on granian", bench.ports["bare"], lambda _: plain),
+    ]
+    return _compare(targets, plan, expect=200)
+
+
+def sync(bench: Bench, plan: Plan) -> list[Row]:
+    """Wait for jobs that take no time."""
+    request = load.request("POST", "/v1/chat/completions", key=bench.key, body=_chat("sync"))
+    return _compare([("Genie", bench.ports["genie"], lambda _: request)], plan, expect=200)
+
+
+def first_token(bench: Bench, plan: Plan) -> list[Row]:
+    """Open streams of jobs that take no time, and note when the first text arrives."""
+    rows = []
+    for clients in plan.clients:
+        runs = [
+            asyncio.run(_streams(bench, clients=clients, seconds=plan.seconds))
+            for _ in range(plan.rounds)
+        ]
+        rows.append(_row("Genie", clients, runs))
+    return rows
+
+
+def noop(bench: Bench, plan: Plan) -> list[Row]:
+    """Drain queued jobs: claim, run nothing, settle, announce; against consuming Celery no-ops."""
+    genie, bare = [], []
+    for _ in range(plan.rounds):
+        genie.append(_drain_genie(bench))
+        bare.append(_drain_celery(bench))
+    rates = statistics.median(genie), statistics.median(bare)
+    ratio = statistics.median(a / b for a, b in zip(genie, bare, strict=True))
+    return [
+        Row(what="Genie, queued to completed", clients=NOOP_JOBS, per_second=rates[0]),
+        Row(what="Celery no-op task", clients=NOOP_JOBS, per_second=rates[1], ratio=ratio),
+    ]
+
+
+def _compare(targets: Sequence[Target], plan: Plan, *, expect: int) -> list[Row]:
+    """Run the targets in turns, round by round, and return their medians and ratios."""
+    rows = []
+    for clients in plan.clients:
+        runs: dict[str, list[Outcome]] = {name: [] for name, _, _ in targets}
+        for _ in range(plan.rounds):
+            for name, port, make in targets:
+                outcome = asyncio.run(load.run(port, make, clients=clients, seconds=plan.seconds))
+                if set(outcome.statuses) != {expect}:
+                    raise RuntimeError(f"{name}: expected {expect}, got {outcome.statuses}")
+                runs[name].append(outcome)
+        first = runs[targets[0][0]]
+        for name, outcomes in runs.items():
+            pairs = zip(first, outcomes, strict=True)
+            ratio = statistics.median(ours.per_second / its.per_second for ours, its in pairs)
+            rows.append(_row(name, clients, outcomes, ratio=None if outcomes is first else ratio))
+    return rows
+
+
+def _row(what: str, clients: int, runs: Sequence[Outcome], *, ratio: float | None = None) -> Row:
+    return Row(
+        what=what,
+        clients=clients,
+        per_second=statistics.median(run.per_second for run in runs),
+        p50_ms=statistics.median(run.percentile_ms(50) for run in runs),
+        p99_ms=statistics.median(run.percentile_ms(99) for run in runs),
+        ratio=ratio,
+    )
+
+
+def _chat(mode: str | None) -> bytes:
+    body = {
+        "model": "echo-chat",
+        "messages": [{"role": "user", "content": "The quick brown fox jumps over the lazy dog."}],
+        "max_tokens": 16,
+    }
+    return json.dumps(body | ({"mode": mode} if mode else {})).encode()
+
+
+async def _streams(bench: Bench, *, clients: int, seconds: float) -> Outcome:
+    body = json.loads(_chat(None)) | {"stream": True}
+    request = load.request(
+        "POST", "/v1/chat/completions", key=bench.key, body=json.dumps(body).encode()
+    )
+    latencies: list[float] = []
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def client() -> None:
+        while loop.time() < began + seconds:
+            reader, writer = await asyncio.open_connection("127.0.0.1", bench.ports["genie"])
+            sent = time.perf_counter()
+            writer.write(request)
+            await reader.readuntil(b'"content":"echo')
+            latencies.append((time.perf_counter() - sent) * 1000)
+            await reader.readuntil(b"[DONE]")
+            writer.close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return Outcome(
+        clients=clients,
+        requests=len(latencies),
+        seconds=loop.time() - began,
+        latencies_ms=latencies,
+        statuses={200: len(latencies)},
+    )
+
+
+def _fill(bench: Bench, target: Target, jobs: int) -> None:
+    """Send this many requests, from 16 connections."""
+    left = iter(range(jobs))
+    lock = threading.Lock()
+    _, port, make = target
+
+    def client() -> None:
+        with requests.Session() as session:
+            while True:
+                with lock:
+                    if next(left, None) is None:
+                        return
+                head, _, body = make(0).partition(b"\r\n\r\n")
+                path = head.split(b" ", 2)[1].decode()
+                headers = {"Authorization": f"Bearer {bench.key}", "Content-Type": "application/json"}
+                session.post(f"http://127.0.0.1:{port}{path}", data=body, headers=headers, timeout=30)
+
+    threads = [threading.Thread(target=client) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _drain_genie(bench: Bench) -> float:
+    request = load.request("POST", "/v1/chat/completions", key=bench.key, body=_chat("async"))
+    with psycopg.connect(bench.env["DATABASE_URL"], autocommit=True) as connection:
+        with bench.paused(WORKER, *SERVICES):
+            _fill(bench, ("Genie", bench.ports["genie"], lambda _: request), NOOP_JOBS)
+            began = time.monotonic()
+        return NOOP_JOBS / (_until(lambda: _open_jobs(connection) == 0) - began)
+
+
+def _drain_celery(bench: Bench) -> float:
+    request = load.request("POST", "/submit", key="none", body=_chat(None))
+    client = redis.Redis.from_url(bench.env["REDIS_URL"])
+    with bench.paused(BARE_WORKER):
+        _fill(bench, ("bare", bench.ports["bare"], lambda _: request), NOOP_JOBS)
+        began = time.monotonic()
+    drained = _until(lambda: client.llen("bare:bare") == 0 and client.hlen("bare:unacked") == 0)
+    client.close()
+    return NOOP_JOBS / (drained - began)
+
+
+def _until(done: Callable[[], bool]) -> float:
+    deadline = time.monotonic() + 120
+    pause = threading.Event()
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the queue was not drained within 120 s")
+        pause.wait(0.01)
+    return time.monotonic()
+
+
+def _open_jobs(connection: "psycopg.Connection[tuple[int]]") -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'running')"
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def _clear(bench: Bench) -> None:
+    """Let the workers finish what the submits left behind, so that the next measure starts calm."""
+    with psycopg.connect(bench.env["DATABASE_URL"], autocommit=True) as connection:
+        _until(lambda: _open_jobs(connection) == 0)

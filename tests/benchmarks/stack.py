@@ -1,0 +1,189 @@
+"""Starts what is measured: servers, Genie's processes, and the bare stack, on free ports."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+from cryptography.fernet import Fernet
+
+from genie.standalone import ports, servers, stack
+from genie.standalone.supervisor import Supervisor
+from genie.standalone.topology import WorkerEntry
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+READY_LIMIT_S = 120.0
+CREDITS = "100000000"  # caps that are checked on every window and never reached
+
+WORKER = "worker-bench"
+BARE_WORKER = "bare-worker"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Running stacks: ports, a key whose payer has caps on all four layers, and process control."""
+
+    env: dict[str, str]
+    supervisor: Supervisor
+    key: str
+    ports: dict[str, int]  # genie, bare (granian, WSGI), django (uvicorn, Django's ASGI), lean
+
+    @contextlib.contextmanager
+    def paused(self, *names: str) -> Iterator[None]:
+        """Stop processes for the length of the block, so that they do not share the cores."""
+        for name in names:
+            self.supervisor.signal(name, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for name in names:
+                self.supervisor.signal(name, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Bench]:
+    """Run everything for the length of the block and leave nothing behind."""
+    with servers.temporary(directory / "servers") as own, contextlib.ExitStack() as open_files:
+        sockets = {name: _listen(open_files) for name in ("genie", "bare", "django", "lean")}
+        numbers = {name: one.getsockname()[1] for name, one in sockets.items()}
+        env = _environment(directory, own.database_url, own.redis_url, numbers["genie"])
+        supervisor = Supervisor(marker=secrets.token_hex(8), say=lambda _: None)
+        try:
+            key = _prepare(env)
+            _start(supervisor, directory, env, sockets)
+            _wait_ready(supervisor, numbers)
+            yield Bench(env=env, supervisor=supervisor, key=key, ports=numbers)
+        finally:
+            supervisor.stop_all(("web-", "bare-"), ("worker-", "webhooks", "maintenance"))
+
+
+def manage(env: dict[str, str], *argv: str) -> str:
+    """Run a management command and return its last line."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *argv],
+        cwd=BASE_DIR,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return (done.stdout.strip().splitlines() or [""])[-1]
+
+
+def _prepare(env: dict[str, str]) -> str:
+    """Migrate, and make a key that bills all four layers with a cap on each of their windows."""
+    manage(env, "migrate", "--verbosity", "0")
+    manage(env, "create_org", "bench", "--owner", "owner", "--json")
+    manage(env, "create_application", "--org", "bench", "--name", "app", "--json")
+    made = manage(
+        env, "create_key", "--org", "bench", "--application", "app", "--member", "owner", "--json"
+    )
+    four = ("daily", "weekly", "monthly", "total")
+    layers = {"org": ("daily", "monthly"), "application": four, "member": four, "user": ("daily",)}
+    subjects = {"application": "app", "member": "owner", "user": "owner"}
+    for layer, windows in layers.items():
+        for window in windows:
+            subject = ["--subject", subjects[layer]] if layer in subjects else []
+            manage(
+                env, "set_cap", "--org", "bench", "--layer", layer, *subject,
+                "--window", window, "--credits", CREDITS,
+            )  # fmt: skip
+    _sql(env, "CREATE TABLE bench_bare_job (id uuid PRIMARY KEY, body jsonb, created_at timestamptz)")
+    return str(json.loads(made)["fullKey"])
+
+
+def _sql(env: dict[str, str], statement: str) -> None:
+    import psycopg  # noqa: PLC0415 - not needed by the load generator's other users
+
+    with psycopg.connect(env["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[arg-type] # our own text
+
+
+def _start(
+    supervisor: Supervisor, directory: Path, env: dict[str, str], sockets: dict[str, socket.socket]
+) -> None:
+    layout = stack.Layout(base_dir=BASE_DIR, env=env, logs=directory / "logs")
+    entry = WorkerEntry(name="bench", queues=("chat", "embedding"))
+    specs = [
+        *(stack.web(layout, number=n, listener=sockets["genie"].fileno()) for n in (1, 2)),
+        stack.worker(layout, entry),
+        stack.webhooks(layout),
+        stack.maintenance(layout, schedule=directory / "beat"),
+        layout.spec(
+            BARE_WORKER, "celery", "-A", "tests.benchmarks.bare:celery", "worker",
+            *("-P", "threads", "-c", "16", "-Q", "bare", "-n", "bare@%h"),
+        ),  # fmt: skip
+        layout.spec(
+            "bare-granian", "granian", "--interface", "wsgi", "--workers", "2",
+            *("--blocking-threads", "4", "--host", "127.0.0.1", "--no-ws"),
+            *("--port", str(_release(sockets["bare"])), "tests.benchmarks.bare:application"),
+        ),  # fmt: skip
+    ]
+    for name, target in (("django", "bare:asgi"), ("lean", "bare_lean:application")):
+        for number in (1, 2):
+            spec = layout.spec(
+                f"bare-{name}-{number}", "uvicorn", f"tests.benchmarks.{target}",
+                *("--fd", str(sockets[name].fileno()), "--loop", "uvloop", "--http", "httptools"),
+                *("--no-access-log", "--no-server-header", "--lifespan", "off"),
+            )  # fmt: skip
+            specs.append(dataclasses.replace(spec, pass_fds=(sockets[name].fileno(),)))
+    for spec in specs:
+        supervisor.start(spec)
+
+
+def _release(listener: socket.socket) -> int:
+    """Return the port of a socket and close it: granian opens its own."""
+    port = int(listener.getsockname()[1])
+    listener.close()
+    return port
+
+
+def _listen(open_files: contextlib.ExitStack) -> socket.socket:
+    listener = ports.listen("127.0.0.1", 0)
+    open_files.callback(listener.close)
+    return listener
+
+
+def _wait_ready(supervisor: Supervisor, numbers: dict[str, int]) -> None:
+    paths = {"genie": "/ready", "bare": "/plain", "django": "/plain", "lean": "/plain"}
+    deadline = time.monotonic() + READY_LIMIT_S
+    for name, path in paths.items():
+        while not _answers(f"http://127.0.0.1:{numbers[name]}{path}"):
+            supervisor.check(exits=5)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} was not ready within {READY_LIMIT_S:g} s")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def _environment(directory: Path, database_url: str, redis_url: str, port: int) -> dict[str, str]:
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("GENIE_", "DATABASE_", "REDIS_"))}
+    return {
+        **kept,
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "GENIE_SECRET_KEY": secrets.token_urlsafe(50),
+        "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
+        "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
+        "GENIE_ENVIRONMENT": "development",
+        "GENIE_BASE_URL": f"http://127.0.0.1:{port}",
+        "GENIE_STATE_DIR": str(directory / "state"),
+        "DJANGO_SETTINGS_MODULE": "genie.settings",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }

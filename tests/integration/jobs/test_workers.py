@@ -1,0 +1,148 @@
+"""Workers hear cancels, make themselves known, and wake who waits."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from genie.core import ids
+from genie.core import redis as core_redis
+from jobs import announce, control, selectors, stream
+from jobs.models import Worker
+from jobs.presence import Presence, Report
+from tests import builders
+
+
+class TestControl:
+    @pytest.fixture
+    def heard(self, redis_server: Any) -> Iterator[list[tuple[uuid.UUID, str]]]:
+        """Return what a listening worker has heard; it listens when the test begins."""
+        orders: list[tuple[uuid.UUID, str]] = []
+        self._heard = threading.Event()
+        stop = threading.Event()
+
+        def on_cancel(job_id: uuid.UUID, reason: str) -> None:
+            orders.append((job_id, reason))
+            self._heard.set()
+
+        thread = threading.Thread(target=control.listen, args=(on_cancel,), kwargs={"until": stop})
+        thread.start()
+        _wait_for_subscriber(redis_server, control._CHANNEL)
+        yield orders
+        stop.set()
+        thread.join(5)
+
+    def test_a_cancel_reaches_a_worker_with_its_reason(
+        self, heard: list[tuple[uuid.UUID, str]]
+    ) -> None:
+        job_id = ids.new_id()
+
+        control.announce_cancel(job_id, reason="Enough.")
+
+        assert self._heard.wait(5)
+        assert heard == [(job_id, "Enough.")]
+
+    def test_announcing_never_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        away = core_redis.redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
+        monkeypatch.setattr(core_redis, "client", lambda: away)
+
+        control.announce_cancel(ids.new_id(), reason="Enough.")
+        announce.wake([ids.new_id()])
+
+
+class TestAnnounce:
+    def test_an_end_wakes_the_jobs_waiters_with_an_empty_message(self, redis_server: Any) -> None:
+        job_id = ids.new_id()
+        with redis_server.pubsub() as pubsub:
+            pubsub.subscribe(stream.channel(job_id))
+            assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+
+            announce.wake([job_id])
+
+            assert pubsub.get_message(timeout=5)["data"] == b""
+
+    def test_nobody_to_wake_is_no_work(self) -> None:
+        announce.wake([])
+
+
+@pytest.mark.django_db(transaction=True)
+class TestPresence:
+    def test_a_worker_has_a_row_until_it_leaves(self) -> None:
+        written = _Written(
+            Presence(
+                "w@host:1",
+                ["chat", "embedding"],
+                report=lambda: Report(
+                    slots=8, running=3, loaded_models=["echo-chat"], jobs_per_s={"chat": 4.0}
+                ),
+            )
+        )
+
+        written.start()
+        row = Worker.objects.get()
+        live = selectors.live_workers(within_s=30)
+        written.close()
+
+        assert (row.name, row.queues, row.slots, row.running) == (
+            "w@host:1",
+            ["chat", "embedding"],
+            8,
+            3,
+        )
+        assert live.queues == {"chat", "embedding"}
+        assert live.loaded_models == {"echo-chat"}
+        assert live.pace == {"chat": 0.25}
+        assert not Worker.objects.exists()
+
+    def test_a_worker_that_was_not_seen_for_a_while_serves_nothing(self) -> None:
+        written = _Written(Presence("w", ["chat"], report=Report))
+        written.start()
+
+        with builders.later("31 seconds"):
+            assert selectors.live_workers(within_s=30).queues == frozenset()
+        written.close()
+
+    def test_the_pace_of_a_queue_is_that_of_all_its_workers(self) -> None:
+        rates = {"a": {"chat": 1.0}, "b": {"chat": 3.0, "image": 0.0}}
+        written = [
+            _Written(
+                Presence(name, ["chat"], report=lambda rate=rate: Report(jobs_per_s=rate))  # type: ignore[misc]
+            )
+            for name, rate in rates.items()
+        ]
+        for one in written:
+            one.start()
+
+        assert selectors.live_workers(within_s=30).pace == {"chat": 0.25}
+        for one in written:
+            one.close()
+
+
+class _Written:
+    """A presence whose ``start`` returns once its row is there."""
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+        self._done = threading.Event()
+        self._upsert = presence._upsert
+        presence._upsert = self._then_tell  # type: ignore[method-assign]
+        self.close = presence.close
+
+    def start(self) -> None:
+        self._presence.start()
+        assert self._done.wait(10)
+
+    def _then_tell(self) -> None:
+        self._upsert()
+        self._done.set()
+
+
+def _wait_for_subscriber(client: Any, channel: str) -> None:
+    pause = threading.Event()
+    for _ in range(2000):
+        if dict(client.pubsub_numsub(channel)).get(channel.encode()):
+            return
+        pause.wait(0.005)
+    raise AssertionError(f"Nobody listens on {channel}.")
