@@ -70,5 +70,8 @@ if settings.GENIE_BROKER_URL.startswith(("redis://", "rediss://")):
         "socket_keepalive": True,
         "health_check_interval": 10,
         "global_keyprefix": "genie:",
+        # A send fails at once when the broker is away, and is not tried again by the client.
+        "max_retries": 0,
+        "interval_start": 0,
     }
 app.autodiscover_tasks()

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "django_celery_results",
+    "genie.apps.GenieConfig",
     "genie.core",
     "genie.tenants",
     "webhooks",

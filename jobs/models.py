@@ -70,6 +70,8 @@ class Job(models.Model):
     webhook_secret = models.TextField(null=True)  # sealed; moves to the delivery when the job ends
 
     class Meta:
+        # Apart from view_job: whoever watches the queues need not read what was asked.
+        permissions = [("view_prompt", "Can read prompts and answers")]
         constraints = [
             models.CheckConstraint(
                 name="job_state_known", condition=Q(state__in=[s.value for s in JobState])

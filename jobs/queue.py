@@ -35,23 +35,34 @@ class TicketSender:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._broken_until = 0.0
+        self._unsent = 0  # jobs whose ticket has neither been sent nor given up
+        self._settled = threading.Condition(self._lock)
 
     def send(self, jobs: Mapping[str, Sequence[uuid.UUID]]) -> None:
         """Queue tickets for these jobs by queue; never blocks and never fails."""
         if self._waiting.qsize() > _BACKLOG:
             return
-        for name, job_ids in jobs.items():
-            self._waiting.put((name, job_ids))
         with self._lock:
+            for name, job_ids in jobs.items():
+                self._unsent += len(job_ids)
+                self._waiting.put((name, job_ids))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ticket-sender", daemon=True)
                 self._thread.start()
+
+    def flush(self, *, timeout_s: float) -> bool:
+        """Wait until all has been sent or given up; return whether that was in time."""
+        with self._settled:
+            return self._settled.wait_for(lambda: self._unsent == 0, timeout=timeout_s)
 
     def _run(self) -> None:
         while True:
             for name, job_ids in self._gather().items():
                 for start in range(0, len(job_ids), JOBS_PER_TICKET):
                     self._send(name, job_ids[start : start + JOBS_PER_TICKET])
+                with self._settled:
+                    self._unsent -= len(job_ids)
+                    self._settled.notify_all()
 
     def _gather(self) -> dict[str, list[str]]:
         """Wait for jobs, and take all that have come: while one ticket is sent, the next fills up."""

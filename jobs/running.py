@@ -18,7 +18,6 @@ from jobs.lifecycle import Ending, Requeue
 from jobs.states import JobState, Mode
 from jobs.stream import Writer
 
-
 logger = logging.getLogger(__name__)
 
 

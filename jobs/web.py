@@ -21,7 +21,7 @@ from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import announce, control, hub, queue, selectors, services
+from jobs import hub, operations, queue, selectors, services
 from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
 from jobs.services import Accepted, Cancelled, Submission
 
@@ -58,12 +58,7 @@ def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
 
 def _cancel(wanted: tuple[uuid.UUID, uuid.UUID, str]) -> Cancelled:
     job_id, organization_id, reason = wanted
-    cancelled = services.cancel(job_id, organization_id=organization_id, reason=reason)
-    if cancelled.ended is None:
-        control.announce_cancel(job_id, reason=reason)
-    else:
-        announce.ended([cancelled.ended])
-    return cancelled
+    return operations.cancel(job_id, organization_id=organization_id, reason=reason)
 
 
 _keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(

@@ -168,7 +168,9 @@ def ending(claimed: Claimed, state: JobState = JobState.COMPLETED, **attributes:
     return Ending(**(fields | attributes))
 
 
-def finish(claimed: Claimed, state: JobState = JobState.COMPLETED, **attributes: Any) -> list[Ended]:
+def finish(
+    claimed: Claimed, state: JobState = JobState.COMPLETED, **attributes: Any
+) -> list[Ended]:
     """End a claimed attempt."""
     return services.finish_many([ending(claimed, state, **attributes)])
 

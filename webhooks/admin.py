@@ -4,20 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 
+from genie.core.admin import ReadOnly, ReadOnlyAdmin
 from webhooks.models import Attempt, Delivery, Event
-
-
-class ReadOnly:
-    """Takes away adding, changing and deleting."""
-
-    def has_add_permission(self, *_: Any, **__: Any) -> bool:
-        return False
-
-    def has_change_permission(self, *_: Any, **__: Any) -> bool:
-        return False
-
-    def has_delete_permission(self, *_: Any, **__: Any) -> bool:
-        return False
 
 
 class AttemptInline(ReadOnly, admin.TabularInline[Attempt, Delivery]):
@@ -42,7 +30,7 @@ class AttemptInline(ReadOnly, admin.TabularInline[Attempt, Delivery]):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnly, admin.ModelAdmin[Delivery]):
+class DeliveryAdmin(ReadOnlyAdmin):
     """Deliveries with what was sent and what came back."""
 
     list_display = [
@@ -59,7 +47,6 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin[Delivery]):
     list_select_related = ["event"]
     search_fields = ["=id", "=event__reference", "=host"]
     ordering = ["-created_at", "-id"]
-    show_full_result_count = False  # counting the whole table for a page heading is not worth it
     inlines = [AttemptInline]
     fields = [
         "id", "event_type", "reference", "url", "signed", "state", "attempts", "reason",
@@ -82,14 +69,13 @@ class DeliveryAdmin(ReadOnly, admin.ModelAdmin[Delivery]):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnly, admin.ModelAdmin[Event]):
+class EventAdmin(ReadOnlyAdmin):
     """Events, whether delivered or not."""
 
     list_display = ["id", "type", "organization_id", "reference", "created_at"]
     list_filter = ["type"]
     search_fields = ["=id", "=reference", "=organization_id"]
     ordering = ["-created_at", "-id"]
-    show_full_result_count = False
     fields = ["id", "type", "organization_id", "reference", "created_at", "body_text"]
     readonly_fields = ["body_text"]
 

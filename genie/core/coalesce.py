@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeAlias, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from genie.core.errors import Unavailable
 
@@ -109,7 +110,7 @@ class Coalescer(Generic[In, Out]):
     def _answers(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
         """Run the batch; whatever it raises becomes the answer of the items that it is about."""
         try:
-            return self._run_batch(items)
+            return self._run_through_contention(items)
         except (OperationalError, InterfaceError) as error:
             logger.warning("%s: the database did not answer: %s", self._name, type(error).__name__)
             connection.close()  # a broken connection is replaced at the next batch
@@ -120,7 +121,20 @@ class Coalescer(Generic[In, Out]):
             logger.exception("%s: a batch of one failed", self._name)
             return [error]
 
+    def _run_through_contention(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
+        """Run the batch again when it lost against another transaction: nothing of it was done."""
+        for _ in range(_TRIES - 1):
+            try:
+                return self._run_batch(items)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, _CONTENTION):
+                    raise
+                logger.warning("%s: lost a lock: %s", self._name, type(error.__cause__).__name__)
+        return self._run_batch(items)
 
+
+_TRIES = 3  # each waits at most lock_timeout for a lock
+_CONTENTION = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 _AWAY = "The database does not answer; nothing was accepted. Try again shortly."
 
 

@@ -15,4 +15,6 @@ stream_write_failed = Counter(
     "Stream writes that Redis did not take; readers fall back to the row",
 )
 fenced = Counter("genie_fenced_total", "Writes of a ghost attempt that were refused", ["what"])
-overrun = Counter("genie_run_overrun_total", "Jobs that used more than their hold: each is a defect")
+overrun = Counter(
+    "genie_run_overrun_total", "Jobs that used more than their hold: each is a defect"
+)

@@ -77,6 +77,12 @@ class System:
         """Return the ledger's report on itself."""
         return dict(self._command(["verify_ledger"]))
 
+    def make_staff(self, username: str) -> str:
+        """Let a user sign in to the admin and return the password."""
+        password = secrets.token_urlsafe(12)
+        self._command(["make_staff", username, password])
+        return password
+
     def sql(self, query: str, *args: object) -> list[tuple[Any, ...]]:
         """Run one statement as the application's role and return its rows."""
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.acceptance.callers import Caller
+from tests.acceptance.callers import Caller, raw_stream
 from tests.acceptance.models_file import TOKEN_MICROCREDITS
 from tests.acceptance.system import STRICT_SYNC_LIMIT_S, until
 
@@ -80,8 +81,6 @@ def test_an_unknown_job_cannot_be_cancelled(caller: Caller, job_id: str) -> None
 
 
 def test_a_sync_caller_is_told_that_their_job_was_cancelled(caller: Caller) -> None:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(caller.chat, LONG, model="echo-slow")
         job_id = until(lambda: _only_job(caller, "running"), what="the job to run")
@@ -91,8 +90,6 @@ def test_a_sync_caller_is_told_that_their_job_was_cancelled(caller: Caller) -> N
 
 
 def test_a_streaming_caller_is_told_that_their_job_was_cancelled(caller: Caller) -> None:
-    from tests.acceptance.callers import raw_stream  # noqa: PLC0415
-
     with raw_stream(caller, LONG) as stream:
         stream.take(2)
         assert _by_post(caller, stream.job_id) == 202

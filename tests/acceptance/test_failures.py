@@ -63,7 +63,7 @@ def test_without_a_worker_only_async_is_accepted(caller: Caller) -> None:
         # What a worker that hangs for longer than GENIE_NO_WORKER_S looks like.
         system.sql(
             "UPDATE jobs_worker SET heartbeat_at = heartbeat_at - interval '5 minutes'"
-            " WHERE queues && ARRAY['chat', 'embedding']"
+            " WHERE queues && ARRAY['chat', 'embedding']::varchar[]"
         )
         until(refused, what="both web processes to notice")
 

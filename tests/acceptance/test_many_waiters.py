@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.acceptance.callers import Caller
+from tests.acceptance.parallel import together
 from tests.acceptance.system import until
 
 STREAMS = SYNCS = 200
@@ -91,8 +92,6 @@ async def _ask(caller: Caller, text: str, *, stream: bool) -> bytes:
 def test_50_long_polls_end_together_with_their_job(
     caller: Caller, new_caller: Callable[..., Caller]
 ) -> None:
-    from tests.acceptance.parallel import together  # noqa: PLC0415
-
     job_id = caller.submit("a b c d e f g h", model="echo-slow")
     jobs = together(50, lambda _: caller.job(job_id, wait_s=30))
     assert {job["status"] for job in jobs} == {"completed"}

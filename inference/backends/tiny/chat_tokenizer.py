@@ -1,5 +1,8 @@
 """Trains the chat model's byte-level BPE tokenizer, and turns dialogues into token ids for training."""
 
+import itertools
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +19,12 @@ END_OF_TEXT, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 # Not special, as in Qwen's own tokenizers: a decoder that skips special tokens keeps these.
 TOOL_TAGS = ("<tool_call>", "</tool_call>", "<tools>", "</tools>", "<tool_response>", "</tool_response>")  # fmt: skip
 
-# One token per digit, so that a number is read by place value; a word and the space before it are
-# separate, so that a word copied to the start of an answer keeps its tokens.
-_PIECES = r"\p{N}|[\p{L}\p{M}]+|[^\s\p{L}\p{M}\p{N}]+ ?|\s"
+# One token per digit, so that a number is read by place value. A space belongs to the piece before
+# it: the first word of an answer then has the tokens it had in the middle of the prompt.
+_PIECES = r"\p{N}|[\p{L}\p{M}]+ ?|[^\s\p{L}\p{M}\p{N}]+ ?|\s"
+_SPACE = "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}"  # how byte-level BPE writes a space
+# See Note [Merges with a space].
+_WITH_SPACE = 300
 _TEMPLATE = Path(__file__).parent / "chat_template.jinja"
 
 
@@ -30,22 +36,20 @@ class Encoded:
     learned: tuple[bool, ...]  # True at the assistant's tokens, its end mark included
 
 
+# Note [Merges with a space]
+# Ordinary training would learn merges such as "e" + " " early, and then cut a word in other places
+# when a space follows it. Copying a made-up word would mean spelling it anew. So the merges of
+# letters are learned on words without spaces, and merges of a last piece with the space come after
+# all of them: a word has the same pieces everywhere, the last with or without its space.
+
+
 def train(dialogues: Iterable[Dialogue]) -> transformers.PreTrainedTokenizerFast:
     """Return a tokenizer whose merges come from these dialogues."""
-    raw = tokenizers.Tokenizer(models.BPE())
-    raw.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(tokenizers.Regex(_PIECES), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])  # fmt: skip
-    raw.decoder = decoders.ByteLevel()
-    special = [END_OF_TEXT, START, END]
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY - len(TOOL_TAGS),
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    raw.train_from_iterator(_texts(dialogues), trainer=trainer)
+    texts = list(_texts(dialogues))
+    room = VOCABULARY - len(TOOL_TAGS)
+    letters = _trained(texts, size=room - _WITH_SPACE)
+    raw = _extended(letters, _last_pieces(letters, texts)[:_WITH_SPACE])
+    raw.add_special_tokens([END_OF_TEXT, START, END])
     raw.add_tokens([tokenizers.AddedToken(tag, normalized=False) for tag in TOOL_TAGS])
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=raw,
@@ -112,3 +116,45 @@ def _texts(dialogues: Iterable[Dialogue]) -> Iterator[str]:
             yield str(message["content"])
         for tool in dialogue.tools:
             yield str(tool).replace("'", '"')
+
+
+def _trained(texts: Sequence[str], *, size: int) -> tokenizers.Tokenizer:
+    raw = _with_pieces(models.BPE(), _PIECES.replace(" ?", ""))
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=[END_OF_TEXT, START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    raw.train_from_iterator(texts, trainer=trainer)
+    return raw
+
+
+def _last_pieces(letters: tokenizers.Tokenizer, texts: Sequence[str]) -> list[str]:
+    """Return the tokens that a space follows, the most frequent first."""
+    found: Counter[str] = Counter()
+    for encoding in letters.encode_batch(list(texts), add_special_tokens=False):
+        for token, following in itertools.pairwise(encoding.tokens):
+            if following == _SPACE and token != _SPACE and not token.isdigit():
+                found[token] += 1
+    return [token for token, _ in sorted(found.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _extended(letters: tokenizers.Tokenizer, pieces: Sequence[str]) -> tokenizers.Tokenizer:
+    model = json.loads(letters.to_str())["model"]
+    vocabulary, merges = dict(model["vocab"]), [tuple(pair) for pair in model["merges"]]
+    for piece in pieces:
+        vocabulary[piece + _SPACE] = len(vocabulary)
+        merges.append((piece, _SPACE))
+    raw = _with_pieces(models.BPE(vocab=vocabulary, merges=merges), _PIECES)
+    raw.decoder = decoders.ByteLevel()
+    return raw
+
+
+def _with_pieces(model: models.BPE, pattern: str) -> tokenizers.Tokenizer:
+    raw = tokenizers.Tokenizer(model)
+    raw.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(tokenizers.Regex(pattern), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])  # fmt: skip
+    return raw

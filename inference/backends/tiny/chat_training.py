@@ -19,9 +19,9 @@ class Recipe:
 
     seed: int = 20
     dialogues: int = 40_000
-    batch_tokens: int = 5_000  # padding included
+    batch_tokens: int = 2_500  # padding included
     matrix_rate: float = 0.02
-    other_rate: float = 0.006
+    other_rate: float = 0.005
     warm_up: float = 0.02  # of the steps
     cool_down: float = 0.7  # of the steps, linear to almost nothing
     sharpness: float = 1.0  # a factor: see Note [Sharper logits]

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import math
 import re
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webh
 from jobs.lifecycle import NewJob
 from jobs.services import Submission
 from jobs.states import JobKind, Lane, Mode
-from webhooks import transport
+from webhooks import signing, transport
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 _KINDS = {JobKind.CHAT: Modality.CHAT, JobKind.EMBEDDING: Modality.EMBEDDING}
@@ -96,7 +97,8 @@ async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
         "temperature": 1.0 if body.temperature is None else float(body.temperature),
         "top_p": 1.0 if body.top_p is None else float(body.top_p),
         "stop": body.stop,
-        "seed": body.seed,
+        # A job always has a seed: a second attempt must be able to say the same again.
+        "seed": secrets.randbits(53) if body.seed is None else body.seed,
         "presence_penalty": float(body.presence_penalty or 0),
         "frequency_penalty": float(body.frequency_penalty or 0),
     }
@@ -231,5 +233,7 @@ async def _sealed(webhook: Webhook | None) -> str | None:
     """Check the webhook's address, off the event loop since a name may be looked up; seal its secret."""
     if webhook is None:
         return None
+    if webhook.secret is not None and (problem := signing.secret_problem(webhook.secret)):
+        raise errors.InvalidRequest.of("webhook.secret", problem)
     await asyncio.to_thread(transport.check_url, webhook.url)
     return crypto.seal(webhook.secret) if webhook.secret is not None else None

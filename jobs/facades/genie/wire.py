@@ -155,12 +155,15 @@ def error_body(job: JobView) -> dict[str, Any]:
     """Return the visible error of a stream: silence would be a bug."""
     error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
     status = 504 if job.state is JobState.TIMEOUT else 500
+    kind, message = error["code"], error["message"]
+    if kind == "model-load-failed":  # the contract spells this frame out, under the general type
+        kind, message = "inference-failed", f"model failed to load: {message}"
     return {
         "id": events.public_id(job.id, job.kind),
         "object": "chat.completion.chunk",
         "created": int(job.created_at.timestamp()),
         "model": job.model,
-        "error": {"code": status, "type": error["code"], "message": error["message"]},
+        "error": {"code": status, "type": kind, "message": message},
         "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
     }
 

@@ -22,11 +22,7 @@ pytestmark = pytest.mark.django_db
 def requeue(claimed: claims.Claimed, *, delay_s: float = 0.0, reason: str = "lost") -> bool:
     """Give a job back, as the sweep and a draining worker do."""
     moved = services.requeue_many(
-        [
-            Requeue(
-                job_id=claimed.job_id, attempt=claimed.attempt, reason=reason, delay_s=delay_s
-            )
-        ]
+        [Requeue(job_id=claimed.job_id, attempt=claimed.attempt, reason=reason, delay_s=delay_s)]
     )
     return claimed.job_id in moved
 
@@ -133,9 +129,10 @@ class TestClaim:
         (claimed,) = builders.claim()
 
         assert claimed.attempt == 2
-        assert list(
-            Attempt.objects.order_by("number").values_list("number", "outcome")
-        ) == [(1, "lost"), (2, "")]
+        assert list(Attempt.objects.order_by("number").values_list("number", "outcome")) == [
+            (1, "lost"),
+            (2, ""),
+        ]
 
     def test_a_job_given_back_on_its_last_attempt_can_still_be_claimed(self, account: Any) -> None:
         # A worker that drains gives back whatever it runs; the queue behind must not stand still.

@@ -25,9 +25,7 @@ _SHAPES = {
     JobState.COMPLETED: "lease_expires_at = NULL, completed_at = now(), cost_microcredits = 0,"
     " result = '{}', error = NULL",
 }
-_ENDED_OTHERWISE = (
-    "lease_expires_at = NULL, completed_at = now(), cost_microcredits = 0, result = NULL, error = '{}'"
-)
+_ENDED_OTHERWISE = "lease_expires_at = NULL, completed_at = now(), cost_microcredits = 0, result = NULL, error = '{}'"
 
 
 def run(statement: str, *values: object) -> int:
@@ -134,7 +132,9 @@ class TestRow:
         with pytest.raises(IntegrityError, match=constraint):
             run(f"UPDATE jobs_job SET {change} WHERE id = %s", job_id)  # noqa: S608 - constants
 
-    @pytest.mark.parametrize(("cost", "fits"), [(0, True), (1000, True), (1001, False), (-1, False)])
+    @pytest.mark.parametrize(
+        ("cost", "fits"), [(0, True), (1000, True), (1001, False), (-1, False)]
+    )
     def test_the_cost_is_within_the_estimate(self, cost: int, fits: bool) -> None:
         job_id = job_in(JobState.RUNNING)
         statement = (

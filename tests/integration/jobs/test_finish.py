@@ -55,9 +55,7 @@ class TestFinish:
 
     def test_a_later_attempts_job_is_left_alone(self, account: Any) -> None:
         ghost = builders.make_running_job(account)
-        services.requeue_many(
-            [Requeue(job_id=ghost.job_id, attempt=1, reason="lost", delay_s=0)]
-        )
+        services.requeue_many([Requeue(job_id=ghost.job_id, attempt=1, reason="lost", delay_s=0)])
         builders.claim(worker="b")
         before = Job.objects.values().get()
 
@@ -69,9 +67,7 @@ class TestFinish:
 
     def test_a_job_that_was_given_back_is_left_alone(self, account: Any) -> None:
         ghost = builders.make_running_job(account)
-        services.requeue_many(
-            [Requeue(job_id=ghost.job_id, attempt=1, reason="lost", delay_s=0)]
-        )
+        services.requeue_many([Requeue(job_id=ghost.job_id, attempt=1, reason="lost", delay_s=0)])
 
         assert builders.finish(ghost) == []
         assert Job.objects.get().state == JobState.QUEUED

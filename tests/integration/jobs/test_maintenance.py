@@ -92,7 +92,9 @@ class TestVerifyLedger:
         assert (report.open_holds, report.settlements) == (2, 4)
 
     def test_a_counter_that_was_changed_is_found(self, history: Any) -> None:
-        _run("UPDATE budgets_window SET spent = spent + 1 WHERE layer = 'org' AND \"window\" = 'daily'")
+        _run(
+            "UPDATE budgets_window SET spent = spent + 1 WHERE layer = 'org' AND \"window\" = 'daily'"
+        )
 
         assert {drift.what for drift in ledger_check.verify().drift} == {"spent"}
 
@@ -106,8 +108,11 @@ class TestVerifyLedger:
 
 
 def _worker(name: str) -> None:
-    _run("INSERT INTO jobs_worker (name, queues, slots, running, loaded_models, jobs_per_s)"
-         " VALUES (%s, '{chat}', 0, 0, '{}', '{}')", name)
+    _run(
+        "INSERT INTO jobs_worker (name, queues, slots, running, loaded_models, jobs_per_s)"
+        " VALUES (%s, '{chat}', 0, 0, '{}', '{}')",
+        name,
+    )
 
 
 def _run(statement: str, *values: object) -> None:

@@ -19,7 +19,7 @@ def test_the_guards_can_be_taken_away_and_put_back() -> None:
     _migrate("jobs", "0001")
     assert not _has_guard()
 
-    _migrate("jobs", "0002")
+    _migrate("jobs", "0003")
     assert _has_guard()
 
 
@@ -27,7 +27,7 @@ def test_the_whole_app_can_be_taken_away_and_put_back() -> None:
     _migrate("jobs", "zero")
     assert "jobs_job" not in connection.introspection.table_names()
 
-    _migrate("jobs", "0002")
+    _migrate("jobs", "0003")
     assert builders.make_job().state == "queued"
 
 

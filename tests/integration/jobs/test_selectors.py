@@ -75,7 +75,10 @@ class TestJobsByKey:
 class TestTerminalIds:
     def test_returns_those_that_have_ended(self, account: Any) -> None:
         waiting, running = builders.make_job(account), builders.make_running_job(account)
-        ended = {builders.make_ended_job(account, state).id for state in (JobState.COMPLETED, JobState.TIMEOUT)}
+        ended = {
+            builders.make_ended_job(account, state).id
+            for state in (JobState.COMPLETED, JobState.TIMEOUT)
+        }
 
         assert selectors.terminal_ids([waiting.id, running.job_id, *ended, ids.new_id()]) == ended
 

@@ -163,9 +163,7 @@ class TestIdempotencyKey:
         cap(account, 5000)
         wanted = builders.submission(account, key="k", digest=b"\x03" * 32)
 
-        assert services.submit_many([wanted]) == [
-            Accepted(job_id=wanted.job.id, queue_position=1)
-        ]
+        assert services.submit_many([wanted]) == [Accepted(job_id=wanted.job.id, queue_position=1)]
 
     def test_twice_in_one_batch_is_one_job(self, account: Any) -> None:
         first, again = builders.submission(account, key="k"), builders.submission(account, key="k")

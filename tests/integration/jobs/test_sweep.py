@@ -234,7 +234,9 @@ class TestDeliveries:
 class TestTwoSweeps:
     def test_at_once_mend_everything_once(self, tickets: Tickets) -> None:
         account = builders.make_account()
-        services.submit_many([builders.submission(account, max_attempts=n % 2 + 1) for n in range(20)])
+        services.submit_many(
+            [builders.submission(account, max_attempts=n % 2 + 1) for n in range(20)]
+        )
         assert len(builders.claim()) == 20
         services.submit_many([builders.submission(account, start_limit_s=1.0) for _ in range(10)])
 

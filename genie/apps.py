@@ -1,0 +1,16 @@
+"""The composition root as an app: makes ours the Celery application of every process."""
+
+import importlib
+
+from django.apps import AppConfig
+
+
+class GenieConfig(AppConfig):
+    """Owns no table. Without it a command would send tickets to Celery's default broker."""
+
+    name = "genie"
+    label = "genie"
+
+    def ready(self) -> None:
+        """Load the Celery application, which becomes the current one."""
+        importlib.import_module("genie.celery")

@@ -1,0 +1,67 @@
+"""What is done to one job from outside its worker: cancel and requeue, with the effects after the commit."""
+
+import dataclasses
+import uuid
+
+from genie.core import errors
+from jobs import announce, control, queue, selectors, services
+from jobs.lifecycle import Requeue
+from jobs.selectors import JobKey, JobView
+from jobs.services import Cancelled
+from jobs.states import JobState
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Requeued:
+    """A job that waits in its queue. ``given_up`` is the attempt that was taken away, if one ran."""
+
+    queue: str
+    given_up: int | None
+    ticket_sent: bool  # False: the broker is away, and the sweep sends it later
+
+
+def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str) -> Cancelled:
+    """Cancel a job and tell its waiters, or the worker that runs it.
+
+    Raises:
+        JobNotFound: The organisation (None for an operator) has no such job.
+        JobTerminal: It has already ended.
+    """
+    cancelled = services.cancel(job_id, organization_id=organization_id, reason=reason)
+    if cancelled.ended is None:
+        control.announce_cancel(job_id, reason=reason)
+    else:
+        announce.ended([cancelled.ended])
+    return cancelled
+
+
+def requeue(job_id: uuid.UUID) -> Requeued:
+    """Take a running job away from its worker and queue it again; send a queued one another ticket.
+
+    For an operator whose worker is stuck: whatever that worker does afterwards is fenced.
+
+    Raises:
+        JobNotFound: There is no such job.
+        JobTerminal: It has ended.
+    """
+    job = existing(job_id)
+    given_up = None
+    if job.state is JobState.RUNNING:
+        attempt = Requeue(job_id=job_id, attempt=job.attempt, reason="operator", delay_s=0)
+        moved = services.requeue_many([attempt])
+        given_up = job.attempt if moved else None
+        job = existing(job_id)
+    if job.state is not JobState.QUEUED:
+        raise errors.JobTerminal(
+            f"The job is {job.state}; only a running or queued job can be queued again."
+        )
+    sent = queue.send_now(job.queue, [str(job_id)])
+    return Requeued(queue=job.queue, given_up=given_up, ticket_sent=sent)
+
+
+def existing(job_id: uuid.UUID) -> JobView:
+    """Return any organisation's job, for an operator; raises JobNotFound."""
+    (job,) = selectors.jobs_by_key([JobKey(job_id=job_id, organization_id=None)])
+    if job is None:
+        raise errors.JobNotFound
+    return job

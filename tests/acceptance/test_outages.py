@@ -1,0 +1,126 @@
+"""Journey: Redis or PostgreSQL goes away and comes back. Runs last, for it stops the servers."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.acceptance.callers import Caller, raw_stream, text_of
+from tests.acceptance.parallel import together
+from tests.acceptance.system import System, until
+
+WORDS = " ".join(f"word{number}" for number in range(20))
+
+
+@contextlib.contextmanager
+def _without(system: System, name: str) -> Iterator[None]:
+    """Stop a server for the length of the block; afterwards the system is ready again."""
+    supervisor = system.servers.supervisor
+    spec = {"redis": system.servers.redis.spec, "postgres": system.servers.postgres.spec}[name]
+    supervisor.stop([name])
+    try:
+        yield
+    finally:
+        supervisor.start(spec).wait_ready()
+    system.wait_ready()
+
+
+def test_without_redis_async_work_is_accepted_and_done_afterwards(caller: Caller) -> None:
+    caller.ended(caller.submit())
+    with _without(caller.system, "redis"):
+        jobs = []
+        for number in range(10):
+            began = time.monotonic()
+            jobs.append(caller.submit(f"number {number}"))
+            assert time.monotonic() - began < 3
+        assert caller.job(jobs[0])["status"] in ("queued", "completed")
+        assert len(caller.get("/v1/jobs").json()["data"]) == 11
+        ready = caller.get("/ready")
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["broker"] == "does not answer"
+        assert ready.json()["checks"]["database"] == "ok"
+        assert caller.get("/health").status_code == 200
+        assert caller.get("/v1/models").status_code == 200
+        cancelled = caller.submit("never")
+        if caller.post(f"/v1/jobs/{cancelled}/cancel").status_code == 202:
+            assert caller.ended(cancelled, limit_s=10)["status"] in ("cancelled", "completed")
+    for number, job_id in enumerate(jobs):
+        job = caller.ended(job_id)
+        assert job["status"] == "completed"
+        assert job["result"]["choices"][0]["message"]["content"] == f"echo: number {number}"
+    assert caller.chat().status_code == 200
+    assert text_of(caller.stream("again")) == "echo: again"
+
+
+def test_a_stream_that_loses_redis_is_completed_from_the_row(caller: Caller) -> None:
+    with raw_stream(caller, WORDS) as stream:
+        seen = stream.take(3)
+        with _without(caller.system, "redis"):
+            seen += list(stream.events)
+    assert text_of(seen) == f"echo: {WORDS}"
+    assert seen[-1].data == "[DONE]"
+    assert caller.row(stream.job_id)["attempt"] == 1
+
+
+def test_sync_waiters_are_answered_though_redis_is_away(caller: Caller) -> None:
+    job_id = caller.submit(WORDS, model="echo-slow")
+    until(lambda: caller.row(job_id)["state"] == "running", what="the job to run")
+    with _without(caller.system, "redis"):
+        jobs = together(5, lambda _: caller.job(job_id, wait_s=30))
+    assert {job["status"] for job in jobs} == {"completed"}
+
+
+@pytest.mark.timeout(150)
+def test_without_postgresql_everything_is_503_and_then_as_before(caller: Caller) -> None:
+    queued = caller.submit("before")
+    caller.ended(queued)
+    running = caller.submit(WORDS, model="echo-slow")
+    until(lambda: caller.row(running)["state"] == "running", what="the job to run")
+    body = {"model": "echo", "messages": [{"role": "user", "content": "x"}]}
+    with _without(caller.system, "postgres"):
+        for method, path, sent in (
+            ("POST", "/v1/chat/completions", body),
+            ("POST", "/v1/chat/completions", body | {"mode": "async"}),
+            ("POST", "/v1/chat/completions", body | {"stream": True}),
+            ("GET", f"/v1/jobs/{queued}", None),
+            ("GET", "/v1/jobs", None),
+            ("GET", "/v1/models", None),
+            ("POST", f"/v1/jobs/{queued}/cancel", None),
+            ("GET", f"/v1/jobs/{queued}/events", None),
+            ("GET", f"/api/orgs/{caller.slug}/api-keys", None),
+        ):
+            began = time.monotonic()
+            answer = caller.request(method, path, json=sent)
+            assert time.monotonic() - began < 3, path
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable"), path
+            assert answer.headers["Content-Type"] == "application/json"
+            assert int(answer.headers["Retry-After"]) >= 1
+        health = requests.get(f"{caller.system.base_url}/health", timeout=3)
+        assert health.status_code == 200
+        ready = requests.get(f"{caller.system.base_url}/ready", timeout=5)
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["database"] == "does not answer"
+
+    assert caller.job(queued)["status"] == "completed"
+    assert caller.chat("after").status_code == 200
+    job = caller.ended(running)
+    assert job["status"] == "completed"
+    assert job["result"]["choices"][0]["message"]["content"] == f"echo: {WORDS}"
+    until(lambda: caller.balance()[1] == 0, what="the holds to be settled")
+    report = caller.system.verify_ledger()
+    assert report["drift"] == []
+
+
+def test_at_the_end_the_ledger_is_clean(caller: Caller) -> None:
+    caller.chat()
+    found = until(
+        lambda: report if not (report := caller.system.verify_ledger())["open_holds"] else None,
+        what="all holds to be settled",
+        limit_s=40,
+    )
+    assert found["drift"] == []
+    assert caller.system.sql(
+        "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'running')"
+    ) == [(0,)]
