@@ -104,7 +104,14 @@ def _database() -> dict[str, Any]:
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "pool": {"min_size": 0, "max_size": env.integer("GENIE_DB_POOL", 12), "timeout": 2},
+            "pool": {
+                "min_size": 0,
+                "max_size": env.integer("GENIE_DB_POOL", 12),
+                "timeout": 1,  # a caller may wait for two batches: 503 within 2 s of an outage
+                # The pool's own back-off doubles, so that after an outage it would stay away for as
+                # long again. Given up early, the next request tries anew.
+                "reconnect_timeout": 1,
+            },
             # Values travel apart from the statement, so none shows in pg_stat_activity or its log.
             "server_side_binding": True,
             "prepare_threshold": 5,

@@ -4,7 +4,7 @@ The layout is UUID version 7 (RFC 9562 section 5.7): 48 bits of Unix millisecond
 with a counter in ``rand_a`` so that ids made by one process in one millisecond stay in order.
 """
 
-import secrets
+import random
 import threading
 import time
 import uuid
@@ -12,6 +12,7 @@ import uuid
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BARE_LENGTH = 25  # 36**25 > 2**128: every id fits, zero-padded, so that text order is time order
 _LIMIT = 1 << 128
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 _lock = threading.Lock()
 _last = (0, 0)  # (milliseconds, counter) of the newest id of this process
@@ -19,14 +20,16 @@ _last = (0, 0)  # (milliseconds, counter) of the newest id of this process
 
 def new_id() -> uuid.UUID:
     """Return a fresh id that sorts after every earlier one of this process."""
+    # An id names, it does not authorise: no system call for its randomness. Python seeds the
+    # generator from the system, and again in a forked child.
     global _last  # noqa: PLW0603 - one monotonic counter per process is the point
     with _lock:
         millis = max(time.time_ns() // 1_000_000, _last[0])
-        counter = _last[1] + 1 if millis == _last[0] else secrets.randbelow(1 << 10)
+        counter = _last[1] + 1 if millis == _last[0] else random.getrandbits(10)
         if counter >= 1 << 12:  # 4,096 in one millisecond: borrow from the next
             millis, counter = millis + 1, 0
         _last = (millis, counter)
-    value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | secrets.randbits(62)
+    value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random.getrandbits(62)
     return uuid.UUID(int=value)
 
 
@@ -36,12 +39,12 @@ def bare(value: uuid.UUID) -> str:
     >>> bare(uuid.UUID(int=35))
     'c000000000000000000000000z'
     """
-    digits = []
+    pairs = []
     number = value.int
-    for _ in range(_BARE_LENGTH):
-        number, digit = divmod(number, 36)
-        digits.append(_ALPHABET[digit])
-    return "c" + "".join(reversed(digits))
+    for _ in range(_BARE_LENGTH // 2):
+        number, pair = divmod(number, 36 * 36)
+        pairs.append(_PAIRS[pair])
+    return "c" + _ALPHABET[number] + "".join(reversed(pairs))
 
 
 def parse(text: str) -> uuid.UUID | None:

@@ -84,6 +84,7 @@ class LeanHandler:
         render: Callable[[HttpRequest, errors.GenieError], HttpResponse] | None = None,
     ) -> None:
         self._resolver = get_resolver(urlconf)
+        self._fixed: dict[str, View] = {}  # routes without parameters, by path: resolved once
         self._body_limit = body_limit
         self._render = render or _render
 
@@ -95,12 +96,6 @@ class LeanHandler:
             return
         request = LeanRequest(scope, body, receive)
         response = await self._respond(request, too_large=too_large)
-        response.headers["X-Request-Id"] = request.request_id
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault(
-            "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"
-        )
         await _send(response, request, send)
 
     async def _respond(self, request: LeanRequest, *, too_large: bool) -> HttpResponseBase:
@@ -120,12 +115,16 @@ class LeanHandler:
             raise errors.PayloadTooLarge(
                 f"The body is larger than the {limit} bytes of this route."
             )
+        if (view := self._fixed.get(request.path_info)) is not None:
+            return view, {}
         try:
             match = self._resolver.resolve(request.path_info)
         except (Resolver404, UnicodeError):
             raise errors.NotFound(
                 f"There is no route {request.method} {request.path[:200]}."
             ) from None
+        if not match.kwargs:
+            self._fixed[request.path_info] = match.func
         return match.func, match.kwargs
 
 
@@ -176,20 +175,18 @@ async def _send(response: HttpResponseBase, request: LeanRequest, send: Send) ->
     if isinstance(response, EventStream):
         await _send_stream(response, request, send)
         return
-    content = (
-        b""
-        if request.method == "HEAD" or not isinstance(response, HttpResponse)
-        else response.content
-    )
-    response.headers.setdefault("Content-Length", str(len(content)))
-    await send(_start(response))
-    await send({"type": "http.response.body", "body": content})
-    response.close()
+    content = response.content if isinstance(response, HttpResponse) else b""
+    start = _start(response, request)
+    start["headers"].append((b"content-length", str(len(content)).encode()))
+    await send(start)
+    # Not response.close(): it sends Django's request_finished, whose receivers look for database
+    # connections of a request's own thread. There are none here.
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
 
 
 async def _send_stream(response: EventStream, request: LeanRequest, send: Send) -> None:
     """Send frames until they end or the caller goes; then close the iterator either way."""
-    sending = asyncio.ensure_future(_send_frames(response, send))
+    sending = asyncio.ensure_future(_send_frames(response, request, send))
     gone = asyncio.ensure_future(request.disconnected())
     try:
         await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -204,18 +201,27 @@ async def _send_stream(response: EventStream, request: LeanRequest, send: Send) 
         await response.on_disconnect()
 
 
-async def _send_frames(response: EventStream, send: Send) -> None:
-    await send(_start(response))
+async def _send_frames(response: EventStream, request: LeanRequest, send: Send) -> None:
+    await send(_start(response, request))
     async with contextlib.aclosing(response.frames) as frames:  # type: ignore[type-var] # views give generators
         async for frame in frames:
             await send({"type": "http.response.body", "body": frame, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
-def _start(response: HttpResponseBase) -> dict[str, Any]:
+# What every answer carries, ready to be sent. No answer of these routes is a page.
+_ALWAYS = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+
+
+def _start(response: HttpResponseBase, request: LeanRequest) -> dict[str, Any]:
     headers = [
         (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
     ]
+    headers += [*_ALWAYS, (b"x-request-id", request.request_id.encode())]
     headers += [
         (b"set-cookie", cookie.OutputString().encode("ascii"))
         for cookie in response.cookies.values()

@@ -34,6 +34,7 @@ from genie.standalone.supervisor import Supervisor
 
 READY_LIMIT_S = 180.0  # loading a large checkpoint takes its time
 READY_POLL_S = 0.1
+READY_FOR_S = 1.2
 EXITS_BEFORE_READY = 2  # one is an accident, two are a mistake that more time does not mend
 
 
@@ -180,14 +181,21 @@ class System:
         return flower_port
 
     def _wait_ready(self) -> None:
-        deadline = time.monotonic() + READY_LIMIT_S
-        pause = threading.Event()
-        while not (reply := self._ready())[0]:
+        """Wait until every web process says that the system is ready.
+
+        Which one answers is not ours to choose, and each remembers for a second which workers it
+        has seen; so the answer must stay the same for longer than that.
+        """
+        deadline, pause = time.monotonic() + READY_LIMIT_S, threading.Event()
+        ready_since: float | None = None
+        while ready_since is None or time.monotonic() - ready_since < READY_FOR_S:
+            ready, reply = self._ready()
+            ready_since = (ready_since or time.monotonic()) if ready else None
             self.supervisor.check(exits=EXITS_BEFORE_READY)
-            if time.monotonic() > deadline:
+            if not ready and time.monotonic() > deadline:
                 raise StandaloneError(
                     f"The system was not ready after {READY_LIMIT_S:g} s; GET /ready says: "
-                    f"{reply[1]}. The logs are in {self.state.logs}."
+                    f"{reply}. The logs are in {self.state.logs}."
                 )
             pause.wait(READY_POLL_S)
 

@@ -130,7 +130,9 @@ class Caller:
 
     def row(self, job_id: str) -> dict[str, Any]:
         """Return what the database knows of a job."""
-        names = "state, attempt, cost_microcredits, estimate_microcredits, completion_tokens, worker"
+        names = (
+            "state, attempt, cost_microcredits, estimate_microcredits, completion_tokens, worker"
+        )
         rows = self.system.sql(f"SELECT {names} FROM jobs_job WHERE id = %s", uuid_of(job_id))  # noqa: S608
         assert rows, f"no row for {job_id}"
         return dict(zip(names.split(", "), rows[0], strict=True))

@@ -77,7 +77,9 @@ def _chat(name: str, *, aliases: str = "", context: int = 8192, options: str) ->
         f"default_max_tokens = {min(256, most)}\n"
         'capabilities = ["stream", "stop", "seed"]'
     )
-    return _echo(name, aliases=aliases, modality="chat", context=context, more=more, options=options)
+    return _echo(
+        name, aliases=aliases, modality="chat", context=context, more=more, options=options
+    )
 
 
 def _echo(

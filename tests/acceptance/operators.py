@@ -12,6 +12,7 @@ from typing import Any
 
 import django
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     django.setup()
     for line in sys.stdin:
         answer = json.dumps(_run(json.loads(line)))
+        connections.close_all()  # as a command of its own would: the server may be stopped next
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
 

@@ -86,7 +86,7 @@ class System:
     def sql(self, query: str, *args: object) -> list[tuple[Any, ...]]:
         """Run one statement as the application's role and return its rows."""
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
-            cursor = connection.execute(query, args)  # type: ignore[arg-type] # the tests' own text
+            cursor = connection.execute(query, args)
             return cursor.fetchall() if cursor.description else []
 
     @contextlib.contextmanager
@@ -114,7 +114,7 @@ class System:
 
     def pid(self, name: str) -> int:
         """Return the pid of a process, waiting for it where it is just being started again."""
-        return until(lambda: self.supervisor.pids().get(name), what=f"a process {name}")
+        return int(until(lambda: self.supervisor.pids().get(name), what=f"a process {name}"))
 
     # --- start and stop ------------------------------------------------------------------------
 

@@ -109,9 +109,7 @@ BODIES = {
     "inf-text": Bad(body=_with(b'"temperature":"inf"'), field="temperature"),
     "5001-digits": Bad(body=_with(b'"seed":' + b"7" * 5001)),
     "bigint-overflow": Bad(body=_with(b'"seed":9223372036854775808'), field="seed"),
-    "max_tokens-overflow": Bad(
-        body=_with(b'"max_tokens":9223372036854775808'), field="max_tokens"
-    ),
+    "max_tokens-overflow": Bad(body=_with(b'"max_tokens":9223372036854775808'), field="max_tokens"),
     "nul": Bad(body=RAW.replace(b'"x"', b'"a\\u0000b"'), field="messages.0.content"),
     "nul-in-model": Bad(body=RAW.replace(b'"echo"', b'"ec\\u0000ho"'), field="model"),
     "nul-deep": Bad(body=_with(b'"metadata":{"a":"b\\u0000"}'), field="metadata.a"),
@@ -205,7 +203,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "stop-5": ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
     "stop-number": ({"stop": 5}, "stop"),
     "context": (
-        {"model": "echo-small", **_messages({"role": "user", "content": "w " * 30})},
+        {"model": "echo-small", **_messages({"role": "user", "content": " ".join(["w"] * 40)})},
         "messages",
     ),
     "context-exactly": (
@@ -343,7 +341,12 @@ ROUTES: dict[str, tuple[str, str, int, str]] = {
     "status": ("GET", "/v1/jobs?status=done", 400, "invalid-request"),
     "application": ("GET", "/v1/jobs?application=x", 400, "invalid-request"),
     "created": ("GET", "/v1/jobs?created_after=yesterday", 400, "invalid-request"),
-    "created-day-32": ("GET", "/v1/jobs?created_after=2026-01-32T00:00:00Z", 400, "invalid-request"),
+    "created-day-32": (
+        "GET",
+        "/v1/jobs?created_after=2026-01-32T00:00:00Z",
+        400,
+        "invalid-request",
+    ),
     "created-99999999999": ("GET", "/v1/jobs?created_after=99999999999", 200, ""),
     "cursor": ("GET", "/v1/jobs?cursor=forged", 400, "invalid-request"),
     "cursor-utf8": ("GET", "/v1/jobs?cursor=%c3%a9", 400, "invalid-request"),
@@ -377,7 +380,8 @@ def test_a_preflight_gets_no_cors_headers(caller: Caller) -> None:
 
 
 def test_refusals_in_stream_mode_are_ordinary_json(caller: Caller) -> None:
-    for fields in ({"temperature": 9}, {"model": "gpt-4o"}, {"messages": []}):
+    wrong: list[dict[str, Any]] = [{"temperature": 9}, {"model": "gpt-4o"}, {"messages": []}]
+    for fields in wrong:
         answer = caller.post("/v1/chat/completions", GOOD | {"stream": True} | fields)
         assert answer.status_code in (400, 404)
         _assert_envelope(answer)

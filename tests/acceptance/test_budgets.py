@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,10 @@ ESTIMATE = (len(PROMPT) + MAX_TOKENS) * TOKEN_MICROCREDITS
 COST = 3 * TOKEN_MICROCREDITS  # one prompt token; "echo:" and the word itself
 
 
-def _set_cap(caller: Caller, credits: object, *, layer: str = "org", window: str = "daily") -> None:
+def _set_cap(caller: Caller, amount: object, *, layer: str = "org", window: str = "daily") -> None:
     caller.system.manage(
         *("set_cap", "--org", caller.slug, "--layer", layer),
-        *("--window", window, "--credits", str(credits)),
+        *("--window", window, "--credits", str(amount)),
     )
 
 
@@ -91,9 +92,7 @@ def test_with_workers_running_spent_and_held_never_pass_the_cap(caller: Caller) 
 
 
 @pytest.mark.parametrize("fields", [{}, {"mode": "stream"}, {"mode": "async"}])
-def test_a_refusal_is_the_same_json_in_every_mode(
-    caller: Caller, fields: dict[str, object]
-) -> None:
+def test_a_refusal_is_the_same_json_in_every_mode(caller: Caller, fields: dict[str, Any]) -> None:
     _set_cap(caller, 0)
     answer = caller.chat(**fields)
     assert answer.status_code == 402
@@ -127,10 +126,10 @@ def test_every_layer_is_walked_in_order(new_caller: Callable[..., Caller]) -> No
     caller = new_caller("--application", "app", "--member", f"{slug}-user", slug=slug)
     subjects = {"user": f"{slug}-user", "member": f"{slug}-user", "application": "app"}
 
-    def cap(layer: str, window: str, credits: str) -> None:
+    def cap(layer: str, window: str, amount: str) -> None:
         system.manage(
             *("set_cap", "--org", slug, "--layer", layer, "--subject", subjects[layer]),
-            *("--window", window, "--credits", credits),
+            *("--window", window, "--credits", amount),
         )
 
     # Set from the last to the first: the first one in walk order is the one that is named.

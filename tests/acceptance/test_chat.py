@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 import requests
@@ -61,9 +62,7 @@ def test_text_parts_and_unknown_fields_are_taken(caller: Caller) -> None:
 
 @PREFIXES
 @pytest.mark.parametrize("asked", [{"stream": True}, {"mode": "stream"}])
-def test_a_stream_has_openais_chunks(
-    caller: Caller, prefix: str, asked: dict[str, object]
-) -> None:
+def test_a_stream_has_openais_chunks(caller: Caller, prefix: str, asked: dict[str, object]) -> None:
     body = {"model": "echo", "messages": MESSAGES, **asked}
     with caller.post(f"{prefix}/chat/completions", body, stream=True) as answer:
         assert answer.status_code == 200
@@ -101,10 +100,9 @@ def test_include_usage_puts_a_usage_chunk_before_done(caller: Caller) -> None:
 
 
 def test_a_silent_stream_gets_pings(caller: Caller) -> None:
-    with caller.system.paused():
-        with caller.chat("hi", stream=True, stream_http=True) as answer:
-            from_server = answer.iter_lines(chunk_size=1)
-            assert next(line for line in from_server if line) == b": ping"
+    with caller.system.paused(), caller.chat("hi", stream=True, stream_http=True) as answer:
+        from_server = answer.iter_lines(chunk_size=1)
+        assert next(line for line in from_server if line) == b": ping"
 
 
 @PREFIXES
@@ -183,7 +181,7 @@ def test_health_and_ready(system: System) -> None:
 
 @needs_tiny
 def test_the_torch_model_says_the_same_in_every_mode(caller: Caller) -> None:
-    fields = {"model": "lite", "temperature": 0, "max_tokens": 24}
+    fields: dict[str, Any] = {"model": "lite", "temperature": 0, "max_tokens": 24}
     text = "What is 2 plus 3?"
 
     sync = caller.chat(text, **fields)
@@ -208,15 +206,13 @@ def test_the_torch_model_says_the_same_in_every_mode(caller: Caller) -> None:
 
 @needs_tiny
 def test_torch_chats_that_run_together_answer_as_they_do_alone(caller: Caller) -> None:
-    fields = {"model": "genie-tiny-chat", "temperature": 0, "max_tokens": 16}
+    fields: dict[str, Any] = {"model": "genie-tiny-chat", "temperature": 0, "max_tokens": 16}
     texts = [f"What is {number} plus {number + 1}?" for number in range(8)]
     alone = [
         caller.chat(text, **fields).json()["choices"][0]["message"]["content"] for text in texts
     ]
     jobs = [caller.submit(text, **fields) for text in texts]
-    together = [
-        caller.ended(job)["result"]["choices"][0]["message"]["content"] for job in jobs
-    ]
+    together = [caller.ended(job)["result"]["choices"][0]["message"]["content"] for job in jobs]
     assert together == alone
 
 

@@ -1,5 +1,7 @@
 """Journey: a model cannot be loaded, or nobody serves it, and the caller is told in plain words."""
 
+from typing import Any
+
 from tests.acceptance.callers import Caller
 from tests.acceptance.models_file import needs_tiny
 from tests.acceptance.system import until
@@ -53,10 +55,8 @@ def test_without_a_worker_only_async_is_accepted(caller: Caller) -> None:
 
     def refused() -> bool:
         # A web process may remember for a second that there was a worker: then this waits, briefly.
-        answers = [
-            caller.chat(headers={"Prefer": "wait=1"}, **fields)
-            for fields in ({}, {}, {"mode": "async"})
-        ]
+        modes: list[dict[str, Any]] = [{}, {}, {"mode": "async"}]
+        answers = [caller.chat(headers={"Prefer": "wait=1"}, **fields) for fields in modes]
         return [answer.status_code for answer in answers] == [503, 503, 202]
 
     with system.paused():

@@ -90,10 +90,10 @@ def test_a_stream_is_replayed(caller: Caller) -> None:
 def test_a_refused_request_does_not_use_the_key_up(caller: Caller) -> None:
     headers = _key()
 
-    def cap(credits: str) -> None:
+    def cap(amount: str) -> None:
         caller.system.manage(
             *("set_cap", "--org", caller.slug, "--layer", "org"),
-            *("--window", "daily", "--credits", credits),
+            *("--window", "daily", "--credits", amount),
         )
 
     cap("0")

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from tests.acceptance.callers import Caller
 
-MESSAGES: list[dict[str, str]] = [
+MESSAGES: list[ChatCompletionMessageParam] = [
     {"role": "system", "content": "Be brief."},
     {"role": "user", "content": "hello from the client"},
 ]
@@ -21,7 +22,7 @@ def client(caller: Caller) -> Iterator[openai.OpenAI]:
 
 
 def test_chat(client: openai.OpenAI) -> None:
-    completion = client.chat.completions.create(model="echo", messages=MESSAGES)  # type: ignore[arg-type]
+    completion = client.chat.completions.create(model="echo", messages=MESSAGES)
     assert completion.id.startswith("chatcmpl-")
     assert completion.choices[0].message.content == "echo: hello from the client"
     assert completion.choices[0].finish_reason == "stop"
@@ -32,7 +33,7 @@ def test_chat(client: openai.OpenAI) -> None:
 def test_stream_with_usage(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
         model="echo",
-        messages=MESSAGES,  # type: ignore[arg-type]
+        messages=MESSAGES,
         stream=True,
         stream_options={"include_usage": True},
     )
@@ -47,7 +48,7 @@ def test_stream_with_usage(client: openai.OpenAI) -> None:
 
 
 def test_the_streaming_helper(client: openai.OpenAI) -> None:
-    with client.chat.completions.stream(model="echo", messages=MESSAGES) as stream:  # type: ignore[arg-type]
+    with client.chat.completions.stream(model="echo", messages=MESSAGES) as stream:
         completion = stream.get_final_completion()
     assert completion.choices[0].message.content == "echo: hello from the client"
 
@@ -74,18 +75,18 @@ def test_errors_become_the_clients_exceptions(
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="echo", messages=[])
     with pytest.raises(openai.NotFoundError):
-        client.chat.completions.create(model="gpt-4o", messages=MESSAGES)  # type: ignore[arg-type]
+        client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="sk-genie-nobody-000000000000000000000000").models.list()
     narrow = new_caller("--models", "echo-embedding", slug=caller.slug)
     with pytest.raises(openai.PermissionDeniedError):
         client.with_options(api_key=narrow.key).chat.completions.create(
             model="echo",
-            messages=MESSAGES,  # type: ignore[arg-type]
+            messages=MESSAGES,
         )
     broken = client.with_options(max_retries=0)
     with pytest.raises(openai.InternalServerError):
-        broken.chat.completions.create(model="echo-broken", messages=MESSAGES)  # type: ignore[arg-type]
+        broken.chat.completions.create(model="echo-broken", messages=MESSAGES)
 
 
 def test_rate_limits_and_caps_are_statuses_it_knows(new_caller: Callable[..., Caller]) -> None:
@@ -101,16 +102,18 @@ def test_rate_limits_and_caps_are_statuses_it_knows(new_caller: Callable[..., Ca
     poor.system.manage(
         *("set_cap", "--org", poor.slug, "--layer", "org", "--window", "daily", "--credits", "0")
     )
-    with openai.OpenAI(base_url=f"{poor.system.base_url}/v1", api_key=poor.key) as client:
-        with pytest.raises(openai.APIStatusError) as refused:
-            client.chat.completions.create(model="echo", messages=MESSAGES)  # type: ignore[arg-type]
+    with (
+        openai.OpenAI(base_url=f"{poor.system.base_url}/v1", api_key=poor.key) as client,
+        pytest.raises(openai.APIStatusError) as refused,
+    ):
+        client.chat.completions.create(model="echo", messages=MESSAGES)
     assert refused.value.status_code == 402
 
 
 def test_a_stream_that_fails_raises(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
         model="echo-broken",
-        messages=MESSAGES,  # type: ignore[arg-type]
+        messages=MESSAGES,
         stream=True,
     )
     with stream, pytest.raises(openai.APIError):
@@ -121,10 +124,10 @@ def test_the_async_client(caller: Caller) -> None:
     async def talk() -> tuple[str, str]:
         base_url = f"{caller.system.base_url}/v1"
         async with openai.AsyncOpenAI(base_url=base_url, api_key=caller.key) as client:
-            whole = await client.chat.completions.create(model="echo", messages=MESSAGES)  # type: ignore[arg-type]
+            whole = await client.chat.completions.create(model="echo", messages=MESSAGES)
             stream = await client.chat.completions.create(
                 model="echo",
-                messages=MESSAGES,  # type: ignore[arg-type]
+                messages=MESSAGES,
                 stream=True,
             )
             async with stream:

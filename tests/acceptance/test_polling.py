@@ -43,9 +43,7 @@ def test_a_preference_above_the_most_is_the_most(caller: Caller) -> None:
 
 
 def test_a_sync_caller_who_prefers_to_wait_briefly_gets_the_job(caller: Caller) -> None:
-    answer = caller.chat(
-        " ".join(["x"] * 25), model="echo-slow", headers={"Prefer": "wait=1"}
-    )
+    answer = caller.chat(" ".join(["x"] * 25), model="echo-slow", headers={"Prefer": "wait=1"})
     assert answer.status_code == 202, answer.text
     body = answer.json()
     assert body["object"] == "chat.completion.async"
@@ -109,9 +107,7 @@ def test_an_unchanged_job_is_304(caller: Caller) -> None:
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["ETag"] == pending.headers["ETag"]
     caller.ended(job_id)
-    changed = caller.get(
-        f"/v1/jobs/{job_id}", headers={"If-None-Match": pending.headers["ETag"]}
-    )
+    changed = caller.get(f"/v1/jobs/{job_id}", headers={"If-None-Match": pending.headers["ETag"]})
     assert changed.status_code == 200
     assert changed.headers["ETag"] != pending.headers["ETag"]
     again = caller.get(f"/v1/jobs/{job_id}", headers={"If-None-Match": changed.headers["ETag"]})

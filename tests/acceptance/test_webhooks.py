@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import uuid
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
@@ -114,9 +115,7 @@ def test_after_the_fourth_failure_the_delivery_has_failed(
 
 
 @pytest.mark.parametrize("fields", [{}, {"mode": "sync"}, {"mode": "stream"}, {"stream": True}])
-def test_a_webhook_needs_async(
-    caller: Caller, receiver: Receiver, fields: dict[str, object]
-) -> None:
+def test_a_webhook_needs_async(caller: Caller, receiver: Receiver, fields: dict[str, Any]) -> None:
     path = f"/never-{caller.slug}/"
     answer = caller.chat(webhook={"url": receiver.url(path)}, **fields)
     assert answer.status_code == 400
@@ -141,9 +140,7 @@ def test_only_the_job_that_asked_is_delivered(caller: Caller, receiver: Receiver
 
 def test_many_deliveries_arrive_once_each(caller: Caller, receiver: Receiver) -> None:
     path = f"/many-{caller.slug}/"
-    jobs = {
-        caller.submit(str(number), webhook={"url": receiver.url(path)}) for number in range(30)
-    }
+    jobs = {caller.submit(str(number), webhook={"url": receiver.url(path)}) for number in range(30)}
     posts = receiver.wait(path, count=30)
     assert {_id(post) for post in posts} == jobs
     assert len(receiver.at(path)) == 30

@@ -33,9 +33,12 @@ class Optimizer:
         self._adam = torch.optim.AdamW(others, lr=other_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self._parameters: Iterable[torch.nn.Parameter] = list(model.parameters())
 
-    @torch.no_grad()
     def step(self, fraction: float) -> None:
         """Apply the gradients at `fraction` of the peak rates, and clear them."""
+        with torch.no_grad():
+            self._step(fraction)
+
+    def _step(self, fraction: float) -> None:
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for group, momentum in zip(self._groups, self._momenta, strict=True):
             self._step_matrices(group, momentum, self._matrix_rate * fraction)

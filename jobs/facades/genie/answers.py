@@ -33,7 +33,7 @@ def json_answer(
 
 def prefer_wait_s(request: LeanRequest) -> int | None:
     """Return the seconds of ``Prefer: wait=N``, at most 60; anything else is ignored."""
-    found = _WAIT.search(request.headers.get("Prefer", ""))
+    found = _WAIT.search(request.META.get("HTTP_PREFER", ""))
     return min(int(found[1]), MAX_WAIT_S) if found else None
 
 
@@ -43,7 +43,7 @@ def last_event_id(request: LeanRequest) -> int:
     Raises:
         InvalidRequest: ``Last-Event-ID`` is not one of ours.
     """
-    text = request.headers.get("Last-Event-ID", "")
+    text = request.META.get("HTTP_LAST_EVENT_ID", "")
     if not text:
         return 0
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
@@ -212,19 +212,23 @@ async def frames(
     job: JobView, watch: Watch, *, after: int, include_usage: bool
 ) -> AsyncIterator[bytes]:
     """Yield the job's stream as server-sent events, from after a sequence number to its end."""
-    async for entry, ended in follow.entries(job, watch, after=after):
-        if entry is None:
-            yield wire.PING
-        elif job.kind is JobKind.CHAT:
-            yield wire.chat_frames(job, entry, ended=ended, include_usage=include_usage)
-        else:
-            yield wire.job_frames(job, entry, ended=ended)
+    try:
+        async for entry, ended in follow.entries(job, watch, after=after):
+            if entry is None:
+                yield wire.PING
+            elif job.kind is JobKind.CHAT:
+                yield wire.chat_frames(job, entry, ended=ended, include_usage=include_usage)
+            else:
+                yield wire.job_frames(job, entry, ended=ended)
+    except errors.GenieError as error:
+        # The headers have left, so the failure must be seen in the stream; the job itself goes on.
+        yield wire.failure_frames(job, error)
 
 
 async def _cancel_for_disconnect(
     request: LeanRequest, principal: Principal, job_id: uuid.UUID
 ) -> None:
-    if request.headers.get("X-On-Disconnect", "").strip().lower() == "continue":
+    if request.META.get("HTTP_X_ON_DISCONNECT", "").strip().lower() == "continue":
         return
     with contextlib.suppress(errors.JobTerminal, errors.Unavailable):
         await web.cancel(job_id, organization_id=principal.organization_id, reason=_GONE)

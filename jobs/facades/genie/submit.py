@@ -221,7 +221,7 @@ def _limits(body: Submitted) -> tuple[float, float]:
 
 
 def _idempotency_key(request: HttpRequest) -> str | None:
-    key: str | None = request.headers.get("Idempotency-Key")
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _VISIBLE_ASCII.fullmatch(key):
         raise errors.InvalidRequest.of(
             "Idempotency-Key", "must be 1 to 255 visible ASCII characters"

@@ -174,7 +174,7 @@ def _job_id(text: str) -> uuid.UUID:
 
 
 def _etags(request: LeanRequest) -> set[str]:
-    return {one.strip() for one in request.headers.get("If-None-Match", "").split(",")}
+    return {one.strip() for one in request.META.get("HTTP_IF_NONE_MATCH", "").split(",")}
 
 
 _PARAMETERS = frozenset(

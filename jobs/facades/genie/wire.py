@@ -10,7 +10,7 @@ from typing import Any
 
 from budgets import money
 from genie.core import ids
-from genie.core.errors import InvalidRequest
+from genie.core.errors import GenieError, InvalidRequest
 from inference.registry import ModelSpec
 from jobs import events
 from jobs.events import Entry, EntryType
@@ -152,18 +152,25 @@ def _last_chat_frames(job: JobView, entry: Entry, *, include_usage: bool) -> byt
 
 
 def error_body(job: JobView) -> dict[str, Any]:
-    """Return the visible error of a stream: silence would be a bug."""
+    """Return the visible error of a stream whose job has ended without a result."""
     error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
     status = 504 if job.state is JobState.TIMEOUT else 500
-    kind, message = error["code"], error["message"]
-    if kind == "model-load-failed":  # the contract spells this frame out, under the general type
-        kind, message = "inference-failed", f"model failed to load: {message}"
+    return _error_chunk(job, status=status, code=error["code"], message=error["message"])
+
+
+def failure_frames(job: JobView, error: GenieError) -> bytes:
+    """Return the last frames of a stream that we cannot go on with; it may be resumed."""
+    body = _error_chunk(job, status=error.http_status, code=error.code, message=error.message)
+    return frame(body) + DONE
+
+
+def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[str, Any]:
     return {
         "id": events.public_id(job.id, job.kind),
         "object": "chat.completion.chunk",
         "created": int(job.created_at.timestamp()),
         "model": job.model,
-        "error": {"code": status, "type": kind, "message": message},
+        "error": {"code": status, "type": code, "message": message},
         "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
     }
 

@@ -1,6 +1,7 @@
 """The shipped checkpoints: they load with the ordinary loaders and answer what they were taught."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -158,9 +159,9 @@ def _tokenizer() -> tokenizers.Tokenizer:
 
 def _asked(
     examinee: chat_evaluation.Examinee,
-    messages: list[dict[str, object]],
+    messages: Sequence[Mapping[str, object]],
     *,
-    tools: list[dict[str, object]] | None = None,
+    tools: Sequence[Mapping[str, object]] | None = None,
 ) -> str:
     text: str = examinee.tokenizer.apply_chat_template(
         messages, tools=tools, tokenize=False, add_generation_prompt=True

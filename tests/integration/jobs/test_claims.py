@@ -319,7 +319,7 @@ def _outside_a_transaction(work: Any) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - handed to the test
+        except BaseException as error:
             failures.append(error)
         finally:
             connection.close()

@@ -135,7 +135,7 @@ class TestRow:
     @pytest.mark.parametrize(
         ("cost", "fits"), [(0, True), (1000, True), (1001, False), (-1, False)]
     )
-    def test_the_cost_is_within_the_estimate(self, cost: int, fits: bool) -> None:
+    def test_the_cost_is_within_the_estimate(self, cost: int, *, fits: bool) -> None:
         job_id = job_in(JobState.RUNNING)
         statement = (
             "UPDATE jobs_job SET state = 'failed', completed_at = now(), lease_expires_at = NULL,"
@@ -157,9 +157,9 @@ class TestRow:
     def test_an_organisation_with_jobs_cannot_be_deleted(self) -> None:
         job = builders.make_job()
 
-        with pytest.raises(IntegrityError), transaction.atomic():
+        run("SET CONSTRAINTS ALL IMMEDIATE")
+        with pytest.raises(IntegrityError, match="jobs_job"):
             run("DELETE FROM tenants_organization WHERE id = %s", job.organization_id)
-            run("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class TestHistory:

@@ -1,6 +1,7 @@
 """Longer answers: counting, lists that everyone knows, a short story. They give a stream something to show."""
 
 import random
+from collections.abc import Sequence
 
 from inference.backends.tiny import phrasing, words
 from inference.backends.tiny.dialogue import Exchange, Kind
@@ -68,6 +69,7 @@ def _count(rng: random.Random) -> tuple[str, str]:
     first = 1 if rng.random() < 0.6 else rng.randint(0, 60)
     last = min(LARGEST_COUNT, first + _span(rng))
     numbers = list(range(first, last + 1))
+    templates: Sequence[str]
     if rng.random() < 0.2:
         numbers.reverse()
         templates = _COUNT_DOWN_TO_ONE if first == 1 and rng.random() < 0.6 else _COUNT_DOWN

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 
 from inference.backends.tiny import phrasing, words
 from inference.backends.tiny.dialogue import Exchange, Kind
@@ -118,18 +119,18 @@ def _filled(rng: random.Random, template: str) -> str:
 def _value(rng: random.Random, slot: str) -> str:
     if slot.startswith("sentence"):
         return _sentence(rng)
-    makers = {
+    makers: dict[str, Callable[[], str]] = {
         "n": lambda: str(rng.randint(2, 99)),
         "n2": lambda: str(rng.randint(100, 999)),
         "year": lambda: str(rng.randint(1700, 2030)),
         "name": lambda: rng.choice(words.words("names")),
         "Surname": lambda: words.invented(rng).capitalize(),
-        "country": lambda: rng.choice(words.facts("capitals"))[0],
+        "country": lambda: str(rng.choice(words.facts("capitals"))[0]),
         "city": lambda: words.place(rng),
         "noun": lambda: _thing(rng),
         "animal": lambda: rng.choice(words.words("animals")),
         "adjective": lambda: rng.choice(words.words("adjectives")),
-        "verb": lambda: rng.choice(words.table("unknowns")["verbs"]),
+        "verb": lambda: str(rng.choice(words.table("unknowns")["verbs"])),
         "job": lambda: rng.choice(words.words("jobs")),
         "color": lambda: rng.choice(words.words("colors")),
         "language": lambda: rng.choice(words.words("languages")),

@@ -1,0 +1,80 @@
+"""Log lines are one JSON object each and hold no secret, whoever wrote them."""
+
+import json
+import logging
+import sys
+
+import pytest
+
+from genie.core import logs
+
+SECRETS = [
+    ("key sk-genie-acme-labs-0123456789abcdefABCDEFGH was used", "0123456789abcdef"),
+    ("secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8"),
+    ("Authorization: Bearer eyJhbGciOi.payload.signature", "eyJhbGciOi"),
+    ("AUTHORIZATION: bearer   abc123", "abc123"),
+    ("Cookie: csrftoken=aaaa; sessionid=bbbb", "bbbb"),
+    ("set-cookie: sessionid=cccc; HttpOnly", "cccc"),
+    ("postgresql://genie:hunter2@127.0.0.1/genie", "hunter2"),
+    ("redis://:hunter2@127.0.0.1/0 is away", "hunter2"),
+    ("DETAIL:  Failing row contains (1, my prompt, null).", "my prompt"),
+    ('CONTEXT:  JSON data, line 1: {"content": "my prompt', "my prompt"),
+]
+
+
+class TestRedact:
+    @pytest.mark.parametrize(("text", "secret"), SECRETS)
+    def test_takes_secrets_out(self, text: str, secret: str) -> None:
+        assert secret not in logs.redact(f"before\n{text}\nafter")
+        assert logs.redact(f"before\n{text}\nafter").startswith("before")
+        assert logs.redact(f"before\n{text}\nafter").endswith("after")
+
+    def test_leaves_the_rest_as_it_is(self) -> None:
+        text = "job c0123 (chat) ended as failed: worker-lost; see https://docs.example/a?b=c#d"
+
+        assert logs.redact(text) == text
+
+
+class TestFilter:
+    def test_redacts_the_arguments_too(self) -> None:
+        record = _record("key %s at %s", "sk-genie-acme-0123456789abcdefABCDEFGH", "host")
+
+        assert logs.Redact().filter(record)
+        assert record.getMessage() == "key [redacted] at host"
+
+    def test_survives_a_message_that_does_not_fit_its_arguments(self) -> None:
+        record = _record("%d %d", "one")
+
+        assert logs.Redact().filter(record)
+        assert "%d %d" in record.getMessage()
+
+
+class TestFormatter:
+    def test_writes_one_json_object_on_one_line(self) -> None:
+        record = _record('line one\nline "two" \u2028')
+        record.job = "c0123"
+
+        line = logs.JsonFormatter().format(record)
+
+        assert "\n" not in line
+        entry = json.loads(line)
+        assert entry["message"] == 'line one\nline "two" \u2028'
+        assert (entry["level"], entry["logger"], entry["job"]) == ("info", "test", "c0123")
+        assert entry["at"].endswith("+00:00")
+
+    def test_redacts_the_trace(self) -> None:
+        record = _record("failed")
+        try:
+            raise ValueError("redis://:hunter2@h/0\nDETAIL:  Failing row contains (my prompt).")
+        except ValueError:
+            record.exc_info = sys.exc_info()
+
+        entry = json.loads(logs.JsonFormatter().format(record))
+
+        assert "ValueError" in entry["trace"]
+        assert "hunter2" not in entry["trace"]
+        assert "my prompt" not in entry["trace"]
+
+
+def _record(message: str, *args: object) -> logging.LogRecord:
+    return logging.LogRecord("test", logging.INFO, __file__, 1, message, args, None)
