@@ -1,12 +1,14 @@
 """Mounts the facades. These routes run on the lean handler of ``genie.asgi``."""
 
-from django.urls import include, path
+from django.urls import path
 
+from genie.core.lean import routes
+from jobs.facades.genie import urls as genie
 from jobs.facades.genie import views
 
 urlpatterns = [
-    path("v1/", include("jobs.facades.genie.urls")),
-    path("api/v1/", include("jobs.facades.genie.urls")),
-    path("health", views.health),
-    path("ready", views.ready),
+    *genie.mounted("v1/"),
+    *genie.mounted("api/v1/"),
+    path("health", routes(GET=views.health)),
+    path("ready", routes(GET=views.ready)),
 ]

@@ -5,6 +5,7 @@ with a counter in ``rand_a`` so that ids made by one process in one millisecond 
 """
 
 import random
+import re
 import threading
 import time
 import uuid
@@ -12,6 +13,7 @@ import uuid
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BARE_LENGTH = 25  # 36**25 > 2**128: every id fits, zero-padded, so that text order is time order
 _LIMIT = 1 << 128
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 _lock = threading.Lock()
@@ -60,11 +62,8 @@ def parse(text: str) -> uuid.UUID | None:
     """
     if len(text) > 64 or not text.isascii():
         return None
-    if len(text) == 36 and text.count("-") == 4:
-        try:
-            return uuid.UUID(text)
-        except ValueError:
-            return None
+    if _UUID.fullmatch(text):  # uuid.UUID itself takes braces, misplaced dashes and underscores
+        return uuid.UUID(text)
     prefix, dash, rest = text.rpartition("-")
     if dash and not (prefix.isalpha() and prefix.islower()):
         return None

@@ -6,9 +6,11 @@ import logging
 import re
 import traceback
 
-# Keys, webhook secrets, bearer headers, cookies and the password part of a URL.
+# Keys, webhook secrets, bearer headers, cookies, the values that PostgreSQL quotes in an error (a
+# failing row holds the prompt), and the password part of a URL.
 _SECRETS = re.compile(
-    r"sk-genie-[A-Za-z0-9-]+|whsec_[A-Za-z0-9+/=_-]+|(?i:bearer)\s+\S+|(?i:cookie:)\s*\S+"
+    r"sk-genie-[A-Za-z0-9-]+|whsec_[A-Za-z0-9+/=_-]+|(?i:bearer)\s+\S+|(?i:cookie:).*"
+    r"|(?:DETAIL|CONTEXT):.*"
 )
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*):([^@/\s]+)@")
 
@@ -27,7 +29,11 @@ class Redact(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record in place and keep it."""
-        record.msg, record.args = redact(record.getMessage()), None
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # a filter that raises would fail whoever logs
+            message = f"{record.msg} (with arguments that do not fit it)"
+        record.msg, record.args = redact(message), None
         return True
 
 

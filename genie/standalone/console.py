@@ -17,18 +17,23 @@ class Console:
     def __init__(self) -> None:
         self._rich = RichConsole(highlight=False, soft_wrap=True)
         self._lock = threading.RLock()
-        self._status = ""
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Show a step while it runs, and how long it took once it is done."""
         began = time.monotonic()
-        if self._rich.is_terminal:
-            with self._rich.status(escape(name)):
-                yield
-        else:
+        with self.waiting(name):
             yield
         self._print(f"  [green]ok[/] {escape(name)} [dim]{time.monotonic() - began:.1f} s[/]")
+
+    @contextlib.contextmanager
+    def waiting(self, reason: str) -> Iterator[None]:
+        """Show at a terminal what is being waited for, and nothing afterwards."""
+        if not self._rich.is_terminal:
+            yield
+            return
+        with self._rich.status(escape(reason)):
+            yield
 
     def heading(self, text: str) -> None:
         """Begin a part."""

@@ -38,7 +38,8 @@ def run(client: Client, console: Console, *, webhook_secret: str) -> bool:
 def run_sync(client: Client, console: Console) -> None:
     """Ask and wait for the whole answer."""
     began = time.monotonic()
-    answer = _expect(client.post(PATH, _body(QUESTIONS[0])), 200)
+    with console.waiting("the first job of a model waits until a worker has loaded it"):
+        answer = _expect(client.post(PATH, _body(QUESTIONS[0])), 200)
     took_ms = 1000 * (time.monotonic() - began)
     text, usage = answer["choices"][0]["message"]["content"], answer["usage"]
     console.job("sync", QUESTIONS[0], text)

@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 import string
+from functools import lru_cache
 
 PREFIX = "sk-genie-"
 RANDOM_LENGTH = 24  # base-62 characters
@@ -59,7 +60,16 @@ def slug_of(key: str) -> str:
 
 def digest(key: str, *, pepper: bytes) -> bytes:
     """Return the 32 bytes that stand for the key in the database."""
-    return hmac.digest(pepper, key.encode(), "sha256")
+    # Not hmac.digest: it gives the interpreter lock up for a few microseconds of work, and a web
+    # process's event loop then waits for a database thread to return it.
+    mac = _keyed(pepper).copy()
+    mac.update(key.encode())
+    return mac.digest()
+
+
+@lru_cache(maxsize=8)
+def _keyed(pepper: bytes) -> hmac.HMAC:
+    return hmac.new(pepper, digestmod="sha256")
 
 
 def is_slug(text: str) -> bool:

@@ -4,8 +4,8 @@ import asyncio
 import dataclasses
 import hashlib
 import math
+import random
 import re
-import secrets
 from typing import Any
 
 from django.conf import settings
@@ -98,7 +98,7 @@ async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
         "top_p": 1.0 if body.top_p is None else float(body.top_p),
         "stop": body.stop,
         # A job always has a seed: a second attempt must be able to say the same again.
-        "seed": secrets.randbits(53) if body.seed is None else body.seed,
+        "seed": random.getrandbits(53) if body.seed is None else body.seed,
         "presence_penalty": float(body.presence_penalty or 0),
         "frequency_penalty": float(body.frequency_penalty or 0),
     }

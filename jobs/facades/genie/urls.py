@@ -1,17 +1,26 @@
-"""Routes of the native contract, mounted under /v1 and /api/v1 alike."""
+"""Routes of the native contract, mounted under /v1 and /api/v1 alike.
 
-from django.urls import path
+One flat list for each mount: Django's resolver makes a match object at every level of nesting, and
+these are the busiest routes that there are. Polls come first.
+"""
+
+from django.urls import URLPattern, path
 
 from genie.core.lean import routes
 from jobs.facades.genie import views
 
-urlpatterns = [
-    path("chat/completions", routes(POST=views.chat_completions)),
-    path("embeddings", routes(POST=views.embeddings)),
-    path("models", routes(GET=views.models)),
-    path("models/<path:model>", routes(GET=views.model)),
-    path("jobs", routes(GET=views.jobs)),
-    path("jobs/<str:job_id>", routes(GET=views.job, DELETE=views.cancel)),
-    path("jobs/<str:job_id>/cancel", routes(POST=views.cancel)),
-    path("jobs/<str:job_id>/events", routes(GET=views.job_events)),
-]
+_ROUTES = {
+    "jobs/<str:job_id>": routes(GET=views.job, DELETE=views.cancel),
+    "chat/completions": routes(POST=views.chat_completions),
+    "embeddings": routes(POST=views.embeddings),
+    "models": routes(GET=views.models),
+    "models/<path:model>": routes(GET=views.model),
+    "jobs": routes(GET=views.jobs),
+    "jobs/<str:job_id>/cancel": routes(POST=views.cancel),
+    "jobs/<str:job_id>/events": routes(GET=views.job_events),
+}
+
+
+def mounted(prefix: str) -> list[URLPattern]:
+    """Return the routes below ``prefix``, such as ``v1/``."""
+    return [path(prefix + route, view) for route, view in _ROUTES.items()]

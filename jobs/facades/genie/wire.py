@@ -155,7 +155,10 @@ def error_body(job: JobView) -> dict[str, Any]:
     """Return the visible error of a stream whose job has ended without a result."""
     error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
     status = 504 if job.state is JobState.TIMEOUT else 500
-    return _error_chunk(job, status=status, code=error["code"], message=error["message"])
+    code, message = error["code"], error["message"]
+    if code == "model-load-failed":  # the contract spells this frame out, under the general type
+        code, message = "inference-failed", f"model failed to load: {message}"
+    return _error_chunk(job, status=status, code=code, message=message)
 
 
 def failure_frames(job: JobView, error: GenieError) -> bytes:

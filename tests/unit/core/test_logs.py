@@ -64,16 +64,16 @@ class TestFormatter:
 
     def test_redacts_the_trace(self) -> None:
         record = _record("failed")
+        told = "\n".join(text for text, _ in SECRETS)
         try:
-            raise ValueError("redis://:hunter2@h/0\nDETAIL:  Failing row contains (my prompt).")
+            raise ValueError(told)
         except ValueError:
             record.exc_info = sys.exc_info()
 
         entry = json.loads(logs.JsonFormatter().format(record))
 
         assert "ValueError" in entry["trace"]
-        assert "hunter2" not in entry["trace"]
-        assert "my prompt" not in entry["trace"]
+        assert not [secret for _, secret in SECRETS if secret in entry["trace"]]
 
 
 def _record(message: str, *args: object) -> logging.LogRecord:

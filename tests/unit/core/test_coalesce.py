@@ -1,0 +1,239 @@
+"""Group commit: what comes while a batch runs is the next batch, and nobody pays for a neighbour."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+
+import pytest
+from django.db import IntegrityError, InterfaceError, OperationalError
+
+from genie.core.coalesce import Coalescer
+from genie.core.errors import NotFound, Unavailable
+
+Batch = Sequence[str]
+LIMIT_S = 10  # a wait that is longer has failed
+
+
+class Script:
+    """A batch function whose batches the test holds and lets go."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.answer: Callable[[Batch], Sequence[str | BaseException]] = _echo
+
+    def __call__(self, items: Batch) -> Sequence[str | BaseException]:
+        self.batches.append(list(items))
+        self.begun.release()
+        assert self.go.acquire(timeout=LIMIT_S)
+        return self.answer(items)
+
+    def wait_until_running(self) -> None:
+        assert self.begun.acquire(timeout=LIMIT_S)
+
+    def let_go(self, batches: int = 1) -> None:
+        self.go.release(batches)
+
+
+def _echo(items: Batch) -> list[str | BaseException]:
+    return [item.upper() for item in items]
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def coalescer(script: Script) -> Iterator[Coalescer[str, str]]:
+    made = Coalescer("test", script, max_batch=4, max_waiting=6)
+    yield made
+    script.let_go(100)
+    made.close()
+
+
+class TestBatches:
+    def test_one_alone_does_not_wait_for_others(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        script.let_go()
+
+        assert coalescer.submit("a").result(LIMIT_S) == "A"
+        assert script.batches == [["a"]]
+
+    def test_what_comes_while_one_runs_is_the_next(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        others = [coalescer.submit(item) for item in "bcd"]
+        script.let_go(2)
+
+        assert [one.result(LIMIT_S) for one in [first, *others]] == ["A", "B", "C", "D"]
+        assert script.batches == [["a"], ["b", "c", "d"]]
+
+    def test_a_batch_is_bounded_and_keeps_the_order(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        others = [coalescer.submit(item) for item in "bcdefg"]
+        script.let_go(3)
+
+        assert "".join(one.result(LIMIT_S) for one in [first, *others]) == "ABCDEFG"
+        assert script.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
+
+    def test_what_is_too_much_is_refused_at_once(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        coalescer.submit("a")
+        script.wait_until_running()
+        for item in "bcdefg":
+            coalescer.submit(item)
+
+        with pytest.raises(Unavailable):
+            coalescer.submit("h")
+
+    def test_a_waiter_that_gave_up_is_left_out(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        coalescer.submit("a")
+        script.wait_until_running()
+        gone, stays = coalescer.submit("b"), coalescer.submit("c")
+        assert gone.cancel()
+        script.let_go(2)
+
+        assert stays.result(LIMIT_S) == "C"
+        assert script.batches == [["a"], ["c"]]
+        with pytest.raises(CancelledError):
+            gone.result(0)
+
+    def test_a_batch_of_waiters_that_all_gave_up_is_not_run(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        coalescer.submit("a")
+        script.wait_until_running()
+        assert coalescer.submit("b").cancel()
+        script.let_go()
+        script.let_go()
+
+        assert coalescer.submit("c").result(LIMIT_S) == "C"
+        assert "b" not in sum(script.batches, [])
+
+
+class TestErrors:
+    def test_an_answer_may_be_an_error(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        script.answer = lambda items: [NotFound(f"no {item}") for item in items]
+        script.let_go()
+
+        with pytest.raises(NotFound, match="no a"):
+            coalescer.submit("a").result(LIMIT_S)
+
+    def test_a_poison_item_fails_alone(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        def choke(items: Batch) -> list[str | BaseException]:
+            if "poison" in items:
+                raise IntegrityError("poison")
+            return _echo(items)
+
+        script.answer = choke
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        good, bad, fine = (coalescer.submit(item) for item in ("b", "poison", "c"))
+        script.let_go(5)
+
+        assert (first.result(LIMIT_S), good.result(LIMIT_S), fine.result(LIMIT_S)) == ("A", "B", "C")
+        with pytest.raises(IntegrityError):
+            bad.result(LIMIT_S)
+        assert script.batches[1:] == [["b", "poison", "c"], ["b"], ["poison"], ["c"]]
+
+    @pytest.mark.parametrize("error", [OperationalError("away"), InterfaceError("closed")])
+    def test_a_database_that_is_away_fails_the_batch_once(
+        self, script: Script, coalescer: Coalescer[str, str], error: Exception
+    ) -> None:
+        def fail(items: Batch) -> list[str | BaseException]:
+            raise error
+
+        script.answer = fail
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        others = [coalescer.submit(item) for item in "bc"]
+        script.let_go(2)
+
+        for one in [first, *others]:
+            with pytest.raises(Unavailable, match="nothing was accepted"):
+                one.result(LIMIT_S)
+        assert script.batches == [["a"], ["b", "c"]]  # tried once, not item by item
+
+    @pytest.mark.parametrize("answers", [[], ["A", "B", "C"]])
+    def test_answers_that_do_not_fit_the_batch_are_a_failure_and_it_goes_on(
+        self, script: Script, coalescer: Coalescer[str, str], answers: list[str]
+    ) -> None:
+        script.answer = lambda items: answers
+        script.let_go(2)
+
+        with pytest.raises(RuntimeError, match="answers"):
+            coalescer.submit("a").result(LIMIT_S)
+        script.answer = _echo
+        assert coalescer.submit("b").result(LIMIT_S) == "B"
+
+
+class TestAsk:
+    def test_answers_in_the_event_loop(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        script.let_go(9)
+
+        async def ask_all() -> list[str]:
+            return await asyncio.gather(*(coalescer.ask(item) for item in "abc"))
+
+        assert asyncio.run(ask_all()) == ["A", "B", "C"]
+
+    def test_a_task_that_was_cancelled_harms_nobody(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        async def ask() -> str:
+            gone = asyncio.ensure_future(coalescer.ask("a"))
+            await asyncio.to_thread(script.wait_until_running)
+            gone.cancel()
+            stays = asyncio.ensure_future(coalescer.ask("b"))
+            await asyncio.gather(gone, return_exceptions=True)
+            script.let_go(2)
+            return await stays
+
+        assert asyncio.run(ask()) == "B"
+
+    def test_a_loop_that_has_closed_harms_nobody(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        async def leave() -> None:
+            asyncio.ensure_future(coalescer.ask("a"))  # noqa: RUF006 - left behind on purpose
+            await asyncio.to_thread(script.wait_until_running)
+
+        asyncio.run(leave())
+        script.let_go(2)
+
+        assert coalescer.submit("b").result(LIMIT_S) == "B"
+
+
+class TestClose:
+    def test_answers_what_waits_and_takes_nothing_more(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer("test", script)
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        waiting = coalescer.submit("b")
+        script.let_go(2)
+
+        coalescer.close()
+
+        assert (first.result(0), waiting.result(0)) == ("A", "B")
+        with pytest.raises(Unavailable):
+            coalescer.submit("c")
+
+    def test_of_one_that_was_never_used_returns(self) -> None:
+        Coalescer("test", _echo).close()
