@@ -12,5 +12,8 @@ class GenieConfig(AppConfig):
     label = "genie"
 
     def ready(self) -> None:
-        """Load the Celery application, which becomes the current one."""
-        importlib.import_module("genie.celery")
+        """Load the Celery application and make it the one that every thread sends with.
+
+        Celery's current application is one per thread; only the default is shared.
+        """
+        importlib.import_module("genie.celery").app.set_default()

@@ -109,8 +109,8 @@ def _database() -> dict[str, Any]:
                 "max_size": env.integer("GENIE_DB_POOL", 12),
                 "timeout": 1,  # a caller may wait for two batches: 503 within 2 s of an outage
                 # The pool's own back-off doubles, so that after an outage it would stay away for as
-                # long again. Given up early, the next request tries anew.
-                "reconnect_timeout": 1,
+                # long again. Given up at once, the next request tries anew.
+                "reconnect_timeout": 0,
             },
             # Values travel apart from the statement, so none shows in pg_stat_activity or its log.
             "server_side_binding": True,
@@ -166,10 +166,16 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if env.boolean("GENIE_HTTPS", default=PRODUCTION) else 0
 # The proxy in front redirects pages to https and refuses plain-http posts; here nothing redirects.
 SECURE_SSL_REDIRECT = False
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # the redirect: see above
+    "security.W005",  # HSTS for subdomains and
+    "security.W021",  # preloading: for the owner of the domain to decide, at the proxy
+]
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Collected in an image; a checkout serves them from the packages.
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
@@ -217,6 +223,9 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # A line for each ticket would drown the others; jobs log what matters of themselves.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},  # the proxy in front keeps that log
     },

@@ -24,6 +24,7 @@ from django.db import connection
 
 from genie.core import metrics
 from genie.core.coalesce import Coalescer
+from genie.core.errors import Unavailable
 from inference.engine import Engine
 from inference.errors import GenerationFailed, InferenceError
 from inference.types import ChatRequest, EmbeddingRequest, Request, SamplingParams
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 _TICK_S = 1.0  # how often run limits are checked
 _RETRY_S = 1.0  # pause after the database failed
 _LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
-_FINISH_TRIES = 5  # then the lease lapses and another attempt runs
+_FINISH_TRIES = 5  # 1, 2, 4 and 8 s apart; then the lease lapses and another attempt runs
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,11 @@ class Runner:
         self._finish(job, ending, tries=1)
 
     def _finish(self, job: RunningJob, ending: Ending | Requeue, *, tries: int) -> None:
-        future = self._finisher.submit(ending)
+        try:
+            future = self._finisher.submit(ending)
+        except Unavailable as error:  # it is full, or closed
+            self._finished(job, ending, tries, error, None)
+            return
         future.add_done_callback(
             lambda done: self._finished(job, ending, tries, done.exception(), _answer(done))
         )
@@ -189,8 +194,9 @@ class Runner:
         answer: Ended | str | None,
     ) -> None:
         if error is not None and tries < _FINISH_TRIES and not self._closed.is_set():
+            pause_s = _RETRY_S * 2 ** (tries - 1)
             again = threading.Timer(
-                _RETRY_S, self._finish, args=(job, ending), kwargs={"tries": tries + 1}
+                pause_s, self._finish, args=(job, ending), kwargs={"tries": tries + 1}
             )
             again.daemon = True
             again.start()

@@ -103,9 +103,16 @@ class RunningJob:
             handle.cancel()
 
     def stop(self, reason: StopReason, message: str = "") -> None:
-        """Ask the engine to end this attempt; the first reason counts."""
+        """Ask the engine to end this attempt; the first reason counts.
+
+        But a fenced attempt may change nothing, and one that diverged may not complete.
+        """
         with self._lock:
-            if self._stop is None or reason is StopReason.FENCED:
+            if (
+                self._stop is None
+                or reason is StopReason.FENCED
+                or (reason is StopReason.DIVERGED and self._stop is not StopReason.FENCED)
+            ):
                 self._stop, self._stop_message = reason, message
             handle = self._handle
         if handle is not None:
@@ -117,15 +124,12 @@ class RunningJob:
             return
         if self._unverified:
             text = self._skip_delivered(text)
-        if text:
-            self._length += len(text)
-            self._ends.append(self._length)
-            self._append(EntryType.DELTA, text=text, seq=self._first_seq + len(self._ends))
+        self._deliver(text)
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
-        if isinstance(outcome, ChatResult) and self._unverified and self._stop is None:
-            self._diverge()  # the answer is shorter than what was delivered
+        if isinstance(outcome, ChatResult) and self._stop is not StopReason.FENCED:
+            self._deliver_rest(outcome.text)
         self._on_end(self, self._ending(outcome, usage))
 
     def announce(self, state: JobState) -> None:
@@ -143,6 +147,23 @@ class RunningJob:
             self._unverified = ""
             return text[len(known) :]
         return self._diverge(text)
+
+    def _deliver_rest(self, answer: str) -> None:
+        """Append what the readers lack of a finished answer.
+
+        That is what came after a stop was asked for, in the step that finished the answer anyway.
+        """
+        if self._unverified and not answer.startswith(self._told):
+            self._diverge()
+        self._unverified = ""
+        if self._stop is not StopReason.DIVERGED:
+            self._deliver(answer[self._length :])
+
+    def _deliver(self, text: str) -> None:
+        if text:
+            self._length += len(text)
+            self._ends.append(self._length)
+            self._append(EntryType.DELTA, text=text, seq=self._first_seq + len(self._ends))
 
     def _diverge(self, text: str = "") -> str:
         """This attempt answers differently from what readers have: end the stream, or begin it again.

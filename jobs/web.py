@@ -135,13 +135,13 @@ async def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str) 
     return await _cancels.ask((job_id, organization_id, reason))
 
 
-async def live_workers() -> LiveWorkers:
+async def live_workers(*, fresh: bool = False) -> LiveWorkers:
     """Return which queues are attended and which models are loaded, at most a second old.
 
     This decides no permission and no money, so a short memory is safe.
     """
     now = asyncio.get_running_loop().time()
-    if _live.value is None or now - _live.at > _LIVE_FOR_S:
+    if fresh or _live.value is None or now - _live.at > _LIVE_FOR_S:
         _live.value, _live.at = await _workers.ask(settings.GENIE_NO_WORKER_S), now
     return _live.value
 

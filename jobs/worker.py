@@ -88,7 +88,14 @@ def _make_runner(modalities: Sequence[str]) -> Runner:
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
     )
+    engine.preload(_first_models(modalities, served))
     return Runner(config, engine=engine, writer=Writer())
+
+
+def _first_models(modalities: Sequence[str], served: Sequence[ModelSpec]) -> list[str]:
+    """Return the first model of each queue: loaded at the start, so that the first caller need not wait."""
+    first = {spec.modality: spec.id for spec in reversed(served) if spec.modality in modalities}
+    return list(first.values())
 
 
 def _slots(queue: str, served: Sequence[ModelSpec]) -> int:

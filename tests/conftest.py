@@ -9,7 +9,6 @@ from pathlib import Path
 
 import django
 from cryptography.fernet import Fernet
-from django.conf import settings
 
 from genie.standalone import servers
 
@@ -52,4 +51,3 @@ def pytest_unconfigure() -> None:
 
 _start()
 django.setup()  # test modules import models at their top
-Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # whitenoise warns where there is none

@@ -2,7 +2,7 @@
 
 While a batch runs, the next one gathers; nothing waits for a timer. So one caller alone pays one
 thread hop, and sixty-four at once share one round of statements. The batch function is ordinary
-synchronous code on a database connection that the thread keeps.
+synchronous code on a database connection that the thread keeps while it is busy.
 """
 
 import asyncio
@@ -103,14 +103,17 @@ class Coalescer(Generic[In, Out]):
     def _gather(self) -> list[tuple[In, "_Waiter[Out]"]]:
         with self._changed:
             while not self._waiting and not self._closed:
-                self._changed.wait()
+                if not self._changed.wait(_IDLE_S):
+                    # Back to the pool, which checks it when it is next taken: after a restart of the
+                    # database nobody is answered with an error by a connection from before it.
+                    connection.close()
             count = min(len(self._waiting), self._max_batch)
             return [self._waiting.popleft() for _ in range(count)]
 
     def _answers(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
         """Run the batch; whatever it raises becomes the answer of the items that it is about."""
         try:
-            return self._run_through_contention(items)
+            answers = self._run_through_contention(items)
         except (OperationalError, InterfaceError) as error:
             logger.warning("%s: the database did not answer: %s", self._name, type(error).__name__)
             connection.close()  # a broken connection is replaced at the next batch
@@ -120,6 +123,11 @@ class Coalescer(Generic[In, Out]):
                 return [answer for item in items for answer in self._answers([item])]
             logger.exception("%s: a batch of one failed", self._name)
             return [error]
+        if len(answers) != len(items):
+            # What the batch did is done, so it is not run again; and the thread must live on.
+            logger.error("%s: %d answers to %d items", self._name, len(answers), len(items))
+            return [RuntimeError(f"{len(answers)} answers to {len(items)} items")] * len(items)
+        return answers
 
     def _run_through_contention(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
         """Run the batch again when it lost against another transaction: nothing of it was done."""
@@ -133,6 +141,7 @@ class Coalescer(Generic[In, Out]):
         return self._run_batch(items)
 
 
+_IDLE_S = 1.0  # without a batch for so long, the thread does not keep a connection
 _TRIES = 3  # each waits at most lock_timeout for a lock
 _CONTENTION = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 _AWAY = "The database does not answer; nothing was accepted. Try again shortly."

@@ -192,13 +192,15 @@ async def _send_stream(response: EventStream, request: LeanRequest, send: Send) 
         await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
         left_early = not sending.done()
     finally:
-        for task in (sending, gone):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
-                await task
+        sending.cancel()
+        gone.cancel()
+        await asyncio.gather(sending, gone, return_exceptions=True)
         response.on_close()
     if left_early and response.on_disconnect is not None:
         await response.on_disconnect()
+    elif not left_early:
+        with contextlib.suppress(OSError):  # the caller went while the last frame was sent
+            sending.result()
 
 
 async def _send_frames(response: EventStream, request: LeanRequest, send: Send) -> None:

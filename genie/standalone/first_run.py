@@ -15,7 +15,7 @@ MODEL = "lite"
 PATH = "/v1/chat/completions"
 QUESTIONS = (
     "What is the capital of France?",
-    "What is 7 plus 5?",
+    "What day comes after Monday?",
     "What is the opposite of hot?",
 )
 POLL_WAIT_S = 20

@@ -42,6 +42,7 @@ def temporary(directory: Path, *, say: Callable[[str], None] = lambda _: None) -
         say: told when a server ended by itself; it is restarted in any case.
     """
     supervisor = Supervisor(marker=secrets.token_hex(8), say=say)
+    directory.chmod(0o711)  # so that PostgreSQL's data can lie in it even when root runs the tests
     try:
         postgres = start_postgres(
             supervisor,

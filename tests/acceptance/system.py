@@ -206,6 +206,7 @@ def running(directory: Path) -> Iterator[System]:
     Not on the servers of the test run: these are stopped and flushed, which no other test expects.
     """
     models_file.write(directory / "models.toml")
+    (directory / "servers").mkdir()
     with servers.temporary(directory / "servers") as own:
         listener, strict = ports.listen("127.0.0.1", 0), ports.listen("127.0.0.1", 0)
         system = System(

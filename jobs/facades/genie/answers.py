@@ -73,7 +73,10 @@ async def answer(
 
 async def _require_worker(queue: str) -> None:
     """Refuse a caller who would wait for a queue that nobody serves; an async job may wait."""
-    if queue not in (await web.live_workers()).queues:
+    # A remembered "nobody" is asked again: the first worker may just have come.
+    if queue in (await web.live_workers()).queues:
+        return
+    if queue not in (await web.live_workers(fresh=True)).queues:
         raise errors.NoWorker(
             f"No worker serves the queue {queue} now; try again, or submit with mode async.",
             retry_after_s=5,

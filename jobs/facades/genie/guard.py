@@ -14,7 +14,9 @@ from genie.core.errors import InvalidRequest, UnsupportedMediaType
 
 MAX_DEPTH = 32  # levels of nesting
 MAX_DIGITS = 100  # of one number; longer ones cost time and mean nothing here
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# The closing quote may be missing, and nothing is tried twice: or each quote of an unterminated
+# string would begin a search to the end of the body, and one request would hold the loop for hours.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -1,0 +1,371 @@
+"""One attempt against a scripted engine: what its readers see, and how it ends."""
+
+import array
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from genie.core import ids
+from inference.errors import Cancelled, EngineClosed, GenerationFailed, InferenceError, ModelLoadFailed
+from inference.specs import Price
+from inference.types import ChatResult, EmbeddingResult, FinishReason, Result, Usage
+from jobs.claims import Claimed
+from jobs.events import Entry, EntryType
+from jobs.lifecycle import Ending, Requeue
+from jobs.running import RunningJob, StopReason
+from jobs.states import JobKind, JobState, Mode
+
+PRICE = Price(
+    version="v1", prompt_microcredits_per_million=1_000_000, completion_microcredits_per_million=2_000_000
+)
+USAGE = Usage(prompt_tokens=10, completion_tokens=4)
+COST = 10 + 2 * 4
+
+
+class Log:
+    """The stream writer's port, kept in a list."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.last: list[Entry] = []
+
+    def append(self, job_id: Any, entry: Entry, *, attempt: int, last: bool = False) -> None:
+        self.entries.append(entry)
+        if last:
+            self.last.append(entry)
+
+    @property
+    def told(self) -> list[tuple[int, str, str]]:
+        return [(entry.seq, str(entry.type), entry.text) for entry in self.entries]
+
+
+class Engine:
+    """The engine's handle: cancels are counted, and the test plays the callbacks."""
+
+    def __init__(self, usage: Usage = USAGE) -> None:
+        self.usage = usage
+        self.cancels = 0
+
+    def cancel(self) -> None:
+        self.cancels += 1
+
+
+class Attempt:
+    """A running job with everything around it scripted."""
+
+    def __init__(
+        self,
+        *,
+        earlier: Sequence[Entry] | None = (),
+        mode: Mode = Mode.STREAM,
+        attempt: int = 1,
+        **claimed: Any,
+    ) -> None:
+        self.log = Log()
+        self.engine = Engine()
+        self.ends: list[Ending | Requeue | None] = []
+        fields: dict[str, Any] = {
+            "job_id": ids.new_id(),
+            "attempt": attempt,
+            "kind": JobKind.CHAT,
+            "mode": mode,
+            "queue": "chat",
+            "model": "echo-chat",
+            "request": {},
+            "created_at": dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
+            "run_limit_s": 60.0,
+            "estimate_microcredits": 1000,
+        }
+        self.job = RunningJob(
+            Claimed(**(fields | claimed)),
+            price=PRICE,
+            earlier=earlier,
+            writer=self.log,  # type: ignore[arg-type] # the port that it uses
+            on_end=lambda _job, ending: self.ends.append(ending),
+        )
+        self.job.attach(self.engine)
+
+    def say(self, *texts: str) -> "Attempt":
+        for text in texts:
+            self.job.on_delta(text, completion_tokens=1)
+        return self
+
+    def end(self, outcome: Result | InferenceError | str) -> Any:
+        """Play the engine's last call and return the one ending."""
+        if isinstance(outcome, str):
+            outcome = ChatResult(text=outcome, finish_reason=FinishReason.STOP, usage=USAGE)
+        self.job.on_done(outcome, usage=USAGE)
+        (ending,) = self.ends
+        return ending
+
+
+def lived(*texts: str, first_seq: int = 1) -> list[Entry]:
+    """Return what an earlier attempt delivered."""
+    opening = EntryType.STARTED if first_seq == 1 else EntryType.RESTARTED
+    return [
+        Entry(seq=first_seq, type=opening),
+        *(
+            Entry(seq=first_seq + place, type=EntryType.DELTA, text=text)
+            for place, text in enumerate(texts, start=1)
+        ),
+    ]
+
+
+class TestFirstAttempt:
+    def test_numbers_what_it_says_from_one(self) -> None:
+        attempt = Attempt().say("Hello", " world")
+        ending = attempt.end("Hello world")
+        attempt.job.announce(JobState.COMPLETED)
+
+        assert attempt.log.told == [
+            (1, "started", ""),
+            (2, "delta", "Hello"),
+            (3, "delta", " world"),
+            (4, "ended", ""),
+        ]
+        assert attempt.log.last == attempt.log.entries[-1:]
+        assert (ending.state, ending.attempt) == (JobState.COMPLETED, 1)
+        assert ending.result["choices"][0]["message"]["content"] == "Hello world"
+        assert (ending.delta_ends, ending.first_seq) == ([5, 11], 1)
+        assert (ending.prompt_tokens, ending.completion_tokens) == (10, 4)
+        assert ending.cost_microcredits == COST
+
+    def test_says_nothing_for_an_empty_delta(self) -> None:
+        attempt = Attempt().say("", "a", "")
+
+        assert [text for _, _, text in attempt.log.told] == ["", "a"]
+
+    def test_remembers_no_seams_where_nobody_was_streamed_to(self) -> None:
+        assert Attempt(mode=Mode.SYNC).say("a").end("a").delta_ends is None
+
+    def test_of_embeddings_ends_with_a_list(self) -> None:
+        attempt = Attempt(kind=JobKind.EMBEDDING, mode=Mode.SYNC, request={"encoding_format": "float"})
+        result = EmbeddingResult(
+            vectors=(array.array("f", [0.5, 0.25]),), usage=Usage(prompt_tokens=3)
+        )
+
+        ending = attempt.end(result)
+
+        assert ending.result["data"][0]["embedding"] == [0.5, 0.25]
+        assert ending.cost_microcredits == 3
+
+
+class TestCharge:
+    def test_is_never_more_than_the_estimate(self) -> None:
+        assert Attempt(estimate_microcredits=5).say("a").end("a").cost_microcredits == 5
+
+    @pytest.mark.parametrize(
+        "outcome", [Cancelled(), GenerationFailed("It broke."), ModelLoadFailed("Not loaded.")]
+    )
+    def test_of_a_job_that_did_not_complete_is_the_work_done(self, outcome: InferenceError) -> None:
+        assert Attempt().end(outcome).cost_microcredits == COST
+
+
+class TestFailure:
+    @pytest.mark.parametrize(
+        ("outcome", "code"),
+        [
+            (ModelLoadFailed("The model could not be loaded."), "model-load-failed"),
+            (GenerationFailed("It broke."), "inference-failed"),
+            (Cancelled(), "inference-failed"),  # nobody asked for it
+        ],
+    )
+    def test_tells_the_engines_reason(self, outcome: InferenceError, code: str) -> None:
+        ending = Attempt().say("a").end(outcome)
+
+        assert (ending.state, ending.result) == (JobState.FAILED, None)
+        assert ending.error == {"code": code, "message": outcome.message}
+
+    def test_of_a_closed_engine_gives_the_job_back(self) -> None:
+        ending = Attempt().end(EngineClosed())
+
+        assert isinstance(ending, Requeue)
+        assert (ending.reason, ending.attempt, ending.delay_s) == ("drained", 1, 0)
+
+
+class TestStop:
+    def test_reaches_an_engine_that_was_not_attached_yet(self) -> None:
+        attempt = Attempt()
+        late = Engine()
+        attempt.job.stop(StopReason.CANCEL, "Enough.")
+
+        attempt.job.attach(late)
+
+        assert late.cancels == 1
+
+    def test_says_nothing_more(self) -> None:
+        attempt = Attempt().say("a")
+        attempt.job.stop(StopReason.CANCEL, "Enough.")
+
+        attempt.say("b")
+
+        assert [text for _, _, text in attempt.log.told] == ["", "a"]
+        assert attempt.engine.cancels == 1
+
+    @pytest.mark.parametrize(
+        ("reason", "state", "code", "message"),
+        [
+            (StopReason.CANCEL, JobState.CANCELLED, "cancelled", "Enough."),
+            (
+                StopReason.DEADLINE,
+                JobState.TIMEOUT,
+                "execution-timeout",
+                "The job ran longer than its 60 s.",
+            ),
+        ],
+    )
+    def test_tells_why(
+        self, reason: StopReason, state: JobState, code: str, message: str
+    ) -> None:
+        attempt = Attempt()
+        attempt.job.stop(reason, "Enough.")
+
+        ending = attempt.end(Cancelled())
+
+        assert ending.state is state
+        assert ending.error == {"code": code, "message": message}
+
+    def test_by_a_draining_worker_gives_the_job_back(self) -> None:
+        attempt = Attempt().say("a")
+        attempt.job.stop(StopReason.DRAIN)
+
+        assert isinstance(attempt.end(Cancelled()), Requeue)
+
+    def test_of_a_fenced_attempt_changes_nothing(self) -> None:
+        attempt = Attempt().say("a")
+        attempt.job.stop(StopReason.FENCED)
+
+        assert attempt.end("a whole answer") is None
+        assert [text for _, _, text in attempt.log.told] == ["", "a"]
+
+    @pytest.mark.parametrize("first", [StopReason.CANCEL, StopReason.DRAIN, StopReason.DIVERGED])
+    def test_being_fenced_counts_more_than_any_other_reason(self, first: StopReason) -> None:
+        attempt = Attempt()
+        attempt.job.stop(first, "Enough.")
+        attempt.job.stop(StopReason.FENCED)
+        attempt.job.stop(StopReason.DIVERGED)
+
+        assert attempt.end(Cancelled()) is None
+
+    def test_otherwise_the_first_reason_counts(self) -> None:
+        attempt = Attempt()
+        attempt.job.stop(StopReason.DEADLINE)
+        attempt.job.stop(StopReason.CANCEL, "Enough.")
+
+        assert attempt.end(Cancelled()).state is JobState.TIMEOUT
+
+    def test_that_came_too_late_lets_the_answer_complete_to_its_last_word(self) -> None:
+        attempt = Attempt().say("Hello")
+        attempt.job.stop(StopReason.CANCEL, "Enough.")
+        attempt.say(" world")
+
+        ending = attempt.end("Hello world")
+
+        assert ending.state is JobState.COMPLETED
+        assert "".join(text for _, _, text in attempt.log.told) == "Hello world"
+        assert ending.delta_ends == [5, 11]
+
+    def test_is_due_once_the_run_limit_has_passed(self) -> None:
+        assert Attempt(run_limit_s=-1.0).job.is_overdue()
+        assert not Attempt(run_limit_s=60.0).job.is_overdue()
+
+
+class TestSecondAttempt:
+    """The readers have text already: it is met again, or the stream says what happened."""
+
+    @pytest.mark.parametrize(
+        "texts",
+        [
+            ["Hello wor", "ld, again"],
+            ["Hello", " ", "world", ", again"],
+            ["Hello world, again"],
+            list("Hello world, again"),
+        ],
+    )
+    @pytest.mark.parametrize("mode", list(Mode))
+    def test_that_answers_the_same_continues_without_a_repeat(
+        self, mode: Mode, texts: list[str]
+    ) -> None:
+        attempt = Attempt(earlier=lived("Hello", " world"), attempt=2, mode=mode).say(*texts)
+        ending = attempt.end("Hello world, again")
+        attempt.job.announce(JobState.COMPLETED)
+
+        *rest, last = attempt.log.told
+        assert "".join(text for _, _, text in rest) == ", again"
+        assert [seq for seq, _, _ in rest] == list(range(4, 4 + len(rest)))
+        assert last == (4 + len(rest), "ended", "")
+        assert ending.state is JobState.COMPLETED
+        assert ending.first_seq == 1
+        assert mode is not Mode.STREAM or ending.delta_ends[:2] == [5, 11]
+        assert mode is not Mode.STREAM or ending.delta_ends[-1] == len("Hello world, again")
+
+    @pytest.mark.parametrize("texts", [["Hullo"], ["Hello", " there"], ["Hello world?"[:6], "x"]])
+    def test_that_answers_differently_fails_a_stream_visibly(self, texts: list[str]) -> None:
+        attempt = Attempt(earlier=lived("Hello", " world"), attempt=2).say(*texts)
+
+        assert attempt.engine.cancels == 1
+        ending = attempt.end(Cancelled())
+        assert (ending.state, ending.error["code"]) == (JobState.FAILED, "worker-lost")
+        assert attempt.log.told == []
+
+    @pytest.mark.parametrize("mode", [Mode.SYNC, Mode.ASYNC])
+    def test_that_answers_differently_starts_any_other_stream_over(self, mode: Mode) -> None:
+        attempt = Attempt(earlier=lived("Hello", " world"), attempt=2, mode=mode)
+
+        ending = attempt.say("Hello", " there", "!").end("Hello there!")
+        attempt.job.announce(JobState.COMPLETED)
+
+        assert attempt.log.told == [
+            (4, "restarted", ""),
+            (5, "delta", "Hello there"),
+            (6, "delta", "!"),
+            (7, "ended", ""),
+        ]
+        assert (ending.state, ending.first_seq) == (JobState.COMPLETED, 4)
+
+    def test_whose_answer_is_shorter_fails_a_stream(self) -> None:
+        ending = Attempt(earlier=lived("Hello", " world"), attempt=2).say("Hello").end("Hello")
+
+        assert (ending.state, ending.error["code"]) == (JobState.FAILED, "worker-lost")
+
+    def test_whose_answer_is_shorter_starts_any_other_stream_over_with_all_of_it(self) -> None:
+        attempt = Attempt(earlier=lived("Hello", " world"), attempt=2, mode=Mode.ASYNC)
+
+        ending = attempt.say("Hello").end("Hello")
+
+        assert attempt.log.told == [(4, "restarted", ""), (5, "delta", "Hello")]
+        assert ending.state is JobState.COMPLETED
+
+    def test_that_was_stopped_while_it_caught_up_but_finished_is_checked_as_a_whole(self) -> None:
+        same = Attempt(earlier=lived("Hello", " world"), attempt=2).say("Hel")
+        same.job.stop(StopReason.DRAIN)
+        other = Attempt(earlier=lived("Hello", " world"), attempt=2).say("Hel")
+        other.job.stop(StopReason.DRAIN)
+
+        assert same.end("Hello world!").state is JobState.COMPLETED
+        assert same.log.told == [(4, "delta", "!")]
+        assert other.end("Help").error["code"] == "worker-lost"
+
+    def test_after_a_restart_checks_only_the_newest_text(self) -> None:
+        earlier = [*lived("Hello"), *lived("Bye", first_seq=3)]
+        attempt = Attempt(earlier=earlier, attempt=3, mode=Mode.ASYNC)
+
+        ending = attempt.say("Bye", " now").end("Bye now")
+
+        assert attempt.log.told == [(5, "delta", " now")]
+        assert ending.first_seq == 3
+
+    def test_of_which_nothing_is_known_leaves_the_stream_alone_but_for_its_end(self) -> None:
+        attempt = Attempt(earlier=None, attempt=2).say("Hello")
+        ending = attempt.end("Hello")
+        attempt.job.announce(JobState.COMPLETED)
+
+        assert ending.state is JobState.COMPLETED
+        assert [kind for _, kind, _ in attempt.log.told] == ["ended"]
+
+    def test_with_an_opening_only_does_not_open_again(self) -> None:
+        attempt = Attempt(earlier=lived(), attempt=2).say("a")
+
+        assert attempt.log.told == [(2, "delta", "a")]
