@@ -99,7 +99,9 @@ def _first_models(modalities: Sequence[str], served: Sequence[ModelSpec]) -> lis
 
 
 def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
-    """Return how many jobs of a queue run at once: what its largest batch takes."""
+    """Return how many jobs of a queue run at once: what its largest batch takes, or a setting."""
+    if chosen := env.integer("GENIE_WORKER_SLOTS", 0):
+        return chosen
     return max((spec.max_batch for spec in served if spec.modality == queue), default=1)
 
 

@@ -11,6 +11,7 @@ from genie.standalone.process import ProcessSpec, StopStep
 from genie.standalone.topology import WorkerEntry
 
 WEB_PROCESSES = 2
+TICKET_THREADS = 4  # a ticket only wakes the claim loop; slots decide how many jobs run
 WEBHOOK_THREADS = 16  # deliveries wait for receivers, so many run side by side
 MAINTENANCE_THREADS = 2
 WEB_GRACE_S = 10  # how long open answers may go on after a stop signal
@@ -64,7 +65,7 @@ def worker(layout: Layout, entry: WorkerEntry) -> ProcessSpec:
     drain_s = float(layout.env.get("GENIE_DRAIN_S", DEFAULT_DRAIN_S))
     return layout.spec(
         f"worker-{entry.name}",
-        *_celery_worker(entry.name, queues=entry.queues, threads=entry.concurrency),
+        *_celery_worker(entry.name, queues=entry.queues, threads=TICKET_THREADS),
         env=worker_environment(entry),
         stop_s=drain_s + DRAIN_MARGIN_S,
     )
@@ -76,6 +77,8 @@ def worker_environment(entry: WorkerEntry) -> dict[str, str]:
     torch and its libraries read these when they are imported.
     """
     env = {"GENIE_WORKER_NAME": entry.name, "TOKENIZERS_PARALLELISM": "false"}
+    if entry.slots is not None:
+        env["GENIE_WORKER_SLOTS"] = str(entry.slots)
     if entry.models:
         env["GENIE_WORKER_MODELS"] = ",".join(entry.models)
     if entry.cuda_visible_devices is not None:

@@ -13,16 +13,16 @@ from genie.standalone.errors import StandaloneError
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 QUEUES = frozenset({"chat", "embedding", "image", "video", "audio"})
-MAX_CONCURRENCY = 256
-DEFAULT_CONCURRENCY = 16
+MAX_SLOTS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEntry:
     """One worker process.
 
-    `cuda_visible_devices` None leaves the variable as it is; "" hides every device. `concurrency`
-    is the number of jobs that run in its engine at once. `models` empty means all that its queues
+    `cuda_visible_devices` None leaves the variable as it is; "" hides every device. `slots`
+    bounds the jobs of one queue that run in its engine at once; None leaves it to the models'
+    `max_batch`. `models` empty means all that its queues
     need. `torch_threads` None leaves the number of CPU threads to torch.
     """
 
@@ -30,7 +30,7 @@ class WorkerEntry:
     queues: tuple[str, ...]
     models: tuple[str, ...] = ()
     cuda_visible_devices: str | None = None
-    concurrency: int = DEFAULT_CONCURRENCY
+    slots: int | None = None
     torch_threads: int | None = None
 
 
@@ -88,7 +88,7 @@ def _entry(table: dict[str, Any], number: int) -> WorkerEntry:
         queues=_queues(table, where),
         models=_strings(table, "models", where),
         cuda_visible_devices=_devices(table, where),
-        concurrency=_count(table, "concurrency", where) or DEFAULT_CONCURRENCY,
+        slots=_count(table, "slots", where),
         torch_threads=_count(table, "torch_threads", where),
     )
 
@@ -122,6 +122,6 @@ def _count(table: dict[str, Any], key: str, where: str) -> int | None:
     value = table.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONCURRENCY:
-        raise ValueError(f"{where}: {key} must be a whole number from 1 to {MAX_CONCURRENCY}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_SLOTS:
+        raise ValueError(f"{where}: {key} must be a whole number from 1 to {MAX_SLOTS}")
     return value

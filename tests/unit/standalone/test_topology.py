@@ -15,7 +15,7 @@ class TestLoad:
     def test_reads_the_shipped_default(self) -> None:
         (entry,) = topology.load(DEFAULT_FILE)
 
-        assert entry == WorkerEntry(name="cpu", queues=("chat", "embedding"), concurrency=16)
+        assert entry == WorkerEntry(name="cpu", queues=("chat", "embedding"))
 
     def test_says_which_file_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(StandaloneError, match=r"Cannot read the topology .*absent\.toml"):
@@ -36,7 +36,7 @@ class TestParse:
             "queues": ["chat"],
             "models": ["a", "b"],
             "cuda_visible_devices": "0",
-            "concurrency": 32,
+            "slots": 32,
             "torch_threads": 2,
         }
 
@@ -47,7 +47,7 @@ class TestParse:
             queues=("chat",),
             models=("a", "b"),
             cuda_visible_devices="0",
-            concurrency=32,
+            slots=32,
             torch_threads=2,
         )
 
@@ -68,8 +68,8 @@ class TestParse:
                 {"worker": [{"name": "a", "queues": ["chat"], "cuda_visible_devices": 0}]},
                 "must be a string",
             ),
-            ({"worker": [{"name": "a", "queues": ["chat"], "concurrency": 0}]}, "from 1 to 256"),
-            ({"worker": [{"name": "a", "queues": ["chat"], "concurrency": True}]}, "whole number"),
+            ({"worker": [{"name": "a", "queues": ["chat"], "slots": 0}]}, "from 1 to 256"),
+            ({"worker": [{"name": "a", "queues": ["chat"], "slots": True}]}, "whole number"),
             ({"worker": [{"name": "a", "queues": ["chat"]}] * 2}, "two workers are named 'a'"),
         ],
     )
