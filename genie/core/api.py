@@ -2,16 +2,17 @@
 
 import logging
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import IO, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as drf
+from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from genie.core import errors
+from genie.core import errors, strict_json
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +20,21 @@ logger = logging.getLogger(__name__)
 def new_request_id() -> str:
     """Return a fresh id for the ``X-Request-Id`` header."""
     return f"req_{random.getrandbits(96):024x}"
+
+
+class StrictJSONParser(BaseParser):
+    """Parses management bodies as strictly as the job routes do (``REST_FRAMEWORK`` setting)."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the body as an object; raises InvalidRequest for anything else."""
+        return strict_json.decode_object(stream.read())
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

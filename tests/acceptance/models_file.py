@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "inference" / "checkpoints"
-TINY = ("genie-tiny-chat", "genie-tiny-embedding")
-HAS_TINY = all((CHECKPOINTS / name / "model.safetensors").is_file() for name in TINY)
+TINY = tuple(
+    name
+    for name in ("genie-tiny-chat", "genie-tiny-embedding")
+    if (CHECKPOINTS / name / "model.safetensors").is_file()
+)
 
-needs_tiny = pytest.mark.skipif(
-    not HAS_TINY, reason="the tiny checkpoints are not built: run `make models`"
+needs_tiny_chat, needs_tiny_embedding = (
+    pytest.mark.skipif(name not in TINY, reason=f"{name} is not built: run `make models`")
+    for name in ("genie-tiny-chat", "genie-tiny-embedding")
 )
 
 # Micro-credits per token of every echo model, prompt and completion alike: 100 credits a million.
@@ -28,7 +32,8 @@ price = {{ version = "test-1", prompt = "100", completion = "100" }}
 options = {{ {options} }}
 """
 
-_TINY = """
+_TINY = {
+    "genie-tiny-chat": """
 [[models]]
 id = "genie-tiny-chat"
 aliases = ["lite", "standard", "pro", "coder", "heavy"]
@@ -42,7 +47,8 @@ capabilities = ["stream", "stop", "seed", "penalties"]
 max_batch = 32
 price = {{ version = "test-1", prompt = "1", completion = "4" }}
 options = {{ device = "cpu" }}
-
+""",
+    "genie-tiny-embedding": """
 [[models]]
 id = "genie-tiny-embedding"
 modality = "embedding"
@@ -53,7 +59,8 @@ capabilities = ["dimensions"]
 max_batch = 64
 price = {{ version = "test-1", prompt = "1" }}
 options = {{ device = "cpu" }}
-"""
+""",
+}
 
 
 def write(path: Path) -> None:
@@ -67,7 +74,8 @@ def write(path: Path) -> None:
             _echo("echo-embedding", modality="embedding", options="width = 64"),
         ]
     )
-    path.write_text(text + (_TINY.format(checkpoints=CHECKPOINTS) if HAS_TINY else ""), "utf-8")
+    tiny = "".join(_TINY[name].format(checkpoints=CHECKPOINTS) for name in TINY)
+    path.write_text(text + tiny, "utf-8")
 
 
 def _chat(name: str, *, aliases: str = "", context: int = 8192, options: str) -> str:

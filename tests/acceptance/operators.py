@@ -7,7 +7,6 @@ import contextlib
 import io
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import django
@@ -26,41 +25,27 @@ def main() -> None:
 
 
 def _run(argv: list[str]) -> dict[str, Any]:
-    if argv[0] in _OWN:
-        return {"ok": _OWN[argv[0]](*argv[1:])}
+    if argv[0] == "make_staff":
+        _make_staff(*argv[1:])
+        return {"ok": None}
     out = io.StringIO()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what a command prints past its own stdout
             call_command(*argv, stdout=out)
     except CommandError as error:
-        return {"error": str(error)}
+        return {"error": f"{error} {out.getvalue()}"}
     lines = out.getvalue().splitlines() or [""]
     return {"ok": json.loads(lines[-1]) if "--json" in argv else out.getvalue()}
 
 
 def _make_staff(username: str, password: str) -> None:
     """Let a user sign in to the admin, which is where a browser gets its session."""
-    from django.contrib.auth import get_user_model  # noqa: PLC0415
+    from django.contrib.auth import get_user_model  # noqa: PLC0415 - models need setup first
 
     user = get_user_model().objects.get(username=username)
     user.set_password(password)
     user.is_staff = True
     user.save()
-
-
-def _verify() -> dict[str, Any]:
-    """Re-derive every balance; say which differ, so that a failing test explains itself."""
-    from jobs import ledger_check  # noqa: PLC0415 - models can be imported after setup only
-
-    report = ledger_check.verify()
-    return {
-        "drift": [str(drift) for drift in report.drift],
-        "open_holds": report.open_holds,
-        "settlements": report.settlements,
-    }
-
-
-_OWN: dict[str, Callable[..., Any]] = {"make_staff": _make_staff, "verify_ledger": _verify}
 
 
 if __name__ == "__main__":

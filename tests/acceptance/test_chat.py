@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.acceptance.callers import Caller, Event, text_of, uuid_of
-from tests.acceptance.models_file import TOKEN_MICROCREDITS, needs_tiny
+from tests.acceptance.models_file import TOKEN_MICROCREDITS, needs_tiny_chat
 from tests.acceptance.system import System
 
 PREFIXES = pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])
@@ -179,7 +179,7 @@ def test_health_and_ready(system: System) -> None:
     )
 
 
-@needs_tiny
+@needs_tiny_chat
 def test_the_torch_model_says_the_same_in_every_mode(caller: Caller) -> None:
     fields: dict[str, Any] = {"model": "lite", "temperature": 0, "max_tokens": 24}
     text = "What is 2 plus 3?"
@@ -204,7 +204,7 @@ def test_the_torch_model_says_the_same_in_every_mode(caller: Caller) -> None:
     assert job["usage"] == usage
 
 
-@needs_tiny
+@needs_tiny_chat
 def test_torch_chats_that_run_together_answer_as_they_do_alone(caller: Caller) -> None:
     fields: dict[str, Any] = {"model": "genie-tiny-chat", "temperature": 0, "max_tokens": 16}
     texts = [f"What is {number} plus {number + 1}?" for number in range(8)]

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tests.acceptance.callers import Caller
-from tests.acceptance.models_file import HAS_TINY, needs_tiny
+from tests.acceptance.models_file import TINY, needs_tiny_embedding
 
 PREFIXES = pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])
 
@@ -67,7 +67,7 @@ def test_embeddings_do_not_stream(caller: Caller) -> None:
     assert answer.json()["details"][0]["field"] == "mode"
 
 
-@needs_tiny
+@needs_tiny_embedding
 def test_the_torch_model_puts_like_beside_like(caller: Caller) -> None:
     texts = ["The cat sleeps on the sofa.", "A cat is sleeping on the couch.", "7 plus 5 is 12."]
     answer = caller.post("/v1/embeddings", {"model": "genie-tiny-embedding", "input": texts})
@@ -87,8 +87,7 @@ def test_models_are_listed_with_what_a_chooser_needs(caller: Caller, prefix: str
     assert answer.json()["object"] == "list"
     models = {model["id"]: model for model in answer.json()["data"]}
     expected = {"echo", "echo-slow", "echo-broken", "echo-small", "echo-embedding"}
-    tiny = {"genie-tiny-chat", "genie-tiny-embedding"} if HAS_TINY else set()
-    assert set(models) == expected | tiny
+    assert set(models) == expected | set(TINY)
     echo = models["echo"]
     assert echo["object"] == "model"
     assert echo["modality"] == "chat"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.acceptance.callers import Caller
-from tests.acceptance.models_file import needs_tiny
+from tests.acceptance.models_file import needs_tiny_chat
 from tests.acceptance.system import until
 
 
@@ -44,7 +44,7 @@ def test_a_broken_model_leaves_the_others_alone(caller: Caller) -> None:
     assert caller.chat(model="echo-broken").status_code == 500
 
 
-@needs_tiny
+@needs_tiny_chat
 def test_the_torch_model_still_answers_after_a_failure(caller: Caller) -> None:
     assert caller.chat(model="echo-broken").status_code == 500
     assert caller.chat(model="lite", max_tokens=4).status_code == 200

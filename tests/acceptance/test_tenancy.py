@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.acceptance.callers import Caller
-from tests.acceptance.models_file import HAS_TINY
+from tests.acceptance.models_file import needs_tiny_chat
 from tests.acceptance.system import System
 
 _passwords = itertools.count(1)
@@ -57,6 +57,12 @@ def test_keys_that_do_not_open_anything_are_indistinguishable(
     caller = new_caller()
     revoked = new_caller(slug=caller.slug)
     caller.system.manage("revoke_key", revoked.key_id)
+    expired = new_caller("--expires-at", "2099-01-01T00:00:00Z", slug=caller.slug)
+    assert expired.get("/v1/models").status_code == 200
+    caller.system.sql(
+        "UPDATE tenants_api_key SET expires_at = now() - interval '1 second' WHERE id = %s",
+        expired.key_id,
+    )
     unknown = caller.key[:-24] + "A" * 24
     headers: list[dict[str, str]] = [
         {},
@@ -69,6 +75,7 @@ def test_keys_that_do_not_open_anything_are_indistinguishable(
         {"Authorization": f"Bearer {caller.key}x"},
         {"Authorization": f"Bearer {unknown}"},
         {"Authorization": f"Bearer {revoked.key}"},
+        {"Authorization": f"Bearer {expired.key}"},
         {"Authorization": f"Bearer {caller.key}' OR 1=1 --"},
         {"Authorization": "Bearer " + "x" * 4000},
     ]
@@ -205,7 +212,7 @@ def test_a_session_is_as_good_as_a_key_and_needs_its_csrf_token(
     assert caller.balance()[0] > 0
 
 
-@pytest.mark.skipif(not HAS_TINY, reason="needs a model with personas")
+@needs_tiny_chat
 def test_a_persona_is_allowed_by_its_alias(new_caller: Callable[..., Caller]) -> None:
     caller = new_caller("--models", "lite")
     assert caller.chat(model="lite", max_tokens=2).status_code == 200

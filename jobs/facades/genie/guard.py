@@ -1,24 +1,14 @@
-"""Checks a JSON body before anything reads it: media type, encoding, depth, and what JSON allows.
+"""Checks a request's body before anything reads it: media type, then strict JSON."""
 
-What Python's decoder would take and the database or a model would choke on is refused here, with
-one sentence: duplicate keys, NaN, huge numbers, NUL and lone surrogates.
-"""
-
-import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from django.http import HttpRequest
 
-from genie.core.errors import InvalidRequest, UnsupportedMediaType
+from genie.core import strict_json
+from genie.core.errors import UnsupportedMediaType
 
-MAX_DEPTH = 32  # levels of nesting
-MAX_DIGITS = 100  # of one number; longer ones cost time and mean nothing here
-# The closing quote may be missing, and nothing is tried twice: or each quote of an unterminated
-# string would begin a search to the end of the body, and one request would hold the loop for hours.
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+require_clean_text = strict_json.require_clean_text
 
 
 def read_object(request: HttpRequest) -> dict[str, Any]:
@@ -29,39 +19,7 @@ def read_object(request: HttpRequest) -> dict[str, Any]:
         InvalidRequest: It is not one well-formed JSON object.
     """
     _require_json(request)
-    raw = request.body
-    if not raw:
-        raise InvalidRequest.of("", "the body is empty; send a JSON object with Content-Length")
-    _require_shallow(raw)
-    try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_int=_int,
-            parse_float=_float,
-        )
-    except UnicodeDecodeError:
-        raise InvalidRequest.of("", "the body is not valid UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise InvalidRequest.of(
-            "", f"the body is not valid JSON ({error.msg} at character {error.pos})"
-        ) from None
-    if not isinstance(value, dict):
-        raise InvalidRequest.of("", "the body must be a JSON object")
-    # Only an escape can bring either in: raw control characters and invalid UTF-8 are refused above.
-    if b"\\u" in raw:
-        _require_clean(value, "")
-    return value
-
-
-def require_clean_text(text: str, *, field: str) -> None:
-    """Refuse NUL and lone surrogates in a query value.
-
-    Raises:
-        InvalidRequest: There is one.
-    """
-    _require_clean(text, field)
+    return strict_json.decode_object(request.body)
 
 
 def _require_json(request: HttpRequest) -> None:
@@ -73,56 +31,3 @@ def _require_json(request: HttpRequest) -> None:
     charset = re.search(r"charset\s*=\s*\"?([^\";\s]+)", parameters, re.IGNORECASE)
     if charset and charset[1].lower().replace("_", "-") not in ("utf-8", "utf8"):
         raise UnsupportedMediaType("Send JSON in UTF-8.")
-
-
-def _require_shallow(raw: bytes) -> None:
-    """Count the nesting on the bytes: Python's decoder recurses, so it must not see a deep body."""
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return
-    depth = 0
-    for run in _NOT_BRACKETS.sub(b"", _STRINGS.sub(b"", raw)):
-        depth += 1 if run in b"[{" else -1
-        if depth > MAX_DEPTH:
-            raise InvalidRequest.of("", f"the body is nested deeper than {MAX_DEPTH} levels")
-
-
-def _require_clean(value: Any, path: str) -> None:
-    match value:
-        case str():
-            if "\x00" in value:
-                raise InvalidRequest.of(path, "contains a NUL character")
-            if _SURROGATE.search(value):
-                raise InvalidRequest.of(path, "contains a lone surrogate")
-        case dict():
-            for key, item in value.items():
-                _require_clean(key, path)
-                _require_clean(item, f"{path}.{key}".lstrip("."))
-        case list():
-            for index, item in enumerate(value):
-                _require_clean(item, f"{path}.{index}".lstrip("."))
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise InvalidRequest.of(twice[:64], "appears twice in one object")
-    return value
-
-
-def _constant(name: str) -> NoReturn:
-    raise InvalidRequest.of("", f"{name} is not a JSON number")
-
-
-def _int(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise InvalidRequest.of("", f"a number has more than {MAX_DIGITS} digits")
-    return int(digits)
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if value in (float("inf"), float("-inf")):
-        raise InvalidRequest.of("", "a number is too large")
-    return value

@@ -1,7 +1,6 @@
 """The only map between the native contract's words and ours: bodies out of jobs. Pure."""
 
 import base64
-import binascii
 import datetime as dt
 import hashlib
 import json
@@ -217,7 +216,7 @@ def decode_cursor(text: str) -> tuple[dt.datetime, uuid.UUID]:
     try:
         moment, job_id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         return dt.datetime.fromisoformat(moment).astimezone(dt.UTC), uuid.UUID(job_id)
-    except (ValueError, TypeError, AttributeError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InvalidRequest.of(
             "cursor", "is not a cursor of this list; use next_cursor of the page before"
         ) from None

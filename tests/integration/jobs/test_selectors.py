@@ -148,3 +148,13 @@ class TestList:
         found = selectors.list_jobs(self.wanted(account, before=before))
 
         assert len(found) == (1 if moment.startswith("9") else 0)
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+    def test_the_ends_of_time_are_only_bounds(self, account: Any, moment: str) -> None:
+        builders.make_job(account)
+        bound = dt.datetime.fromisoformat(moment)
+
+        before = selectors.list_jobs(self.wanted(account, created_before=bound))
+        after = selectors.list_jobs(self.wanted(account, created_after=bound))
+
+        assert len(before) + len(after) == 1

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genie.core import strict_json
 from genie.core.errors import GenieError, InvalidRequest, UnsupportedMediaType
 from jobs.facades.genie import guard
 
@@ -65,7 +66,7 @@ class TestDepth:
         ("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"a":[', "]}")]
     )
     def test_of_the_limit_is_read_and_one_more_is_refused(self, opening: str, closing: str) -> None:
-        fits = (guard.MAX_DEPTH - 1) // sum(opening.count(one) for one in "[{")
+        fits = (strict_json.MAX_DEPTH - 1) // sum(opening.count(one) for one in "[{")
 
         def body(times: int) -> bytes:
             return ('{"a":' + opening * times + "1" + closing * times + "}").encode()

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from genie.core import ids
-from inference.errors import Cancelled, EngineClosed, GenerationFailed, InferenceError, ModelLoadFailed
+from inference.errors import (
+    Cancelled,
+    EngineClosed,
+    GenerationFailed,
+    InferenceError,
+    ModelLoadFailed,
+)
 from inference.specs import Price
 from inference.types import ChatResult, EmbeddingResult, FinishReason, Result, Usage
 from jobs.claims import Claimed
