@@ -12,7 +12,9 @@ from genie.core.errors import InvalidRequest
 
 MAX_DEPTH = 32  # levels of nesting
 MAX_DIGITS = 100  # of one number; longer ones cost time and mean nothing here
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and an unclosed string reaches to the end: otherwise a body full of quotes would be
+# scanned again from each of them.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
