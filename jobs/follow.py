@@ -1,12 +1,14 @@
 """Follows one job from a web process: waits for its end, or reads its stream from a cursor."""
 
 import asyncio
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
 from django.conf import settings
 from redis.exceptions import RedisError
 
+from genie.core.errors import Unavailable
 from jobs import events, stream, web
 from jobs.events import Entry, EntryType
 from jobs.hub import Watch
@@ -25,8 +27,8 @@ async def ended(watch: Watch, *, organization_id: uuid.UUID, timeout_s: float) -
         if told is None:
             return None
         if told[1]:
-            job = await web.job(watch.job_id, organization_id=organization_id)
-            if job.terminal:
+            job = await _row(watch.job_id, organization_id=organization_id)
+            if job is not None and job.terminal:
                 return job
     return None
 
@@ -44,14 +46,15 @@ async def entries(
     check_row = job.terminal
     while True:
         for entry in ready:
-            cursor = entry.seq
             if entry.type is EntryType.ENDED:
                 check_row = True
                 break
+            cursor = entry.seq
             yield entry, None
-        if check_row and (row := await _row(job)).terminal:
-            async for last in _rest(row, after=cursor if not _is_end(ready) else cursor - 1):
-                yield last
+        row = await _row(job.id, organization_id=job.organization_id) if check_row else None
+        if row is not None and row.terminal:
+            for last in await _rest(row, after=cursor):
+                yield last, row if last.type is EntryType.ENDED else None
             return
         ready, check_row = [], False
         told = await watch.next(timeout_s=settings.GENIE_PING_S)
@@ -64,25 +67,47 @@ async def entries(
             ready = await _from_log(job.id, after=cursor)
 
 
-def _is_end(ready: Sequence[Entry]) -> bool:
-    return bool(ready) and ready[-1].type is EntryType.ENDED
+def remaining(job: JobView, *, seams: Sequence[int] | None, after: int) -> list[Entry]:
+    """Return what an ended job's row can tell a reader who has the entries up to ``after``.
+
+    The last of them is the end, always: silence would look like a job that still runs. ``seams`` are
+    the ends of the deltas as they were live; None if nobody knows them any more.
+    """
+    text = _text(job)
+    if text and seams is None and after > job.first_seq:
+        # Where in the text this reader stands is unknown: all of it, from the beginning.
+        return events.from_record(text, None, job.state, first_seq=after + 1)
+    told = events.from_record(
+        text, list(seams or ()) if text else None, job.state, first_seq=job.first_seq
+    )
+    left = [entry for entry in told if entry.seq > after]
+    return left or [Entry(seq=after + 1, type=EntryType.ENDED, state=job.state)]
 
 
-async def _rest(job: JobView, *, after: int) -> AsyncIterator[tuple[Entry | None, JobView | None]]:
-    """Yield what is left of an ended job: from the log while Redis has it whole, else from the row."""
+async def _rest(job: JobView, *, after: int) -> list[Entry]:
+    """Return what is left of an ended job: from the log while Redis has it whole, else from the row."""
     left = await _from_log(job.id, after=after)
-    if not _is_end(left):
-        left = [entry for entry in recorded(job) if entry.seq > after]
-    for entry in left:
-        yield entry, job if entry.type is EntryType.ENDED else None
+    if left and left[-1].type is EntryType.ENDED:
+        return left
+    return remaining(job, seams=await _seams(job), after=after)
 
 
-def recorded(job: JobView) -> list[Entry]:
-    """Return an ended job's stream as its row tells it; a job without a result has no text left."""
+async def _seams(job: JobView) -> Sequence[int] | None:
+    """Return where the deltas ended: as the row says, or as the log does while it has the whole text."""
+    if job.delta_ends is not None:
+        return job.delta_ends
+    live = [
+        entry.text
+        for entry in await _from_log(job.id, after=job.first_seq)
+        if entry.type is EntryType.DELTA
+    ]
+    return list(itertools.accumulate(map(len, live))) if "".join(live) == _text(job) else None
+
+
+def _text(job: JobView) -> str:
+    """Return the text of a completed chat; a job without a result has none left."""
     result = job.result
-    text = result["choices"][0]["message"]["content"] if result and "choices" in result else ""
-    ends = job.delta_ends if text else None
-    return events.from_record(text, ends, job.state, first_seq=job.first_seq)
+    return result["choices"][0]["message"]["content"] if result and "choices" in result else ""
 
 
 async def _from_log(job_id: uuid.UUID, *, after: int) -> list[Entry]:
@@ -93,5 +118,9 @@ async def _from_log(job_id: uuid.UUID, *, after: int) -> list[Entry]:
     return stream.contiguous(found, after=after)
 
 
-async def _row(job: JobView) -> JobView:
-    return await web.job(job.id, organization_id=job.organization_id)
+async def _row(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView | None:
+    """Return the job, or None while the database is away: whoever waits is told to look again."""
+    try:
+        return await web.job(job_id, organization_id=organization_id)
+    except Unavailable:
+        return None

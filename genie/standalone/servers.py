@@ -38,10 +38,11 @@ def temporary(directory: Path, *, say: Callable[[str], None] = lambda _: None) -
     """Run both servers on free ports with durable settings, and leave nothing behind.
 
     Args:
-        directory: an empty directory for their data and logs.
+        directory: an empty directory for their data and logs; made if there is none.
         say: told when a server ended by itself; it is restarted in any case.
     """
     supervisor = Supervisor(marker=secrets.token_hex(8), say=say)
+    directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o711)  # so that PostgreSQL's data can lie in it even when root runs the tests
     try:
         postgres = start_postgres(

@@ -11,18 +11,23 @@ COST = (30 + 31) * TOKEN_MICROCREDITS
 
 
 def _worker_of(caller: Caller, job_id: str) -> str:
-    """Return the process that runs the job, waiting for the claim."""
+    """Return who runs the job, with its pid, waiting for the claim."""
     row = until(
         lambda: row if (row := caller.row(job_id))["state"] == "running" else None,
         what="the job to run",
     )
-    return f"worker-{row['worker'].partition('@')[0]}"
+    return str(row["worker"])
+
+
+def _process(worker: str) -> str:
+    """Return the name by which the supervisor knows a worker."""
+    return f"worker-{worker.partition('@')[0]}"
 
 
 def _kill_worker_of(caller: Caller, job_id: str) -> str:
-    name = _worker_of(caller, job_id)
-    caller.system.supervisor.signal(name, signal.SIGKILL)
-    return name
+    worker = _worker_of(caller, job_id)
+    caller.system.supervisor.signal(_process(worker), signal.SIGKILL)
+    return worker
 
 
 def test_the_job_completes_once_on_another_worker(caller: Caller) -> None:
@@ -34,7 +39,7 @@ def test_the_job_completes_once_on_another_worker(caller: Caller) -> None:
     assert job["result"]["choices"][0]["message"]["content"] == f"echo: {WORDS}"
     row = caller.row(job_id)
     assert row["attempt"] == 2
-    assert f"worker-{row['worker'].partition('@')[0]}" != killed
+    assert row["worker"] != killed
     assert row["cost_microcredits"] == COST
     assert caller.balance() == (COST, 0)
     entries = caller.system.sql(
@@ -81,7 +86,7 @@ def test_the_neighbours_of_a_lost_job_complete_too(caller: Caller) -> None:
 
 def test_a_worker_that_is_stopped_orderly_gives_its_jobs_back(caller: Caller) -> None:
     job_id = caller.submit(" ".join(["x"] * 40), model="echo-slow")  # longer than the drain limit
-    name = _worker_of(caller, job_id)
+    name = _process(_worker_of(caller, job_id))
     caller.system.supervisor.signal(name, signal.SIGTERM)
 
     job = caller.ended(job_id)
@@ -97,7 +102,7 @@ def test_a_worker_that_is_stopped_orderly_gives_its_jobs_back(caller: Caller) ->
 
 def test_a_frozen_worker_that_wakes_changes_nothing(caller: Caller) -> None:
     job_id = caller.submit(WORDS, model="echo-slow")
-    name = _worker_of(caller, job_id)
+    name = _process(_worker_of(caller, job_id))
     with caller.system.paused(name):
         until(lambda: caller.row(job_id)["attempt"] == 2, what="the second attempt")
     job = caller.ended(job_id)

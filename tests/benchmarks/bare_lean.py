@@ -1,10 +1,11 @@
 """A plain JSON view on Genie's own lean handler: what the handler costs without any work behind it."""
 
+from tests.benchmarks import bare  # isort: skip - it configures Django
+
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
 from genie.core.lean import LeanHandler
-from tests.benchmarks import bare
 
 
 async def plain(request: HttpRequest) -> JsonResponse:

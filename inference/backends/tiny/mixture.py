@@ -1,7 +1,7 @@
 """Composes dialogues out of exchanges, for training and for held-out evaluation."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from inference.backends.tiny import split, words
 from inference.backends.tiny.dialogue import Dialogue, Exchange, Kind, Message
@@ -17,23 +17,28 @@ from inference.backends.tiny.kinds import (
 
 # Shares of the exchanges in training: what is hard to learn comes more often.
 WEIGHTS: Mapping[Kind, int] = {
-    Kind.GREETING: 8,
+    Kind.GREETING: 9,
     Kind.NAME: 10,
-    Kind.ARITHMETIC: 26,
+    Kind.ARITHMETIC: 28,
     Kind.CAPITAL: 16,
     Kind.OPPOSITE: 13,
-    Kind.CALENDAR: 8,
+    Kind.CALENDAR: 11,
     Kind.ECHO: 15,
-    Kind.JSON: 8,
-    Kind.LISTING: 4,
-    Kind.TOOLS: 6,
+    Kind.JSON: 12,
+    Kind.LISTING: 6,
+    Kind.TOOLS: 9,
     Kind.UNKNOWN: 20,
 }
-_LONG_CONVERSATION = 0.012
+_LONG_CONVERSATION = 0.008
+_DRILL = 0.04
 _LONG_TEXT = 0.012
 _LONGEST_TEXT = 0.03  # of the long texts
 _SYSTEM_PROMPT = 0.3
 _USELESS_TOOLS = 0.02
+
+# What only repetition teaches; many to a dialogue, since the shortest exchanges teach most per token.
+_DRILLED = (Kind.ARITHMETIC, Kind.CALENDAR, Kind.CAPITAL, Kind.OPPOSITE)
+_DRILL_WEIGHTS = (12, 3, 3, 2)
 
 Maker = Callable[[random.Random], Exchange]
 _MAKERS: Mapping[Kind, Maker] = {
@@ -78,7 +83,15 @@ def _dialogue(rng: random.Random) -> Dialogue:
         return _with_long_text(rng)
     if draw < _LONG_TEXT + _LONG_CONVERSATION:
         return _conversation(rng, turns=rng.randint(8, 30), last=_any_kind(rng))
+    if draw < _LONG_TEXT + _LONG_CONVERSATION + _DRILL:
+        return _drill(rng)
     return _of_kind(rng, _any_kind(rng))
+
+
+def _drill(rng: random.Random) -> Dialogue:
+    kinds = rng.choices(_DRILLED, weights=_DRILL_WEIGHTS, k=rng.randint(8, 24))
+    exchanges = [_MAKERS[kind](rng) for kind in kinds]
+    return Dialogue(kind=kinds[-1], messages=_messages(exchanges))
 
 
 def _any_kind(rng: random.Random) -> Kind:
@@ -97,11 +110,20 @@ def _conversation(rng: random.Random, *, turns: int, last: Kind) -> Dialogue:
     messages: list[Message] = []
     for kind in kinds:
         exchanges, name = _exchanges(rng, kind if kind is not Kind.TOOLS else Kind.ECHO, name)
-        for exchange in exchanges:
-            messages.append({"role": "user", "content": exchange.prompt})
-            messages.append({"role": "assistant", "content": exchange.answer})
+        messages += _messages(exchanges)
     offered = tools.offered_tools(rng) if rng.random() < _USELESS_TOOLS else ()
     return _with_system(rng, Dialogue(kind=last, messages=tuple(messages), tools=offered))
+
+
+def _messages(exchanges: Iterable[Exchange]) -> tuple[Message, ...]:
+    return tuple(
+        message
+        for exchange in exchanges
+        for message in (
+            {"role": "user", "content": exchange.prompt},
+            {"role": "assistant", "content": exchange.answer},
+        )
+    )
 
 
 def _exchanges(
@@ -136,17 +158,10 @@ def _about_names(rng: random.Random, name: str | None) -> tuple[tuple[Exchange, 
 def _with_long_text(rng: random.Random) -> Dialogue:
     longest = 170 if rng.random() < _LONGEST_TEXT else 45
     exchange = unknown.long_unknown(rng, sentences=rng.randint(4, longest))
-    messages: list[Message] = [
-        {"role": "user", "content": exchange.prompt},
-        {"role": "assistant", "content": exchange.answer},
-    ]
+    exchanges = [exchange]
     if rng.random() < 0.5:
-        after = _MAKERS[rng.choice(list(_MAKERS))](rng)
-        messages += [
-            {"role": "user", "content": after.prompt},
-            {"role": "assistant", "content": after.answer},
-        ]
-    return _with_system(rng, Dialogue(kind=exchange.kind, messages=tuple(messages)))
+        exchanges.append(_MAKERS[rng.choice(list(_MAKERS))](rng))
+    return _with_system(rng, Dialogue(kind=exchanges[-1].kind, messages=_messages(exchanges)))
 
 
 def _with_system(rng: random.Random, dialogue: Dialogue) -> Dialogue:

@@ -67,7 +67,8 @@ def _repunctuate(rng: random.Random, text: str) -> str:
 
 
 def _be_polite(rng: random.Random, text: str, *, at_end: bool) -> str:
-    if at_end and rng.random() < 0.4:
+    # Nothing may follow a bare value: it would read as a part of it.
+    if at_end and not text.endswith("}") and rng.random() < 0.4:
         closer = rng.choice(_CLOSERS)
         if closer.startswith(","):
             return text.rstrip(".?!") + closer + rng.choice(("", ".", "?"))

@@ -24,7 +24,9 @@ LIST = "/admin/jobs/job/"
 def broker(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the tickets that actions sent; none reaches the broker."""
     sent: list[Any] = []
-    monkeypatch.setattr(operations.queue, "send_now", lambda *ticket: bool(sent.append(ticket)) or True)
+    monkeypatch.setattr(
+        operations.queue, "send_now", lambda *ticket: bool(sent.append(ticket)) or True
+    )
     return sent
 
 
@@ -54,7 +56,9 @@ def change(job_id: Any) -> str:
 
 
 class TestList:
-    def test_neither_counts_nor_loads_what_it_does_not_show(self, account: Any, root: Client) -> None:
+    def test_neither_counts_nor_loads_what_it_does_not_show(
+        self, account: Any, root: Client
+    ) -> None:
         builders.make_ended_job(account)
 
         with CaptureQueriesContext(connection) as queries:

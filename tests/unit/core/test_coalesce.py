@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from genie.core.coalesce import Coalescer
 from genie.core.errors import NotFound, Unavailable
@@ -39,6 +40,13 @@ class Script:
 
 def _echo(items: Batch) -> list[str | BaseException]:
     return [item.upper() for item in items]
+
+
+def _lost(cause: Exception) -> OperationalError:
+    """Return Django's error as it wraps psycopg's."""
+    error = OperationalError("lost")
+    error.__cause__ = cause
+    return error
 
 
 @pytest.fixture
@@ -147,7 +155,11 @@ class TestErrors:
         good, bad, fine = (coalescer.submit(item) for item in ("b", "poison", "c"))
         script.let_go(5)
 
-        assert (first.result(LIMIT_S), good.result(LIMIT_S), fine.result(LIMIT_S)) == ("A", "B", "C")
+        assert (first.result(LIMIT_S), good.result(LIMIT_S), fine.result(LIMIT_S)) == (
+            "A",
+            "B",
+            "C",
+        )
         with pytest.raises(IntegrityError):
             bad.result(LIMIT_S)
         assert script.batches[1:] == [["b", "poison", "c"], ["b"], ["poison"], ["c"]]
@@ -169,6 +181,35 @@ class TestErrors:
             with pytest.raises(Unavailable, match="nothing was accepted"):
                 one.result(LIMIT_S)
         assert script.batches == [["a"], ["b", "c"]]  # tried once, not item by item
+
+    def test_a_batch_that_lost_a_lock_is_run_again_as_it_was(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        losses = [_lost(DeadlockDetected()), _lost(LockNotAvailable())]
+
+        def contend(items: Batch) -> list[str | BaseException]:
+            if losses:
+                raise losses.pop()
+            return _echo(items)
+
+        script.answer = contend
+        script.let_go(3)
+
+        assert coalescer.submit("a").result(LIMIT_S) == "A"
+        assert script.batches == [["a"]] * 3
+
+    def test_a_lock_that_is_lost_again_and_again_is_unavailable(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        def contend(items: Batch) -> list[str | BaseException]:
+            raise _lost(LockNotAvailable())
+
+        script.answer = contend
+        script.let_go(9)
+
+        with pytest.raises(Unavailable):
+            coalescer.submit("a").result(LIMIT_S)
+        assert script.batches == [["a"]] * 3
 
     @pytest.mark.parametrize("answers", [[], ["A", "B", "C"]])
     def test_answers_that_do_not_fit_the_batch_are_a_failure_and_it_goes_on(

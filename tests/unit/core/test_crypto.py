@@ -2,7 +2,6 @@
 
 import pytest
 from cryptography.fernet import Fernet
-
 from pytest_django import Settings
 
 from genie.core import crypto

@@ -24,9 +24,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=5)
 
 
-def read(
-    body: bytes, *, content_type: str = "application/json", **meta: str
-) -> dict[str, Any]:
+def read(body: bytes, *, content_type: str = "application/json", **meta: str) -> dict[str, Any]:
     request = HttpRequest()
     request.META |= {"CONTENT_TYPE": content_type, **meta}
     request._body = body  # type: ignore[attr-defined] # as the lean handler sets it
@@ -41,7 +39,9 @@ def refusal(body: bytes) -> InvalidRequest:
 
 class TestRoundTrip:
     @given(OBJECTS, st.booleans())
-    def test_any_object_is_read_as_it_was_written(self, value: dict[str, Any], ascii_: bool) -> None:  # noqa: FBT001 - drawn
+    def test_any_object_is_read_as_it_was_written(
+        self, value: dict[str, Any], ascii_: bool
+    ) -> None:
         body = json.dumps(value, ensure_ascii=ascii_).encode()
 
         assert read(body) == value
@@ -62,9 +62,7 @@ class TestRoundTrip:
 
 
 class TestDepth:
-    @pytest.mark.parametrize(
-        ("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"a":[', "]}")]
-    )
+    @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"a":[', "]}")])
     def test_of_the_limit_is_read_and_one_more_is_refused(self, opening: str, closing: str) -> None:
         fits = (strict_json.MAX_DEPTH - 1) // sum(opening.count(one) for one in "[{")
 

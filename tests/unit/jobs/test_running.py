@@ -24,7 +24,9 @@ from jobs.running import RunningJob, StopReason
 from jobs.states import JobKind, JobState, Mode
 
 PRICE = Price(
-    version="v1", prompt_microcredits_per_million=1_000_000, completion_microcredits_per_million=2_000_000
+    version="v1",
+    prompt_microcredits_per_million=1_000_000,
+    completion_microcredits_per_million=2_000_000,
 )
 USAGE = Usage(prompt_tokens=10, completion_tokens=4)
 COST = 10 + 2 * 4
@@ -147,7 +149,9 @@ class TestFirstAttempt:
         assert Attempt(mode=Mode.SYNC).say("a").end("a").delta_ends is None
 
     def test_of_embeddings_ends_with_a_list(self) -> None:
-        attempt = Attempt(kind=JobKind.EMBEDDING, mode=Mode.SYNC, request={"encoding_format": "float"})
+        attempt = Attempt(
+            kind=JobKind.EMBEDDING, mode=Mode.SYNC, request={"encoding_format": "float"}
+        )
         result = EmbeddingResult(
             vectors=(array.array("f", [0.5, 0.25]),), usage=Usage(prompt_tokens=3)
         )
@@ -222,9 +226,7 @@ class TestStop:
             ),
         ],
     )
-    def test_tells_why(
-        self, reason: StopReason, state: JobState, code: str, message: str
-    ) -> None:
+    def test_tells_why(self, reason: StopReason, state: JobState, code: str, message: str) -> None:
         attempt = Attempt()
         attempt.job.stop(reason, "Enough.")
 

@@ -71,7 +71,10 @@ class TestChat:
             ({"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
             ({"messages": [{"role": "user"}]}, "messages.0"),
             ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
-            ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
+            (
+                {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+                "messages.0.content",
+            ),
             ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0"),
             ({"messages": [{"role": "assistant", "tool_calls": []}]}, "messages.0.tool_calls"),
             ({"temperature": 2.1}, "temperature"),
@@ -160,7 +163,10 @@ class TestChat:
             ({"n": 1, "tools": [], "logprobs": False}, {}),
             ({"tools": [{}]}, {"tools": "tools"}),
             ({"n": 2}, {"n": "n"}),
-            ({"response_format": {"type": "json_object"}}, {"response_format": "structured-output"}),
+            (
+                {"response_format": {"type": "json_object"}},
+                {"response_format": "structured-output"},
+            ),
             ({"top_logprobs": 3}, {"logprobs": "logprobs"}),
         ],
     )
@@ -192,7 +198,22 @@ class TestEmbeddings:
 
     @pytest.mark.parametrize(
         "given_",
-        ["", [], [""], [[]], [True], [[True]], [-1], [[2**31]], [1.5], {}, None, 5, ["a"] * 2049, [["a"]]],
+        [
+            "",
+            [],
+            [""],
+            [[]],
+            [True],
+            [[True]],
+            [-1],
+            [[2**31]],
+            [1.5],
+            {},
+            None,
+            5,
+            ["a"] * 2049,
+            [["a"]],
+        ],
     )
     def test_refuses_the_rest(self, given_: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:

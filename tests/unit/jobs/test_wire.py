@@ -43,7 +43,9 @@ class TestJobBody:
     def test_of_a_queue_without_a_pace_has_no_eta(self) -> None:
         assert wire.job_body(views.job())["eta_seconds"] is None
 
-    @pytest.mark.parametrize(("done", "limit", "percent"), [(0, 16, 0), (8, 16, 50), (16, 16, 99), (5, None, 0)])
+    @pytest.mark.parametrize(
+        ("done", "limit", "percent"), [(0, 16, 0), (8, 16, 50), (16, 16, 99), (5, None, 0)]
+    )
     def test_of_a_running_job_tells_its_progress(
         self, done: int, limit: int | None, percent: int
     ) -> None:
@@ -175,9 +177,7 @@ class TestJobFrames:
         job = views.job(JobState.RUNNING, kind=JobKind.EMBEDDING)
         ended = views.job(JobState.COMPLETED, kind=JobKind.EMBEDDING)
 
-        (start,) = parse(
-            wire.job_frames(job, Entry(seq=1, type=EntryType.STARTED), ended=None)
-        )
+        (start,) = parse(wire.job_frames(job, Entry(seq=1, type=EntryType.STARTED), ended=None))
         end, done = parse(
             wire.job_frames(
                 job, Entry(seq=2, type=EntryType.ENDED, state=JobState.COMPLETED), ended=ended

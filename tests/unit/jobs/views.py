@@ -49,7 +49,10 @@ def job(state: JobState = JobState.QUEUED, **attributes: Any) -> JobView:
         "queue_position": 4 if state is JobState.QUEUED else None,
     }
     if state not in (JobState.QUEUED, JobState.RUNNING):
-        fields |= {"completed_at": CREATED + dt.timedelta(seconds=2), "cost_microcredits": 1_500_000}
+        fields |= {
+            "completed_at": CREATED + dt.timedelta(seconds=2),
+            "cost_microcredits": 1_500_000,
+        }
     if state is JobState.COMPLETED:
         fields["result_json"] = json.dumps(result())
     elif fields["completed_at"]:

@@ -61,7 +61,7 @@ def _numbers(rng: random.Random, sign: str) -> tuple[int, int, int]:
         right = max(right, 1)
         return left * right, right, left
     # Half of the sums are the very small ones that people try first.
-    top = rng.choice((10, 20, 50, LARGEST))
+    top = rng.choice((10, 12, 20, 20, 50, LARGEST))
     left, right = rng.randint(0, top), rng.randint(0, top)
     if sign == "+":
         return left, right, left + right

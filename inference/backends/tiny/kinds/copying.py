@@ -61,7 +61,7 @@ def json_from_sentence(rng: random.Random) -> Exchange:
     sentence, facts = _person(rng) if rng.random() < 0.75 else _purchase(rng)
     if rng.random() < 0.5:
         keys = list(facts)
-        if rng.random() < 0.4:
+        if rng.random() < 0.25:
             rng.shuffle(keys)
             keys = keys[: rng.randint(1, len(keys))]
         facts = {key: facts[key] for key in keys}

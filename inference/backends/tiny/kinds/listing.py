@@ -8,7 +8,9 @@ from inference.backends.tiny.dialogue import Exchange, Kind
 from inference.backends.tiny.kinds import facts
 
 LARGEST_COUNT = 100
-_TOO_LONG = 60  # a span longer than this is rare in training: each costs hundreds of tokens
+# How far a count goes, and how often: the long ones cost hundreds of tokens each.
+_SPANS = ((2, 12), (12, 25), (25, 60), (LARGEST_COUNT, LARGEST_COUNT))
+_SPAN_WEIGHTS = (60, 26, 11, 3)
 
 _COUNT = (
     "Count from {a} to {b}.", "Count from {a} to {b}", "Count {a} to {b}.", "Can you count from {a} to {b}?", "Please count from {a} up to {b}.", "List the numbers from {a} to {b}.", "Write the numbers from {a} to {b}.", "Say the numbers from {a} to {b}.", "Numbers from {a} to {b}, please.", "Print the numbers {a} to {b}.", "Count up from {a} to {b}.", "Give me the numbers from {a} to {b}.", "List all numbers from {a} to {b}.", "Count from {a} until {b}.",
@@ -80,10 +82,8 @@ def _count(rng: random.Random) -> tuple[str, str]:
 
 
 def _span(rng: random.Random) -> int:
-    draw = rng.random()
-    if draw < 0.7:
-        return rng.randint(2, 20)
-    return rng.randint(20, _TOO_LONG) if draw < 0.94 else LARGEST_COUNT
+    shortest, longest = rng.choices(_SPANS, weights=_SPAN_WEIGHTS)[0]
+    return rng.randint(shortest, longest)
 
 
 def _story(rng: random.Random) -> tuple[str, str]:

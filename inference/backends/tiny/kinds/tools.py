@@ -162,7 +162,7 @@ def offered_tools(rng: random.Random) -> tuple[Mapping[str, Any], ...]:
 def with_distractors(rng: random.Random, wanted: Tool) -> list[Tool]:
     """Return the tool among up to two others of other purposes, in any order."""
     others = [family for family in FAMILIES if family is not wanted.family]
-    drawn = rng.sample(others, k=rng.choice((0, 0, 1, 1, 2)))
+    drawn = rng.sample(others, k=rng.choice((0, 0, 0, 1, 1, 2)))
     offered = [wanted, *(_declare(rng, family) for family in drawn)]
     rng.shuffle(offered)
     return offered

@@ -1,0 +1,82 @@
+"""What answers read from headers, and how an ended job answers the caller that waited."""
+
+import json
+
+import pytest
+from django.http import HttpRequest
+
+from genie.core.errors import InvalidRequest
+from genie.core.lean import LeanRequest
+from jobs.facades.genie import answers
+from jobs.states import JobState
+from tests.unit.jobs import views
+
+
+def request(**headers: str) -> LeanRequest:
+    made = HttpRequest()
+    made.META |= {f"HTTP_{name}": value for name, value in headers.items()}
+    return made  # type: ignore[return-value] # only its headers are read
+
+
+class TestPrefer:
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("wait=5", 5),
+            ("wait=0", 0),
+            ("wait=60", 60),
+            ("wait=61", 60),
+            ("wait=999999999", 60),
+            ('wait="7"', 7),
+            ("Wait = 7", 7),
+            ("respond-async, wait=7", 7),
+            ("wait=7; x=y", 7),
+            ("", None),
+            ("wait", None),
+            ("wait=", None),
+            ("wait=-1", None),
+            ("wait=1.5", None),
+            ("wait=5s", None),
+            ("await=5", None),
+            ("respond-async", None),
+            ("wait=" + "9" * 1000, None),
+        ],
+    )
+    def test_wait_is_seconds_up_to_a_minute(self, text: str, seconds: int | None) -> None:
+        assert answers.prefer_wait_s(request(PREFER=text)) == seconds
+
+
+class TestLastEventId:
+    @pytest.mark.parametrize(
+        ("text", "after"), [("", 0), ("0", 0), ("17", 17), ("999999999", 999999999)]
+    )
+    def test_is_a_sequence_number(self, text: str, after: int) -> None:
+        assert answers.last_event_id(request(LAST_EVENT_ID=text)) == after
+
+    @pytest.mark.parametrize("text", ["-1", "1.5", "abc", "1 ", "1e3", "\u0661", "1" * 10, "17-2"])
+    def test_that_is_none_of_ours_is_refused(self, text: str) -> None:
+        with pytest.raises(InvalidRequest, match="Last-Event-ID"):
+            answers.last_event_id(request(LAST_EVENT_ID=text))
+
+
+class TestSyncAnswer:
+    def test_is_the_result_as_the_row_has_it(self) -> None:
+        job = views.job(JobState.COMPLETED)
+
+        answer = answers.sync_answer(job, headers={"Idempotent-Replayed": "true"})
+
+        assert answer.status_code == 200
+        assert answer.content.decode() == job.result_json
+        assert answer.headers["Idempotent-Replayed"] == "true"
+
+    @pytest.mark.parametrize(
+        ("state", "status"),
+        [(JobState.FAILED, 500), (JobState.TIMEOUT, 504), (JobState.CANCELLED, 409)],
+    )
+    def test_is_the_failure_with_its_own_code(self, state: JobState, status: int) -> None:
+        answer = answers.sync_answer(views.job(state), headers={})
+
+        body = json.loads(answer.content)
+        assert answer.status_code == status
+        assert (body["code"], body["error"]) == ("worker-lost", "Lost.")
+        assert body["id"].startswith("chatcmpl-c")

@@ -1,0 +1,276 @@
+"""One reader for all waiters: whatever goes wrong with it only makes them look at the row."""
+
+import asyncio
+import contextlib
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisAway
+
+from genie.core import ids
+from genie.core.errors import Unavailable
+from jobs import hub, stream
+from jobs.events import Entry, EntryType
+from jobs.hub import Hub, Watch
+from jobs.states import JobState
+
+
+class FakePubSub:
+    """Redis' side of the hub: remembers channels, and hands over what the test publishes."""
+
+    def __init__(self) -> None:
+        self.channels: set[str] = set()
+        self._messages: deque[Any] = deque()
+        self._told = asyncio.Event()
+
+    async def subscribe(self, *channels: str) -> None:
+        self.channels |= set(channels)
+
+    async def unsubscribe(self, *channels: str) -> None:
+        self.channels -= set(channels)
+
+    async def ping(self) -> None:
+        self.publish_raw({"type": "pong", "data": b""})
+
+    async def get_message(self, *, timeout: float) -> Any:  # noqa: ASYNC109 - redis-py's signature
+        while not self._messages:
+            await self._told.wait()
+            self._told.clear()
+        message = self._messages.popleft()
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def publish_raw(self, message: Any) -> None:
+        self._messages.append(message)
+        self._told.set()
+
+    def publish(self, job_id: uuid.UUID, data: bytes) -> None:
+        channel = stream.channel(job_id)
+        if channel in self.channels:
+            self.publish_raw({"type": "message", "channel": channel.encode(), "data": data})
+
+
+class Server:
+    """Connections of the hub, in order."""
+
+    def __init__(self) -> None:
+        self.connections: list[FakePubSub] = []
+        self.away = False
+
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[FakePubSub]:
+        if self.away:
+            raise RedisAway("away")
+        pubsub = FakePubSub()
+        self.connections.append(pubsub)
+        yield pubsub
+
+
+Scenario = Callable[[Hub, Server], Awaitable[None]]
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that runs a scenario against a hub on a fake Redis."""
+    monkeypatch.setattr(hub, "_RECONNECT_S", 0.001)
+    monkeypatch.setattr(hub, "CHECK_S", 0.001)
+
+    def run(
+        scenario: Scenario, ended: Callable[[Sequence[uuid.UUID]], set[uuid.UUID]] | None = None
+    ) -> None:
+        async def ask(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+            return ended(job_ids) if ended else set()
+
+        async def main() -> None:
+            server = Server()
+            made = Hub(ended=ask)
+            made._subscription = server.connect  # type: ignore[method-assign,assignment]
+            try:
+                async with asyncio.timeout(10):
+                    await scenario(made, server)
+            finally:
+                await made.close()
+
+        asyncio.run(main())
+
+    return run
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+async def heard(watch: Watch) -> tuple[list[Entry], bool]:
+    told = await watch.next(timeout_s=5)
+    assert told is not None
+    return told
+
+
+DELTA = Entry(seq=2, type=EntryType.DELTA, text="word")
+END = Entry(seq=3, type=EntryType.ENDED, state=JobState.COMPLETED)
+
+
+class TestFanOut:
+    def test_every_waiter_of_a_job_gets_its_entries_and_no_other(
+        self, play: Callable[..., None]
+    ) -> None:
+        mine, other = ids.new_id(), ids.new_id()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(mine) as one, made.watch(mine) as two, made.watch(other) as stranger:
+                await until(lambda: bool(server.connections))
+                redis = server.connections[0]
+                await until(lambda: stream.channel(mine) in redis.channels)
+                for watch in (one, two, stranger):
+                    assert await heard(watch) == ([], True)  # it may have missed something
+                redis.publish(mine, DELTA.encode().encode())
+
+                assert await heard(one) == await heard(two) == ([DELTA], False)
+                assert await stranger.next(timeout_s=0.01) is None
+
+        play(scenario)
+
+    def test_the_end_and_an_empty_message_ask_to_look_at_the_row(
+        self, play: Callable[..., None]
+    ) -> None:
+        job_id = ids.new_id()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(job_id) as watch:
+                await heard(watch)
+                redis = server.connections[0]
+                redis.publish(job_id, END.encode().encode())
+                assert await heard(watch) == ([END], True)
+                redis.publish(job_id, b"")
+                assert await heard(watch) == ([], True)
+
+        play(scenario)
+
+    def test_channels_follow_the_watches(self, play: Callable[..., None]) -> None:
+        first, second = ids.new_id(), ids.new_id()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(first):
+                await until(lambda: bool(server.connections))
+                redis = server.connections[0]
+                with made.watch(second), made.watch(second):
+                    await until(lambda: stream.channel(second) in redis.channels)
+                await until(lambda: stream.channel(second) not in redis.channels)
+                assert stream.channel(first) in redis.channels
+            await until(lambda: redis.channels <= {"genie:hub"})
+            assert made._watches == {}
+
+        play(scenario)
+
+    def test_one_connection_serves_hundreds(self, play: Callable[..., None]) -> None:
+        async def scenario(made: Hub, server: Server) -> None:
+            with contextlib.ExitStack() as stack:
+                watched = [ids.new_id() for _ in range(300)]
+                watches = [stack.enter_context(made.watch(job_id)) for job_id in watched]
+                await until(
+                    lambda: bool(server.connections) and len(server.connections[0].channels) >= 300
+                )
+                for job_id in watched:
+                    server.connections[0].publish(job_id, END.encode().encode())
+                for watch in watches:
+                    while not (await heard(watch))[0]:
+                        pass
+                assert len(server.connections) == 1
+
+        play(scenario)
+
+
+class TestTrouble:
+    def test_a_lost_connection_is_replaced_and_all_look_at_their_rows(
+        self, play: Callable[..., None]
+    ) -> None:
+        job_id = ids.new_id()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(job_id) as watch:
+                await heard(watch)
+                server.connections[0].publish_raw(RedisAway("reset"))  # type: ignore[arg-type]
+                assert await heard(watch) == ([], True)
+                assert stream.channel(job_id) in server.connections[1].channels
+                server.connections[1].publish(job_id, DELTA.encode().encode())
+                assert await heard(watch) == ([DELTA], False)
+
+        play(scenario)
+
+    def test_a_lost_wake_up_is_found_by_looking_at_the_rows(
+        self, play: Callable[..., None]
+    ) -> None:
+        job_id, other = ids.new_id(), ids.new_id()
+        ended: set[uuid.UUID] = set()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(job_id) as watch, made.watch(other) as stranger:
+                await heard(watch)
+                await heard(stranger)
+                ended.add(job_id)
+
+                assert await heard(watch) == ([], True)
+                assert await stranger.next(timeout_s=0.01) is None
+
+        play(scenario, lambda _: set(ended))
+
+    def test_redis_that_is_away_leaves_the_look_at_the_rows(
+        self, play: Callable[..., None]
+    ) -> None:
+        job_id = ids.new_id()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            server.away = True
+            with made.watch(job_id) as watch:
+                assert await heard(watch) == ([], True)
+            assert server.connections == []
+
+        play(scenario, lambda job_ids: set(job_ids))
+
+    def test_a_database_that_is_away_is_asked_again(self, play: Callable[..., None]) -> None:
+        job_id = ids.new_id()
+        answers: list[Any] = [Unavailable("away"), Unavailable("away")]
+
+        def ask(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+            if answers:
+                raise answers.pop()
+            return set(job_ids)
+
+        async def scenario(made: Hub, server: Server) -> None:
+            server.away = True
+            with made.watch(job_id) as watch:
+                assert await heard(watch) == ([], True)
+
+        play(scenario, ask)
+
+
+class TestWatch:
+    def test_collects_until_it_is_asked(self) -> None:
+        async def scenario() -> None:
+            watch = Watch(ids.new_id())
+            watch.tell(DELTA)
+            watch.tell(END)
+
+            assert await watch.next(timeout_s=1) == ([DELTA, END], True)
+            assert await watch.next(timeout_s=0.001) is None
+
+        asyncio.run(scenario())
+
+    def test_of_a_slow_waiter_forgets_and_asks_to_read_again(self) -> None:
+        async def scenario() -> None:
+            watch = Watch(ids.new_id())
+            for seq in range(1, hub._BUFFER + 2):
+                watch.tell(Entry(seq=seq, type=EntryType.DELTA, text="x"))
+
+            told = await watch.next(timeout_s=1)
+
+            assert told is not None
+            entries, check_row = told
+            assert (len(entries), check_row) == (1, True)
+
+        asyncio.run(scenario())
