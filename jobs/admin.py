@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -24,16 +24,16 @@ class AttemptInline(ReadOnly, admin.TabularInline[Attempt, Job]):
     """The executions of a job, in order."""
 
     model = Attempt
-    ordering: ClassVar[list[str]] = ["number"]
-    fields: ClassVar[list[str]] = ["number", "worker", "started_at", "ended_at", "outcome"]
+    ordering = ("number",)
+    fields = ("number", "worker", "started_at", "ended_at", "outcome")
 
 
 class JobEventInline(ReadOnly, admin.TabularInline[JobEvent, Job]):
     """The transitions of a job, in order."""
 
     model = JobEvent
-    ordering: ClassVar[list[str]] = ["id"]
-    fields: ClassVar[list[str]] = ["at", "type", "attempt", "data"]
+    ordering = ("id",)
+    fields = ("at", "type", "attempt", "data")
 
 
 @admin.register(Job)

@@ -2,6 +2,9 @@
 
 A ticket is a hint that a queue has work. Sending happens on a thread of its own, after the commit,
 bounded in time, and never fails a request: the sweep sends again what the broker did not take.
+
+A ticket costs Celery about a millisecond on either side, so jobs that come within ``WINDOW_S``
+share tickets. A nudge, which is cheap and may be lost, goes ahead of them at once.
 """
 
 import logging
@@ -15,14 +18,14 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 
 from genie.core import metrics
+from jobs import control
 
 logger = logging.getLogger(__name__)
 
 TICKET_TASK = "jobs.ticket"
-JOBS_PER_TICKET = (
-    8  # one ticket's worker claims at most this many, so that several workers share a burst
-)
+JOBS_PER_TICKET = 8  # a ticket's worker claims at most so many: several workers share a burst
 TICKET_LIFE_S = 60  # a ticket that nobody took by then is noise: the sweep has sent newer ones
+WINDOW_S = 0.05
 _BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
 _BACKLOG = 10_000
 
@@ -56,24 +59,37 @@ class TicketSender:
             return self._settled.wait_for(lambda: self._unsent == 0, timeout=timeout_s)
 
     def _run(self) -> None:
+        due: dict[str, list[str]] = {}
+        window_ends = 0.0
         while True:
-            for name, job_ids in self._gather().items():
-                for start in range(0, len(job_ids), JOBS_PER_TICKET):
-                    self._send(name, job_ids[start : start + JOBS_PER_TICKET])
-                with self._settled:
-                    self._unsent -= len(job_ids)
-                    self._settled.notify_all()
+            come = self._gather(wait_s=window_ends - time.monotonic() if due else None)
+            if come and time.monotonic() >= self._broken_until:
+                control.nudge({name: len(job_ids) for name, job_ids in come.items()})
+            for name, job_ids in come.items():
+                due.setdefault(name, []).extend(job_ids)
+            if time.monotonic() >= window_ends:
+                self._send_all(due)
+                due = {}
+                window_ends = time.monotonic() + WINDOW_S
 
-    def _gather(self) -> dict[str, list[str]]:
-        """Wait for jobs, and take all that have come: while one ticket is sent, the next fills up."""
+    def _gather(self, *, wait_s: float | None) -> dict[str, list[str]]:
+        """Return all jobs that have come, waiting for the first at most so long (None: for ever)."""
         gathered: dict[str, list[str]] = {}
-        name, job_ids = self._waiting.get()
-        while True:
-            gathered.setdefault(name, []).extend(map(str, job_ids))
-            try:
+        try:
+            name, job_ids = self._waiting.get(timeout=None if wait_s is None else max(0, wait_s))
+            while True:
+                gathered.setdefault(name, []).extend(map(str, job_ids))
                 name, job_ids = self._waiting.get_nowait()
-            except queue.Empty:
-                return gathered
+        except queue.Empty:
+            return gathered
+
+    def _send_all(self, due: Mapping[str, Sequence[str]]) -> None:
+        for name, job_ids in due.items():
+            for start in range(0, len(job_ids), JOBS_PER_TICKET):
+                self._send(name, job_ids[start : start + JOBS_PER_TICKET])
+        with self._settled:
+            self._unsent -= sum(len(job_ids) for job_ids in due.values())
+            self._settled.notify_all()
 
     def _send(self, name: str, job_ids: Sequence[str]) -> None:
         if time.monotonic() < self._broken_until:

@@ -6,7 +6,7 @@ Threads of one process, and what each may touch:
 - the engine's own threads: call back with deltas and ends; they never touch the database;
 - the finisher (a ``Coalescer``): ends many jobs in one transaction, then announces them;
 - the keeper: renews leases, enforces run limits, hears cancels through the row;
-- the control listener: hears cancels at once, through Redis.
+- the control listener: hears cancels and nudges at once, through Redis.
 
 Knows no Celery: a ticket calls ``wake`` and is done.
 """
@@ -262,7 +262,12 @@ class Runner:
                 job.stop(StopReason.FENCED)
 
     def _hear(self) -> None:
-        control.listen(self._cancel, until=self._closed)
+        control.listen(
+            list(self.config.slots),
+            on_cancel=self._cancel,
+            on_nudge=self.wake,
+            until=self._closed,
+        )
 
     def _cancel(self, job_id: uuid.UUID, reason: str) -> None:
         if (job := self._running.get(job_id)) is not None:

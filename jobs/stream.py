@@ -4,6 +4,7 @@ The stream is the hot copy: it may be lost at any time, and readers then fall ba
 ids are ``<seq>-<attempt>``, so Redis itself refuses a sequence number that has been used.
 """
 
+import hashlib
 import logging
 import queue
 import threading
@@ -59,7 +60,7 @@ class Writer:
 
     def __init__(self, client: "redis.Redis | None" = None) -> None:
         self._client = client or core_redis.client()
-        self._script = self._client.register_script(_APPEND)
+        self._script = hashlib.sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
         self._entries: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
         self._thread.start()
@@ -94,23 +95,28 @@ class Writer:
                 return
 
     def _write(self, batch: Sequence[_Write]) -> None:
-        pipeline = self._client.pipeline(transaction=False)
-        for job_id, attempt, entry, last in batch:
-            name = channel(job_id)
-            ttl_s = int(settings.GENIE_STREAM_TTL_S) if last else RUNNING_TTL_S
-            self._script(
-                keys=[name, f"{name}:fence"],
-                args=[attempt, entry.seq, entry.encode(), ttl_s, MAX_ENTRIES, int(last)],
-                client=pipeline,
-            )
         try:
-            accepted = pipeline.execute()
+            try:
+                accepted = self._execute(batch)
+            except redis.exceptions.NoScriptError:  # Redis has started since: nothing was written
+                self._client.script_load(_APPEND)
+                accepted = self._execute(batch)
         except redis.RedisError as error:
             # Readers notice the gap or the silence and read the row.
             metrics.stream_write_failed.inc(len(batch))
             logger.warning("Redis took no stream entries: %s", type(error).__name__)
         else:
             metrics.fenced.labels("stream").inc(accepted.count(0))
+
+    def _execute(self, batch: Sequence[_Write]) -> list[int]:
+        # Not a Script object: in a pipeline it asks each time whether the server knows it.
+        pipeline = self._client.pipeline(transaction=False)
+        for job_id, attempt, entry, last in batch:
+            name = channel(job_id)
+            ttl_s = int(settings.GENIE_STREAM_TTL_S) if last else RUNNING_TTL_S
+            arguments: list[str | int] = [attempt, entry.seq, entry.encode(), ttl_s, MAX_ENTRIES, int(last)]
+            pipeline.evalsha(self._script, 2, name, f"{name}:fence", *arguments)
+        return list(pipeline.execute())
 
 
 def delivered(job_id: uuid.UUID, *, client: "redis.Redis | None" = None) -> list[Entry]:

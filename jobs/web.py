@@ -61,6 +61,18 @@ def _cancel(wanted: tuple[uuid.UUID, uuid.UUID, str]) -> Cancelled:
     return operations.cancel(job_id, organization_id=organization_id, reason=reason)
 
 
+def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
+    """Admit a batch, then ask for the tickets of what was accepted: after the commit, in one go."""
+    answers = services.submit_many(submissions)
+    tickets: dict[str, list[uuid.UUID]] = {}
+    for submission, answer in zip(submissions, answers, strict=True):
+        if isinstance(answer, Accepted) and not answer.replayed:
+            tickets.setdefault(submission.job.queue, []).append(answer.job_id)
+    if tickets:
+        queue.sender.send(tickets)
+    return answers
+
+
 _keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(
     "keys", tenant_selectors.principals_for_candidates
 )
@@ -68,7 +80,7 @@ _sessions: Coalescer[HttpRequest, Principal] = Coalescer(
     "sessions", _one_by_one(authentication.authenticate_session)
 )
 _key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", _record_uses)
-_admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", services.submit_many)
+_admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", _admit)
 _reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
 _cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
@@ -106,11 +118,8 @@ async def authenticate(request: HttpRequest) -> tuple[Principal, dict[str, str]]
 
 
 async def submit(submission: Submission) -> Accepted:
-    """Admit a job, then send its ticket in the background; raises what admission refuses with."""
-    accepted = await _admissions.ask(submission)
-    if not accepted.replayed:
-        queue.sender.send({submission.job.queue: [accepted.job_id]})
-    return accepted
+    """Admit a job; its ticket follows in the background. Raises what admission refuses with."""
+    return await _admissions.ask(submission)
 
 
 async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:

@@ -184,6 +184,11 @@ def make_ended_job(
     return Job.objects.get(id=claimed.job_id)
 
 
+def code_of(job: Job) -> str | None:
+    """Return the error code of an ended job; None if it completed."""
+    return job.error["code"] if job.error else None
+
+
 def set_clock(interval: str) -> None:
     """Move this connection's ``genie_now()`` by an interval like ``2 hours``; "" is real time."""
     with connection.cursor() as cursor:

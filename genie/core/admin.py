@@ -43,4 +43,4 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
-    actions = None
+    actions: Any = None

@@ -1,6 +1,6 @@
 """The one clock: it stands still within a statement, and only tests move it."""
 
-import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,7 +10,7 @@ from tests import builders
 pytestmark = pytest.mark.django_db
 
 
-def ask(sql: str) -> tuple[dt.datetime, ...]:
+def ask(sql: str) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {sql}")
         return tuple(cursor.fetchone())

@@ -24,9 +24,12 @@ LIST = "/admin/jobs/job/"
 def broker(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the tickets that actions sent; none reaches the broker."""
     sent: list[Any] = []
-    monkeypatch.setattr(
-        operations.queue, "send_now", lambda *ticket: bool(sent.append(ticket)) or True
-    )
+
+    def record(*ticket: Any) -> bool:
+        sent.append(ticket)
+        return True
+
+    monkeypatch.setattr("jobs.operations.queue.send_now", record)
     return sent
 
 

@@ -1,5 +1,6 @@
 """Claims share no job, follow the order that positions tell, and renewals are fenced."""
 
+import functools
 import threading
 import uuid
 from typing import Any
@@ -206,7 +207,7 @@ class TestClaimUnderConcurrency:
                 mine += [one.job_id for one in found]
             return mine
 
-        shares = builders.together([lambda name=f"w{n}": work(name) for n in range(4)])
+        shares = builders.together([functools.partial(work, f"w{n}") for n in range(4)])
 
         taken = [job_id for share in shares for job_id in share]
         assert len(taken) == len(set(taken)) == 60

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from genie.core import ids
-from jobs import events, operations, sweep
+from jobs import events, sweep
 from jobs.models import Attempt, Job
 from jobs.states import JobKind, JobState
 from tests import builders
@@ -28,8 +28,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
         sent.append((queue, job_ids))
         return True
 
-    monkeypatch.setattr(operations.queue, "send_now", record)
-    monkeypatch.setattr(sweep.webhooks_queue, "send_ticket", lambda: True)
+    monkeypatch.setattr("jobs.operations.queue.send_now", record)
+    monkeypatch.setattr("jobs.sweep.webhooks_queue.send_ticket", lambda: True)
     return sent
 
 
@@ -125,7 +125,10 @@ class TestCancel:
         job = builders.make_job(account)
 
         assert run("jobs", "cancel", str(job.id))["state"] == "cancelled"
-        assert Job.objects.get().error["message"] == "Cancelled by an operator."
+        assert Job.objects.get().error == {
+            "code": "cancelled",
+            "message": "Cancelled by an operator.",
+        }
 
     def test_asks_the_worker_of_a_running_one(self, account: Any) -> None:
         claimed = builders.make_running_job(account)

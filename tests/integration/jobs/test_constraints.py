@@ -1,11 +1,13 @@
 """The database refuses impossible jobs and rewritten history, whoever writes: around the ORM."""
 
+import dataclasses
 import uuid
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from genie.tenants import services as tenants
 from jobs.models import Attempt, Job, JobEvent
 from jobs.states import TERMINAL, TRANSITIONS, JobState
 from tests import builders
@@ -28,7 +30,7 @@ _SHAPES = {
 _ENDED_OTHERWISE = "lease_expires_at = NULL, completed_at = now(), cost_microcredits = 0, result = NULL, error = '{}'"
 
 
-def run(statement: str, *values: object) -> int:
+def run(statement: str, *values: Any) -> int:
     """Run one statement by itself, without the ORM; return how many rows it touched."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, list(values))
@@ -155,11 +157,13 @@ class TestRow:
             )
 
     def test_an_organisation_with_jobs_cannot_be_deleted(self) -> None:
-        job = builders.make_job()
+        alone = tenants.create_organization("alone")
+        account = dataclasses.replace(builders.make_account(), organization_id=alone.id)
+        builders.make_job(account)
 
         run("SET CONSTRAINTS ALL IMMEDIATE")
         with pytest.raises(IntegrityError, match="jobs_job"):
-            run("DELETE FROM tenants_organization WHERE id = %s", job.organization_id)
+            run("DELETE FROM tenants_organization WHERE id = %s", alone.id)
 
 
 class TestHistory:

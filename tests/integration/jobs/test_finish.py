@@ -100,7 +100,8 @@ class TestFinish:
 
         builders.finish(claimed, result={"choices": [{"message": {"content": text}}]})
 
-        assert Job.objects.get().result["choices"][0]["message"]["content"] == text
+        result = Job.objects.values_list("result", flat=True).get()
+        assert result == {"choices": [{"message": {"content": text}}]}
 
     def test_the_number_of_statements_does_not_grow_with_the_batch(
         self, account: Any, django_assert_num_queries: Any

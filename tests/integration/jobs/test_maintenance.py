@@ -115,6 +115,6 @@ def _worker(name: str) -> None:
     )
 
 
-def _run(statement: str, *values: object) -> None:
+def _run(statement: str, *values: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, list(values))

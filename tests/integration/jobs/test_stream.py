@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import redis
 from django.conf import settings
 
 from genie.core import ids, metrics
@@ -135,7 +136,7 @@ class TestWriter:
         assert all(redis_server.ttl(key) > 0 for key in redis_server.scan_iter())
 
     def test_drops_what_redis_does_not_take(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        client = core_redis.redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
+        client = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
         before = float(metrics.stream_write_failed._value.get())
         writer = Writer(client)
 

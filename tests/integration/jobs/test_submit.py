@@ -12,7 +12,7 @@ from budgets import services as budgets
 from budgets.models import BudgetEvent, Hold
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
-from jobs import services
+from jobs import lifecycle, services
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.services import Accepted
 from jobs.states import Lane, Mode
@@ -267,4 +267,4 @@ def _submit_in_transaction(wanted: services.Submission) -> None:
     fresh = services._take_idempotency_keys([wanted], outcomes)
     held = services._hold([wanted], fresh, outcomes)
     assert held == [0]
-    services.lifecycle.insert_many([wanted.job])
+    lifecycle.insert_many([wanted.job])

@@ -22,7 +22,7 @@ Tickets = list[tuple[str, list[uuid.UUID]]]
 def webhook_tickets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the webhook tickets that were sent; none reaches the broker."""
     sent: list[str] = []
-    monkeypatch.setattr(sweep.webhooks_queue, "send_ticket", lambda: sent.append("ticket"))
+    monkeypatch.setattr("jobs.sweep.webhooks_queue.send_ticket", lambda: sent.append("ticket"))
     return sent
 
 
@@ -74,7 +74,7 @@ class TestLapsedLeases:
             assert sweep.run_once() == swept(worker_lost=1)
 
         row = Job.objects.get()
-        assert (row.state, row.error["code"]) == (JobState.FAILED, "worker-lost")
+        assert (row.state, builders.code_of(row)) == (JobState.FAILED, "worker-lost")
         assert tickets == []
 
     def test_a_cancel_that_the_worker_never_heard_is_honoured(self, tickets: Tickets) -> None:
@@ -94,7 +94,7 @@ class TestLapsedLeases:
         self, tickets: Tickets, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         woken: list[Any] = []
-        monkeypatch.setattr(sweep.announce, "ended", woken.extend)
+        monkeypatch.setattr("jobs.sweep.announce.ended", woken.extend)
         claimed = builders.make_running_job(max_attempts=1)
 
         with builders.later("31 seconds"):
@@ -149,7 +149,7 @@ class TestDeadlines:
             assert sweep.run_once() == swept(queue_timeouts=1)
 
         row = Job.objects.get()
-        assert (row.state, row.error["code"]) == (JobState.TIMEOUT, "queue-timeout")
+        assert (row.state, builders.code_of(row)) == (JobState.TIMEOUT, "queue-timeout")
         assert row.cost_microcredits == 0
 
     def test_a_job_whose_worker_does_not_end_it_times_out_after_the_grace(
@@ -163,7 +163,7 @@ class TestDeadlines:
             assert sweep.run_once() == swept(execution_timeouts=1)
 
         row = Job.objects.get()
-        assert (row.state, row.error["code"]) == (JobState.TIMEOUT, "execution-timeout")
+        assert (row.state, builders.code_of(row)) == (JobState.TIMEOUT, "execution-timeout")
 
     def test_the_ghost_of_a_timed_out_job_ends_nothing(self, tickets: Tickets) -> None:
         claimed = builders.make_running_job(run_limit_s=10.0)

@@ -1,11 +1,11 @@
 """Workers hear cancels, make themselves known, and wake who waits."""
 
 import threading
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from genie.core import ids
 from genie.core import redis as core_redis
@@ -17,25 +17,29 @@ from tests import builders
 
 class TestControl:
     @pytest.fixture
-    def heard(self, redis_server: Any) -> Iterator[list[tuple[uuid.UUID, str]]]:
-        """Return what a listening worker has heard; it listens when the test begins."""
-        orders: list[tuple[uuid.UUID, str]] = []
+    def heard(self, redis_server: Any) -> Iterator[list[tuple[object, object]]]:
+        """Return what a worker of the queue chat has heard; it listens when the test begins."""
+        orders: list[tuple[object, object]] = []
         self._heard = threading.Event()
         stop = threading.Event()
 
-        def on_cancel(job_id: uuid.UUID, reason: str) -> None:
-            orders.append((job_id, reason))
+        def hear(subject: object, detail: object) -> None:
+            orders.append((subject, detail))
             self._heard.set()
 
-        thread = threading.Thread(target=control.listen, args=(on_cancel,), kwargs={"until": stop})
+        thread = threading.Thread(
+            target=control.listen,
+            args=(["chat"],),
+            kwargs={"on_cancel": hear, "on_nudge": hear, "until": stop},
+        )
         thread.start()
-        _wait_for_subscriber(redis_server, control._CHANNEL)
+        _wait_for_subscriber(redis_server, control._NUDGES + "chat")
         yield orders
         stop.set()
         thread.join(5)
 
     def test_a_cancel_reaches_a_worker_with_its_reason(
-        self, heard: list[tuple[uuid.UUID, str]]
+        self, heard: list[tuple[object, object]]
     ) -> None:
         job_id = ids.new_id()
 
@@ -44,11 +48,21 @@ class TestControl:
         assert self._heard.wait(5)
         assert heard == [(job_id, "Enough.")]
 
+    def test_a_nudge_reaches_the_workers_of_its_queue_alone(
+        self, heard: list[tuple[object, object]]
+    ) -> None:
+        control.nudge({"embedding": 9})
+        control.nudge({"chat": 3})
+
+        assert self._heard.wait(5)
+        assert heard == [("chat", 3)]
+
     def test_announcing_never_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        away = core_redis.redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
+        away = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
         monkeypatch.setattr(core_redis, "client", lambda: away)
 
         control.announce_cancel(ids.new_id(), reason="Enough.")
+        control.nudge({"chat": 1})
         announce.wake([ids.new_id()])
 
 

@@ -128,7 +128,7 @@ class TestBatches:
         script.let_go()
 
         assert coalescer.submit("c").result(LIMIT_S) == "C"
-        assert "b" not in sum(script.batches, [])
+        assert ["b"] not in script.batches
 
 
 class TestErrors:

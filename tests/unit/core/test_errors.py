@@ -10,7 +10,9 @@ CLASSES = {
     for name, one in inspect.getmembers(errors, inspect.isclass)
     if issubclass(one, errors.GenieError)
 }
-OUTLINE = re.findall(r"^ +(\w+) +(\d{3})  ([a-z-]+)( +\(retryable\))?$", errors.__doc__ or "", re.MULTILINE)
+OUTLINE = re.findall(
+    r"^ +(\w+) +(\d{3})  ([a-z-]+)( +\(retryable\))?$", errors.__doc__ or "", re.MULTILINE
+)
 
 
 class TestOutline:

@@ -30,7 +30,7 @@ class TestNewId:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         before = ids.new_id()
-        monkeypatch.setattr(ids.time, "time_ns", lambda: 0)
+        monkeypatch.setattr("genie.core.ids.time.time_ns", lambda: 0)
 
         assert before < ids.new_id() < ids.new_id()
 
@@ -39,7 +39,7 @@ class TestNewId:
     ) -> None:
         # A moment after every id of this run, and the same for all of them.
         now_ns = (ids._last[0] + 1000) * 1_000_000
-        monkeypatch.setattr(ids.time, "time_ns", lambda: now_ns)
+        monkeypatch.setattr("genie.core.ids.time.time_ns", lambda: now_ns)
 
         made = [ids.new_id() for _ in range(9000)]
 

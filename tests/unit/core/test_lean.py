@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 from django.http import HttpResponse, HttpResponseBase
-from django.urls import path
+from django.urls import get_resolver, path
 
 from genie.core import errors, lean
 from genie.core.lean import EventStream, LeanHandler, LeanRequest
@@ -189,7 +189,7 @@ class TestRoutes:
 
     def test_head_of_a_route_without_get_is_405(self) -> None:
         only_post = LeanHandler(__name__, body_limit=lambda _path: LIMIT)
-        only_post._resolver = lean.get_resolver(_Only)  # type: ignore[arg-type] # any object with urlpatterns
+        only_post._resolver = get_resolver(_Only)  # type: ignore[arg-type] # any object with urlpatterns
 
         assert serve(Server(), "/only", method="HEAD", handler=only_post).status == 405
 

@@ -17,7 +17,7 @@ from jobs.events import Entry, EntryType
 from jobs.hub import Watch
 from jobs.selectors import JobView
 from jobs.states import JobKind, JobState, Mode
-from tests.unit.jobs import views
+from tests.unit.jobs import loops, views
 
 TEXT = "Hello world"
 
@@ -112,7 +112,7 @@ class TestLive:
         world.log = LIVE[:2]
 
         async def play(watch: Watch, got: list[Entry]) -> None:
-            await _until(lambda: len(got) == 2)
+            await loops.until(lambda: len(got) == 2)
             world.log = [*LIVE]
             world.ended(running, delta_ends=[5, 11])
             watch.tell(LIVE[2])
@@ -135,10 +135,10 @@ class TestLive:
         world.log = LIVE[:1]
 
         async def play(watch: Watch, got: list[Entry]) -> None:
-            await _until(lambda: len(got) == 1)
+            await loops.until(lambda: len(got) == 1)
             world.log = LIVE[:3]
             watch.tell(LIVE[2])  # the push of number 2 was lost
-            await _until(lambda: len(got) == 3)
+            await loops.until(lambda: len(got) == 3)
             world.log = [*LIVE]
             world.ended(running, delta_ends=[5, 11])
             watch.tell_to_check()
@@ -171,7 +171,7 @@ class TestLive:
         ]
 
         async def play(watch: Watch, got: list[Entry]) -> None:
-            await _until(lambda: world.looks == 1)
+            await loops.until(lambda: world.looks == 1)
             watch.tell_to_check()  # as the hub does each second
 
         assert collect(running, play=play) == LIVE
@@ -321,10 +321,3 @@ def _ended_view(world: World) -> JobView:
     (row,) = world.rows
     assert isinstance(row, JobView)
     return dataclasses.replace(row)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    """Yield to the loop until something has happened."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0)

@@ -27,8 +27,17 @@ OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=5)
 def read(body: bytes, *, content_type: str = "application/json", **meta: str) -> dict[str, Any]:
     request = HttpRequest()
     request.META |= {"CONTENT_TYPE": content_type, **meta}
-    request._body = body  # type: ignore[attr-defined] # as the lean handler sets it
+    request._body = body  # as the lean handler sets it
     return guard.read_object(request)
+
+
+def status(body: bytes) -> int:
+    """Return the status that a body leads to; 200 for an object."""
+    try:
+        read(body)
+    except GenieError as error:
+        return error.http_status
+    return 200
 
 
 def refusal(body: bytes) -> InvalidRequest:
@@ -38,27 +47,18 @@ def refusal(body: bytes) -> InvalidRequest:
 
 
 class TestRoundTrip:
-    @given(OBJECTS, st.booleans())
-    def test_any_object_is_read_as_it_was_written(
-        self, value: dict[str, Any], ascii_: bool
-    ) -> None:
-        body = json.dumps(value, ensure_ascii=ascii_).encode()
-
-        assert read(body) == value
+    @given(OBJECTS)
+    def test_any_object_is_read_as_it_was_written(self, value: dict[str, Any]) -> None:
+        assert read(json.dumps(value).encode()) == value
+        assert read(json.dumps(value, ensure_ascii=False).encode()) == value
 
     @given(st.binary(max_size=200))
     def test_any_bytes_are_an_object_or_one_refusal(self, body: bytes) -> None:
-        try:
-            assert isinstance(read(body), dict)
-        except GenieError as error:
-            assert error.http_status == 400
+        assert status(body) in (200, 400)
 
     @given(st.text('{}[]":,\\ue0123456789.-ntf \x00\ufeff', max_size=60))
     def test_any_soup_of_json_is_an_object_or_one_refusal(self, body: str) -> None:
-        try:
-            assert isinstance(read(body.encode()), dict)
-        except GenieError as error:
-            assert error.http_status == 400
+        assert status(body.encode()) in (200, 400)
 
 
 class TestDepth:

@@ -16,6 +16,7 @@ from jobs import hub, stream
 from jobs.events import Entry, EntryType
 from jobs.hub import Hub, Watch
 from jobs.states import JobState
+from tests.unit.jobs.loops import until
 
 
 class FakePubSub:
@@ -98,11 +99,6 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         asyncio.run(main())
 
     return run
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0)
 
 
 async def heard(watch: Watch) -> tuple[list[Entry], bool]:
@@ -194,7 +190,7 @@ class TestTrouble:
         async def scenario(made: Hub, server: Server) -> None:
             with made.watch(job_id) as watch:
                 await heard(watch)
-                server.connections[0].publish_raw(RedisAway("reset"))  # type: ignore[arg-type]
+                server.connections[0].publish_raw(RedisAway("reset"))
                 assert await heard(watch) == ([], True)
                 assert stream.channel(job_id) in server.connections[1].channels
                 server.connections[1].publish(job_id, DELTA.encode().encode())
@@ -230,7 +226,7 @@ class TestTrouble:
                 assert await heard(watch) == ([], True)
             assert server.connections == []
 
-        play(scenario, lambda job_ids: set(job_ids))
+        play(scenario, set)
 
     def test_a_database_that_is_away_is_asked_again(self, play: Callable[..., None]) -> None:
         job_id = ids.new_id()
