@@ -114,7 +114,14 @@ class Writer:
         for job_id, attempt, entry, last in batch:
             name = channel(job_id)
             ttl_s = int(settings.GENIE_STREAM_TTL_S) if last else RUNNING_TTL_S
-            arguments: list[str | int] = [attempt, entry.seq, entry.encode(), ttl_s, MAX_ENTRIES, int(last)]
+            arguments: list[str | int] = [
+                attempt,
+                entry.seq,
+                entry.encode(),
+                ttl_s,
+                MAX_ENTRIES,
+                int(last),
+            ]
             pipeline.evalsha(self._script, 2, name, f"{name}:fence", *arguments)
         return list(pipeline.execute())
 

@@ -23,7 +23,9 @@ def _subclasses(error: type[errors.GenieError]) -> set[type[errors.GenieError]]:
 
 def test_every_error_code_is_documented() -> None:
     documented = set(re.findall(r"`([a-z][a-z-]+)`", (ROOT / "docs/api.md").read_text()))
-    codes = {one.code for one in _subclasses(errors.GenieError) if one.__module__ == errors.__name__}
+    codes = {
+        one.code for one in _subclasses(errors.GenieError) if one.__module__ == errors.__name__
+    }
 
     assert codes <= documented
 

@@ -85,14 +85,21 @@ def _markdown(sections: Sequence[tuple[str, Sequence[Row]]], options: argparse.N
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}: {os.cpu_count()} cores "
-        f"({platform.machine()}), Python {platform.python_version()}, {options.rounds} rounds of "
-        f"{options.seconds:g} s, medians. Clients, servers and databases share the cores, so read the "
-        "ratios: each compares two things measured in turns in one run.",
+        (
+            f"Written by `make bench` on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}: {os.cpu_count()} cores "
+            f"({platform.machine()}), Python {platform.python_version()}, {options.rounds} rounds of "
+            f"{options.seconds:g} s, medians. Clients, servers and databases share the cores, so read the "
+            "ratios: each compares two things measured in turns in one run."
+        ),
         "",
     ]
     for title, rows in sections:
-        lines += [f"## {title}", "", "| " + " | ".join(_headings(rows)) + " |", "| --- |" + " ---: |" * 5]
+        lines += [
+            f"## {title}",
+            "",
+            "| " + " | ".join(_headings(rows)) + " |",
+            "| --- |" + " ---: |" * 5,
+        ]
         lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
         lines.append("")
     return "\n".join(lines) + _NOTES

@@ -6,7 +6,7 @@ What a team would write first, on the servers and with the connection pool that 
 
 import os
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 import django
 from django.conf import settings
@@ -73,9 +73,14 @@ class BareJob(models.Model):
     body = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects: ClassVar[models.Manager["BareJob"]] = models.Manager()
+
     class Meta:
         app_label = "bare"
         db_table = "bench_bare_job"
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 class MessageSerializer(serializers.Serializer[Any]):
@@ -96,7 +101,7 @@ class Submit(APIView):
         serializer = ChatSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         job = BareJob.objects.create(body=serializer.validated_data)
-        noop.apply_async(args=[str(job.id)])
+        noop.apply_async(args=(str(job.id),))
         return Response({"id": str(job.id), "status": "queued"}, status=202)
 
 

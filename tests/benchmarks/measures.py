@@ -199,8 +199,13 @@ def _fill(bench: Bench, target: Target, jobs: int) -> None:
                         return
                 head, _, body = make(0).partition(b"\r\n\r\n")
                 path = head.split(b" ", 2)[1].decode()
-                headers = {"Authorization": f"Bearer {bench.key}", "Content-Type": "application/json"}
-                session.post(f"http://127.0.0.1:{port}{path}", data=body, headers=headers, timeout=30)
+                headers = {
+                    "Authorization": f"Bearer {bench.key}",
+                    "Content-Type": "application/json",
+                }
+                session.post(
+                    f"http://127.0.0.1:{port}{path}", data=body, headers=headers, timeout=30
+                )
 
     threads = [threading.Thread(target=client) for _ in range(16)]
     for thread in threads:

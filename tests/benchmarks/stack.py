@@ -94,10 +94,21 @@ def _prepare(env: dict[str, str]) -> str:
         for window in windows:
             subject = ["--subject", subjects[layer]] if layer in subjects else []
             manage(
-                env, "set_cap", "--org", "bench", "--layer", layer, *subject,
-                "--window", window, "--credits", CREDITS,
-            )  # fmt: skip
-    _sql(env, "CREATE TABLE bench_bare_job (id uuid PRIMARY KEY, body jsonb, created_at timestamptz)")
+                env,
+                "set_cap",
+                "--org",
+                "bench",
+                "--layer",
+                layer,
+                *subject,
+                "--window",
+                window,
+                "--credits",
+                CREDITS,
+            )
+    _sql(
+        env, "CREATE TABLE bench_bare_job (id uuid PRIMARY KEY, body jsonb, created_at timestamptz)"
+    )
     return str(json.loads(made)["fullKey"])
 
 
@@ -105,7 +116,7 @@ def _sql(env: dict[str, str], statement: str) -> None:
     import psycopg  # noqa: PLC0415 - not needed by the load generator's other users
 
     with psycopg.connect(env["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[arg-type] # our own text
+        connection.execute(statement)
 
 
 def _start(
@@ -119,22 +130,33 @@ def _start(
         stack.webhooks(layout),
         stack.maintenance(layout, schedule=directory / "beat"),
         layout.spec(
-            BARE_WORKER, "celery", "-A", "tests.benchmarks.bare:celery", "worker",
+            BARE_WORKER,
+            "celery",
+            "-A",
+            "tests.benchmarks.bare:celery",
+            "worker",
             *("-P", "threads", "-c", "16", "-Q", "bare", "-n", "bare@%h"),
-        ),  # fmt: skip
+        ),
         layout.spec(
-            "bare-granian", "granian", "--interface", "wsgi", "--workers", "2",
+            "bare-granian",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--workers",
+            "2",
             *("--blocking-threads", "4", "--host", "127.0.0.1", "--no-ws"),
             *("--port", str(_release(sockets["bare"])), "tests.benchmarks.bare:application"),
-        ),  # fmt: skip
+        ),
     ]
     for name, target in (("django", "bare:asgi"), ("lean", "bare_lean:application")):
         for number in (1, 2):
             spec = layout.spec(
-                f"bare-{name}-{number}", "uvicorn", f"tests.benchmarks.{target}",
+                f"bare-{name}-{number}",
+                "uvicorn",
+                f"tests.benchmarks.{target}",
                 *("--fd", str(sockets[name].fileno()), "--loop", "uvloop", "--http", "httptools"),
                 *("--no-access-log", "--no-server-header", "--lifespan", "off"),
-            )  # fmt: skip
+            )
             specs.append(dataclasses.replace(spec, pass_fds=(sockets[name].fileno(),)))
     for spec in specs:
         supervisor.start(spec)
@@ -171,7 +193,9 @@ def _answers(url: str) -> bool:
 
 
 def _environment(directory: Path, database_url: str, redis_url: str, port: int) -> dict[str, str]:
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("GENIE_", "DATABASE_", "REDIS_"))}
+    kept = {
+        n: v for n, v in os.environ.items() if not n.startswith(("GENIE_", "DATABASE_", "REDIS_"))
+    }
     return {
         **kept,
         "DATABASE_URL": database_url,
