@@ -9,6 +9,7 @@ import argparse
 import datetime as dt
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -55,8 +56,11 @@ def main() -> None:
                 sections.append((TITLES[name], rows))
         finally:
             context.__exit__(None, None, None)
+    with console.status("measuring batching on torch"):
+        batching = _batching()
+    console.print(batching)
     if options.write:
-        Path(options.write).write_text(_markdown(sections, options))
+        Path(options.write).write_text(_markdown(sections, batching, options))
 
 
 def _options() -> argparse.Namespace:
@@ -81,7 +85,20 @@ def _headings(rows: Sequence[Row]) -> list[str]:
     return ["what", "clients", "a second", "p50 ms", "p99 ms", "Genie / it"]
 
 
-def _markdown(sections: Sequence[tuple[str, Sequence[Row]]], options: argparse.Namespace) -> str:
+def _batching() -> str:
+    """Return the table of ``tests.benchmarks.batching``, measured in a process without servers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.batching"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def _markdown(
+    sections: Sequence[tuple[str, Sequence[Row]]], batching: str, options: argparse.Namespace
+) -> str:
     lines = [
         "# Benchmarks",
         "",
@@ -102,6 +119,7 @@ def _markdown(sections: Sequence[tuple[str, Sequence[Row]]], options: argparse.N
         ]
         lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
         lines.append("")
+    lines += ["## Continuous batching on torch", "", "```", batching.strip(), "```", "", ""]
     return "\n".join(lines) + _NOTES
 
 
@@ -112,7 +130,7 @@ _NOTES = """## How it is measured
 - The bare stack is a DRF view with a serializer, one INSERT over a pooled connection and `apply_async`, on granian's WSGI server with two processes, the fastest that we know for it. The constant views answer about a poll's bytes on the same lean handler under uvicorn, on Django's own ASGI handler under uvicorn, and on granian WSGI.
 - Workers are stopped while submits are measured, so that what they do is not counted as a submit's.
 - The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections.
-- `python -m tests.benchmarks.batching` measures what continuous batching is worth.
+- Batching: chats of 64 tokens each on the tiny chat model, 1, 8 and 32 at once; `x one` is the time until the last has ended, as a multiple of the time of one.
 """
 
 

@@ -1,0 +1,83 @@
+"""Tickets leave in the background, a few for a burst, and a broker that is away costs nobody."""
+
+import uuid
+from collections.abc import Sequence
+
+import pytest
+
+from genie.core import ids, metrics
+from jobs import queue
+from jobs.queue import TicketSender
+
+
+class Broker:
+    """The broker's side of the sender."""
+
+    def __init__(self) -> None:
+        self.tickets: list[tuple[str, list[str]]] = []
+        self.takes = True
+
+    def send(self, name: str, job_ids: Sequence[str]) -> bool:
+        self.tickets.append((name, list(job_ids)))
+        return self.takes
+
+    def jobs(self, name: str) -> list[str]:
+        return [job_id for queue_, job_ids in self.tickets for job_id in job_ids if queue_ == name]
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker()
+    monkeypatch.setattr(queue, "send_now", made.send)
+    monkeypatch.setattr("jobs.queue.control.nudge", lambda _jobs: None)
+    return made
+
+
+def some(count: int) -> list[uuid.UUID]:
+    return [ids.new_id() for _ in range(count)]
+
+
+class TestSend:
+    def test_names_every_job_once_on_the_ticket_of_its_queue(self, broker: Broker) -> None:
+        sender, chats, embeddings = TicketSender(), some(20), some(3)
+
+        sender.send({"chat": chats, "embedding": embeddings})
+
+        assert sender.flush(timeout_s=10)
+        assert broker.jobs("chat") == [str(job_id) for job_id in chats]
+        assert broker.jobs("embedding") == [str(job_id) for job_id in embeddings]
+
+    def test_spreads_a_burst_over_several_tickets(self, broker: Broker) -> None:
+        sender = TicketSender()
+
+        sender.send({"chat": some(20)})
+
+        assert sender.flush(timeout_s=10)
+        sizes = [len(job_ids) for _, job_ids in broker.tickets]
+        assert max(sizes) <= queue.JOBS_PER_TICKET
+
+    def test_gathers_what_comes_close_together(self, broker: Broker) -> None:
+        sender = TicketSender()
+
+        for job_id in some(200):
+            sender.send({"chat": [job_id]})
+
+        assert sender.flush(timeout_s=10)
+        assert len(broker.jobs("chat")) == 200
+        assert len(broker.tickets) < 200
+
+    def test_does_not_ask_a_broker_that_was_just_away(self, broker: Broker) -> None:
+        sender = TicketSender()
+        failed = metrics.ticket_send_failed.labels("chat")._value.get()
+        broker.takes = False
+        sender.send({"chat": some(1)})
+        assert sender.flush(timeout_s=10)
+
+        sender.send({"chat": some(1)})
+
+        assert sender.flush(timeout_s=10)
+        assert len(broker.tickets) == 1
+        assert metrics.ticket_send_failed.labels("chat")._value.get() == failed + 1
+
+    def test_nothing_to_flush_is_flushed(self) -> None:
+        assert TicketSender().flush(timeout_s=0)
