@@ -15,7 +15,7 @@ import dataclasses
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import redis
@@ -27,13 +27,12 @@ from genie.core.coalesce import Coalescer
 from genie.core.errors import Unavailable
 from inference.engine import Engine
 from inference.errors import GenerationFailed, InferenceError
-from inference.types import ChatRequest, EmbeddingRequest, Request, SamplingParams
-from jobs import claims, control, prices, services, stream
+from jobs import claims, control, prices, services, stream, work
+from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.events import Entry
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.running import RunningJob, StopReason
-from jobs.states import JobKind
 from jobs.stream import Writer
 
 logger = logging.getLogger(__name__)
@@ -69,7 +68,17 @@ class Runner:
         self._idle = threading.Condition(self._lock)
         self._stopping = threading.Event()  # no new claims
         self._closed = threading.Event()  # all threads end
-        self._loops = {name: _ClaimLoop(self, name) for name in config.slots}
+        self._loops = {
+            name: ClaimLoop(
+                self,
+                name,
+                slots=slots,
+                worker=config.worker,
+                lease_s=config.lease_s,
+                models=config.models,
+            )
+            for name, slots in config.slots.items()
+        }
         self._finisher: Coalescer[Ending | Requeue, Ended | str | None] = Coalescer(
             "finisher", _end_batch
         )
@@ -140,7 +149,7 @@ class Runner:
         with self._lock:
             self._running[claimed.job_id] = job
         try:
-            job.attach(self._engine.submit(_request(claimed), job))
+            job.attach(self._engine.submit(work.request_of(claimed), job))
         except InferenceError as error:
             job.on_done(error, usage=job.usage)
         except Exception:
@@ -278,62 +287,6 @@ class Runner:
             return list(self._running.values())
 
 
-class _ClaimLoop:
-    """Claims jobs of one queue when woken: by tickets, and by slots that become free."""
-
-    def __init__(self, runner: Runner, queue: str) -> None:
-        self._runner = runner
-        self._queue = queue
-        self._wanted = 0
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=f"claim-{queue}", daemon=True)
-        self.start: Callable[[], None] = self._thread.start
-
-    def wake(self, jobs: int) -> None:
-        with self._changed:
-            # More than the slots can never be claimed at once; what is left is asked for again
-            # when a slot becomes free.
-            self._wanted = min(self._wanted + jobs, self._runner.config.slots[self._queue])
-            self._changed.notify()
-
-    def _run(self) -> None:
-        while not self._runner.stopping:
-            limit = self._next_limit()
-            if limit:
-                self._claim(limit)
-        connection.close()
-
-    def _next_limit(self) -> int:
-        """Wait until there is something to claim and room for it; return how much."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._wanted > 0 or self._runner.stopping)
-            wanted, self._wanted = self._wanted, 0
-        free = self._runner.config.slots[self._queue] - self._runner.slots_taken(self._queue)
-        if self._runner.stopping or self._runner.runs_solo():
-            return 0
-        return min(wanted, free)
-
-    def _claim(self, limit: int) -> None:
-        config = self._runner.config
-        try:
-            claimed = claims.claim(
-                self._queue,
-                worker=config.worker,
-                limit=limit,
-                lease_s=config.lease_s,
-                idle=self._runner.running() == 0,
-                models=config.models,
-            )
-        except DatabaseError as error:
-            logger.warning("Nothing could be claimed: %s", type(error).__name__)
-            connection.close()
-            self._runner.pause()
-            self.wake(limit)
-            return
-        for one in claimed:
-            self._runner.run(one)
-
-
 def _end_batch(endings: Sequence[Ending | Requeue]) -> list[Ended | str | None]:
     """Record ends and requeues in one transaction each; answers are in order, None for a ghost."""
     ended = {
@@ -370,24 +323,3 @@ def _delivered(claimed: Claimed) -> list[Entry] | None:
     except redis.RedisError:
         return None
     return entries if stream.contiguous(entries, after=0) == entries else None
-
-
-def _request(claimed: Claimed) -> Request:
-    request = claimed.request
-    request_id = f"{claimed.job_id.hex}-{claimed.attempt}"
-    if claimed.kind is JobKind.EMBEDDING:
-        inputs = tuple(one if isinstance(one, str) else tuple(one) for one in request["inputs"])
-        return EmbeddingRequest(
-            request_id=request_id,
-            model=claimed.model,
-            inputs=inputs,
-            dimensions=request.get("dimensions"),
-        )
-    sampling = dict(request["sampling"])
-    sampling["stop"] = tuple(sampling.get("stop", ()))
-    return ChatRequest(
-        request_id=request_id,
-        model=claimed.model,
-        messages=tuple(request["messages"]),
-        sampling=SamplingParams(**sampling),
-    )

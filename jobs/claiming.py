@@ -1,0 +1,115 @@
+"""The claim loop of one queue in one worker process: claims when woken, up to the free slots."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from jobs import claims
+from jobs.claims import Claimed
+
+logger = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """The worker process that a claim loop works for."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process claims nothing more."""
+
+    def running(self) -> int:
+        """Return how many jobs run now, of all queues."""
+
+    def slots_taken(self, queue: str) -> int:
+        """Return how many jobs of this queue run now."""
+
+    def runs_solo(self) -> bool:
+        """Return whether a job runs that must have the process to itself."""
+
+    def run(self, claimed: Claimed) -> None:
+        """Hand one claimed job to the engine; returns at once."""
+
+    def pause(self) -> None:
+        """Wait a moment after the database failed, or until the process closes."""
+
+
+class ClaimLoop:
+    """Claims jobs of one queue when woken: by tickets, nudges, and slots that become free.
+
+    Args:
+        host: The worker process.
+        queue: The queue.
+        slots: The most jobs of it that run at once.
+        worker: This worker's name.
+        lease_s: Seconds of a lease.
+        models: The models that may be claimed; None for all.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        queue: str,
+        *,
+        slots: int,
+        worker: str,
+        lease_s: float,
+        models: Sequence[str] | None,
+    ) -> None:
+        self._host = host
+        self._queue = queue
+        self._slots = slots
+        self._worker = worker
+        self._lease_s = lease_s
+        self._models = models
+        self._wanted = 0
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name=f"claim-{queue}", daemon=True)
+        self.start: Callable[[], None] = self._thread.start
+
+    def wake(self, jobs: int) -> None:
+        """Ask for up to ``jobs`` more; never blocks."""
+        with self._changed:
+            # More than the slots can never be claimed at once; what is left is asked for again
+            # when a slot becomes free.
+            self._wanted = min(self._wanted + jobs, self._slots)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while not self._host.stopping:
+            limit = self._next_limit()
+            if limit:
+                self._claim(limit)
+        connection.close()
+
+    def _next_limit(self) -> int:
+        """Wait until there is something to claim and room for it; return how much."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted > 0 or self._host.stopping)
+            wanted, self._wanted = self._wanted, 0
+        free = self._slots - self._host.slots_taken(self._queue)
+        if self._host.stopping or self._host.runs_solo():
+            return 0
+        return min(wanted, free)
+
+    def _claim(self, limit: int) -> None:
+        try:
+            claimed = claims.claim(
+                self._queue,
+                worker=self._worker,
+                limit=limit,
+                lease_s=self._lease_s,
+                idle=self._host.running() == 0,
+                models=self._models,
+            )
+        except DatabaseError as error:
+            logger.warning("Nothing could be claimed: %s", type(error).__name__)
+            connection.close()
+            self._host.pause()
+            self.wake(limit)
+            return
+        for one in claimed:
+            self._host.run(one)
