@@ -42,20 +42,24 @@ class Claimed:
         return self.attempt >= SOLO_FROM_ATTEMPT
 
 
-_PEEK = """
-SELECT id, attempt FROM jobs_job
-WHERE queue = %s AND state = 'queued' AND (not_before IS NULL OR not_before <= genie_now())
-  AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
-ORDER BY lane, created_at, id LIMIT %s FOR UPDATE SKIP LOCKED
-"""
-
-_TAKE = """
-WITH taken AS (
-  UPDATE jobs_job SET state = 'running', attempt = attempt + 1, worker = %s, started_at = genie_now(),
+# The best jobs of the queue up to the first that must run alone, or that one if it is the best and
+# the process is idle. Locked, skipped where another claim has them, and moved in one statement.
+_CLAIM = """
+WITH best AS (
+  SELECT id, attempt, lane, created_at FROM jobs_job
+  WHERE queue = %s AND state = 'queued' AND (not_before IS NULL OR not_before <= genie_now())
+    AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
+  ORDER BY lane, created_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
+placed AS (
+  SELECT id, row_number() OVER place AS place, count(*) FILTER (WHERE attempt + 1 >= %s) OVER place AS solos
+  FROM best WINDOW place AS (ORDER BY lane, created_at, id)),
+taken AS (
+  UPDATE jobs_job j SET state = 'running', attempt = attempt + 1, worker = %s, started_at = genie_now(),
     lease_expires_at = genie_now() + %s * interval '1 second', not_before = NULL,
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
-  WHERE id = ANY(%s::uuid[]) AND state = 'queued'
-  RETURNING id, attempt, kind, mode, queue, model, request, created_at, run_limit_s, estimate_microcredits, lane),
+  FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %s))
+  RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
+    estimate_microcredits, lane),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
@@ -96,14 +100,28 @@ def claim(
             and until then it holds back those behind it.
         models: The models that this worker may serve; None for all.
     """
-    allowed = list(models) if models is not None else None
-    with transactions.transaction(), connection.cursor() as cursor:
-        cursor.execute(_PEEK, [queue, allowed, allowed, limit])
-        chosen = _until_solo(cursor.fetchall(), idle=idle)
-        if not chosen:
-            return []
-        cursor.execute(_TAKE, [worker, lease_s, chosen, worker, worker])
+    with connection.cursor() as cursor:  # one statement, one transaction
+        cursor.execute(
+            _CLAIM, claim_arguments(queue, worker, limit, lease_s=lease_s, idle=idle, models=models)
+        )
         return [_claimed(row) for row in cursor.fetchall()]
+
+
+def claim_arguments(
+    queue: str,
+    worker: str,
+    limit: int,
+    *,
+    lease_s: float,
+    idle: bool,
+    models: Sequence[str] | None = None,
+) -> list[Any]:
+    """Return the parameters of the claiming statement, in its order."""
+    allowed = list(models) if models is not None else None
+    return [
+        *(queue, allowed, allowed, limit, SOLO_FROM_ATTEMPT),
+        *(worker, lease_s, idle, worker, worker),
+    ]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,16 +161,6 @@ def renew(beats: Sequence[Beat], *, lease_s: float) -> list[Renewed]:
             Renewed(job_id=row[0], cancel_requested=row[1], overdue=row[2])
             for row in cursor.fetchall()
         ]
-
-
-def _until_solo(rows: Sequence[tuple[uuid.UUID, int]], *, idle: bool) -> list[uuid.UUID]:
-    """Return the jobs before the first that must run alone, or that one if it comes first and may."""
-    chosen: list[uuid.UUID] = []
-    for job_id, attempts_so_far in rows:
-        if attempts_so_far + 1 >= SOLO_FROM_ATTEMPT:
-            return [job_id] if not chosen and idle else chosen
-        chosen.append(job_id)
-    return chosen
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 CHECK_S = 1.0  # how often the rows of all watched jobs are looked at: one statement
 _RECONNECT_S = 0.5
 _SILENCE_S = 15.0  # after this much silence a ping asks whether the connection still lives
+_STALE = 64  # channels that nobody watches are left in commands of about so many
 _BUFFER = 1024  # entries for one slow waiter; beyond it the waiter reads the stream again
 
 
@@ -78,7 +79,8 @@ class Hub:
     ) -> None:
         self._ended = ended
         self._watches: dict[uuid.UUID, set[Watch]] = {}
-        self._wanted: asyncio.Queue[tuple[bool, uuid.UUID]] = asyncio.Queue()
+        self._added: asyncio.Queue[uuid.UUID] = asyncio.Queue()
+        self._subscribed: set[uuid.UUID] = set()  # some unwatched: they are dropped together
         self._tasks: list[asyncio.Task[None]] = []
 
     @contextlib.contextmanager
@@ -89,7 +91,7 @@ class Hub:
         watch = Watch(job_id)
         watches = self._watches.setdefault(job_id, set())
         if not watches:
-            self._wanted.put_nowait((True, job_id))
+            self._added.put_nowait(job_id)
         watches.add(watch)
         try:
             yield watch
@@ -97,7 +99,6 @@ class Hub:
             watches.discard(watch)
             if not watches:
                 del self._watches[job_id]
-                self._wanted.put_nowait((False, job_id))
 
     async def close(self) -> None:
         """End the reader."""
@@ -127,8 +128,9 @@ class Hub:
 
     async def _serve(self, pubsub: "redis.asyncio.client.PubSub") -> None:
         """Subscribe to all that is watched, then read messages and follow the watches' coming and going."""
-        while not self._wanted.empty():
-            self._wanted.get_nowait()
+        while not self._added.empty():
+            self._added.get_nowait()
+        self._subscribed = set(self._watches)
         if self._watches:
             await pubsub.subscribe(*map(stream.channel, self._watches))
         for watches in self._watches.values():
@@ -163,17 +165,22 @@ class Hub:
                 self._hand_out(message["channel"], message["data"])
 
     async def _follow_watches(self, pubsub: "redis.asyncio.client.PubSub") -> None:
+        """Subscribe at once to what is added; drop what nobody watches any more now and then."""
         while True:
-            changes = [await self._wanted.get()]
-            while not self._wanted.empty():
-                changes.append(self._wanted.get_nowait())
-            ids = {job_id for _, job_id in changes}
-            added = [stream.channel(job_id) for job_id in ids if job_id in self._watches]
-            dropped = [stream.channel(job_id) for job_id in ids if job_id not in self._watches]
-            if added:
-                await pubsub.subscribe(*added)
-            if dropped:
-                await pubsub.unsubscribe(*dropped)
+            try:
+                async with asyncio.timeout(CHECK_S):
+                    added = {await self._added.get()}
+            except TimeoutError:
+                added = set()
+            while not self._added.empty():
+                added.add(self._added.get_nowait())
+            if new := added & self._watches.keys() - self._subscribed:
+                self._subscribed |= new
+                await pubsub.subscribe(*map(stream.channel, new))
+            stale = self._subscribed - self._watches.keys()
+            if len(stale) >= _STALE or (stale and not added):
+                self._subscribed -= stale
+                await pubsub.unsubscribe(*map(stream.channel, stale))
 
     def _hand_out(self, channel: bytes, data: bytes) -> None:
         watches = self._watches.get(stream.job_of(channel), ())

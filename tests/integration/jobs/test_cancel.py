@@ -87,8 +87,8 @@ class TestCancelRaces:
         answers, thread = _in_a_thread(lambda: cancel(job.id))
 
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(claims._PEEK, ["chat", None, None, 1])
-            cursor.execute(claims._TAKE, ["w", 30.0, [job.id], "w", "w"])
+            arguments = claims.claim_arguments("chat", "w", 1, lease_s=30.0, idle=True)
+            cursor.execute(claims._CLAIM, arguments)
             thread.start()
             builders.wait_until_blocked()
         thread.join(10)

@@ -191,7 +191,8 @@ class TestClaimUnderConcurrency:
 
         thread = threading.Thread(target=second)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(claims._PEEK, ["chat", None, None, 2])
+            arguments = claims.claim_arguments("chat", "w", 2, lease_s=30.0, idle=True)
+            cursor.execute(claims._CLAIM, arguments)
             thread.start()
             thread.join(10)  # it does not wait for us
 
