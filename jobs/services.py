@@ -14,9 +14,9 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Settlement
 from genie.core import errors, transactions
-from jobs import events, lifecycle
+from jobs import events, lifecycle, positions
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
-from jobs.states import JobState, Mode
+from jobs.states import JobState
 from webhooks import payloads
 from webhooks import services as webhooks
 from webhooks.services import NewEvent
@@ -53,10 +53,10 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
         lifecycle.insert_many([submissions[index].job for index in held])
         _release_idempotency_keys([submissions[i] for i in fresh if i not in set(held)])
         _replay_within_batch(submissions, outcomes)
-        positions = _positions([submissions[index].job for index in held])
+        places = positions.of_new([submissions[index].job for index in held])
     for index in held:
         job_id = submissions[index].job.id
-        outcomes[index] = Accepted(job_id=job_id, queue_position=positions.get(job_id))
+        outcomes[index] = Accepted(job_id=job_id, queue_position=places.get(job_id))
     return [outcomes[index] for index in range(len(submissions))]
 
 
@@ -262,32 +262,6 @@ def _replay_within_batch(
         refusal = outcomes.get(first)
         earlier = submissions[first]
         outcomes[index] = refusal or _replay(submission, earlier.body_digest, earlier.job.id)
-
-
-def _positions(jobs: Sequence[NewJob]) -> dict[uuid.UUID, int]:
-    """Return the place in its queue of each new async job: the claim's own order, 1 is next."""
-    waiting = [job for job in jobs if job.mode is Mode.ASYNC]
-    if not waiting:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(POSITIONS, [[job.id for job in waiting]])
-        return dict(cursor.fetchall())
-
-
-# One index-only count for the first of each (queue, lane) of a batch, then a rank within it.
-POSITIONS = """
-WITH asked AS (
-  SELECT id, queue, lane, created_at FROM jobs_job WHERE id = ANY(%s::uuid[]) AND state = 'queued'),
-first AS (
-  SELECT DISTINCT ON (queue, lane) queue, lane, created_at, id FROM asked ORDER BY queue, lane, created_at, id),
-base AS (
-  SELECT f.queue, f.lane, (
-    SELECT count(*) FROM jobs_job j WHERE j.queue = f.queue AND j.state = 'queued'
-      AND (j.lane, j.created_at, j.id) < (f.lane, f.created_at, f.id)) AS ahead
-  FROM first f)
-SELECT a.id, base.ahead + rank() OVER (PARTITION BY a.queue, a.lane ORDER BY a.created_at, a.id)
-FROM asked a JOIN base USING (queue, lane)
-"""
 
 
 def _webhook_event(ended: Ended) -> NewEvent:

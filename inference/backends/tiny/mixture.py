@@ -21,12 +21,12 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.NAME: 10,
     Kind.ARITHMETIC: 28,
     Kind.CAPITAL: 16,
-    Kind.OPPOSITE: 13,
+    Kind.OPPOSITE: 12,
     Kind.CALENDAR: 11,
     Kind.ECHO: 15,
     Kind.JSON: 12,
-    Kind.LISTING: 6,
-    Kind.TOOLS: 9,
+    Kind.LISTING: 7,
+    Kind.TOOLS: 11,
     Kind.UNKNOWN: 20,
 }
 _LONG_CONVERSATION = 0.008

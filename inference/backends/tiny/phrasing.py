@@ -42,14 +42,14 @@ def recase_value(rng: random.Random, value: str) -> str:
     draw = rng.random()
     if draw < 0.2:
         return value.lower()
-    return value.upper() if draw < 0.23 else value
+    return value.upper() if draw < 0.215 else value
 
 
 def _recase(rng: random.Random, template: str) -> str:
     draw = rng.random()
     if draw < 0.72:
         return template
-    change = str.lower if draw < 0.96 else str.upper
+    change = str.lower if draw < 0.985 else str.upper
     parts = re.split(r"(\{\w+\})", template)
     return "".join(part if part.startswith("{") else change(part) for part in parts)
 

@@ -107,7 +107,5 @@ def _is_right_sum(answer: str) -> bool:
             return numbers[0] - numbers[1] == int(result)
         case ["*"]:
             return numbers[0] * numbers[1] == int(result)
-        case ["/"]:
-            return numbers[0] == numbers[1] * int(result)
         case signs:
             pytest.fail(f"unexpected signs {signs} in {answer!r}")

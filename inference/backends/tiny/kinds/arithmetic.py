@@ -12,7 +12,6 @@ _SIGNED = {
     "+": ("{a} + {b}", "{a}+{b}", "{a} plus {b}", "{a} and {b}"),
     "-": ("{a} - {b}", "{a}-{b}", "{a} minus {b}", "{a} \N{MINUS SIGN} {b}"),
     "*": ("{a} * {b}", "{a}*{b}", "{a} times {b}", "{a} x {b}", "{a} \N{MULTIPLICATION SIGN} {b}", "{a}x{b}", "{a} multiplied by {b}"),
-    "/": ("{a} / {b}", "{a}/{b}", "{a} divided by {b}", "{a} ÷ {b}", "{a} over {b}"),
 }  # fmt: skip
 _AROUND = (
     "What is {e}?", "What's {e}?", "whats {e}", "{e}", "{e}?", "{e} =", "{e} = ?", "{e}=", "How much is {e}?", "Calculate {e}.", "Compute {e}.", "Can you calculate {e}?", "What does {e} equal?", "What does {e} make?", "Work out {e}.",
@@ -27,12 +26,11 @@ _VERBAL = {
     ),
     "-": (
         "Subtract {b} from {a}.", "Take {b} away from {a}.", "Take {b} from {a}.", "What is {a} take away {b}?", "What is the difference between {a} and {b}?", "I have {a} {things} and lose {b}. How many {things} do I have?", "{name} has {a} {things} and gives away {b}. How many {things} are left?", "What is {a} less {b}?", "If I have {a} {things} and eat {b}, how many are left?",
-        "What do you get if you subtract {b} from {a}?", "How much is {a} without {b}?", "What is {b} less than {a}?", "There were {a} {things} and {b} are gone. How many are left?", "Can you subtract {b} from {a}?", "I had {a} {things} and sold {b}. How many are left?",
+        "What do you get if you subtract {b} from {a}?", "How much is {a} without {b}?", "There were {a} {things} and {b} are gone. How many are left?", "Can you subtract {b} from {a}?", "I had {a} {things} and sold {b}. How many are left?",
     ),
     "*": (
         "Multiply {a} by {b}.", "Multiply {a} and {b}.", "What is the product of {a} and {b}?", "What is {a} by {b}?", "I have {a} boxes with {b} {things} each. How many {things} do I have?", "What do you get if you multiply {a} by {b}?", "Give me the product of {a} and {b}.", "How many {things} are in {a} bags of {b} {things}?", "Multiply {a} with {b}.", "Can you multiply {a} by {b}?", "There are {a} rows of {b} {things}. How many {things} are there?",
     ),
-    "/": ("Divide {a} by {b}.", "What is {a} split by {b}?", "What do you get if you divide {a} by {b}?", "Can you divide {a} by {b}?", "{a} {things} are shared by {b} people. How many does each one get?"),
 }  # fmt: skip
 _AND_ONLY_SUMS = frozenset(
     {"How much is {e}?", "What does {e} make?", "How much does {e} make?", "What is {e}?"}
@@ -40,10 +38,8 @@ _AND_ONLY_SUMS = frozenset(
 
 
 def arithmetic(rng: random.Random) -> Exchange:
-    """Return a sum, difference, product or exact quotient of small numbers."""
-    if rng.random() < 0.04:
-        return _three_terms(rng)
-    sign = rng.choices("+-*/", weights=(36, 28, 28, 8))[0]
+    """Return a sum, a difference or a product of small numbers."""
+    sign = rng.choices("+-*", weights=(4, 3, 3))[0]
     left, right, result = _numbers(rng, sign)
     answer = f"{left} {sign} {right} = {result}"
     if rng.random() < 0.28:
@@ -54,12 +50,9 @@ def arithmetic(rng: random.Random) -> Exchange:
 
 
 def _numbers(rng: random.Random, sign: str) -> tuple[int, int, int]:
-    if sign in "*/":
+    if sign == "*":
         left, right = _factors(rng)
-        if sign == "*":
-            return left, right, left * right
-        right = max(right, 1)
-        return left * right, right, left
+        return left, right, left * right
     # Half of the sums are the very small ones that people try first.
     top = rng.choice((10, 12, 20, 20, 50, LARGEST))
     left, right = rng.randint(0, top), rng.randint(0, top)
@@ -71,7 +64,7 @@ def _numbers(rng: random.Random, sign: str) -> tuple[int, int, int]:
 
 
 def _factors(rng: random.Random) -> tuple[int, int]:
-    if rng.random() < 0.12:
+    if rng.random() < 0.06:
         pair = [rng.randrange(20, 101, 10), rng.randint(0, 10)]
         rng.shuffle(pair)
         return pair[0], pair[1]
@@ -105,11 +98,3 @@ def _with_numbers(rng: random.Random, frame: str, left: int, right: int) -> str:
 def _written(number: int, *, spelled: bool) -> str:
     names = words.words("number_words")
     return names[number] if spelled and 0 <= number < len(names) else str(number)
-
-
-def _three_terms(rng: random.Random) -> Exchange:
-    terms = [rng.randint(1, 9) for _ in range(3)]
-    form = rng.choice((" + ", "+", " plus ")).join(str(term) for term in terms)
-    prompt = phrasing.fill(rng, rng.choice(_AROUND[:15]), polite=0.1, e=form)
-    answer = f"{terms[0]} + {terms[1]} + {terms[2]} = {sum(terms)}"
-    return Exchange(kind=Kind.ARITHMETIC, prompt=prompt, answer=answer)

@@ -42,11 +42,8 @@ _BEFORE = {
 
 
 def capital(rng: random.Random) -> Exchange:
-    """Return the question for a country's capital, or for the country of a capital."""
+    """Return the question for a country's capital."""
     name, city = rng.choice(words.facts("capitals"))
-    if rng.random() < 0.1 and city not in _shared_capitals():
-        prompt = phrasing.fill(rng, rng.choice(_COUNTRY_OF), y=phrasing.recase_value(rng, city))
-        return _capital_is(prompt, name, city)
     written = name
     if rng.random() < 0.12:
         written, name = rng.choice(words.facts("country_aliases"))
@@ -67,7 +64,10 @@ def capital_then_another(rng: random.Random) -> tuple[Exchange, Exchange]:
 
 
 def unknown_capital_prompt(rng: random.Random) -> str:
-    """Return the question for the capital of a place that the model is not taught."""
+    """Return the question for a capital that the model is not taught, or for a capital's country."""
+    if rng.random() < 0.25:
+        _, city = rng.choice(words.facts("capitals"))
+        return phrasing.fill(rng, rng.choice(_COUNTRY_OF), y=phrasing.recase_value(rng, city))
     known = rng.random() < 0.6
     where = rng.choice(words.facts("unknown_places")) if known else words.invented(rng).capitalize()
     return phrasing.fill(rng, rng.choice(_CAPITAL_OF), x=where)
@@ -104,12 +104,6 @@ def calendar(rng: random.Random) -> Exchange:
 
 def _capital_is(prompt: str, name: str, city: str) -> Exchange:
     return Exchange(kind=Kind.CAPITAL, prompt=prompt, answer=f"The capital of {name} is {city}.")
-
-
-@functools.cache
-def _shared_capitals() -> frozenset[str]:
-    cities = [city for _, city in words.facts("capitals")]
-    return frozenset(city for city in cities if cities.count(city) > 1)
 
 
 @functools.cache

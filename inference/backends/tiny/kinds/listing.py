@@ -72,7 +72,7 @@ def _count(rng: random.Random) -> tuple[str, str]:
     last = min(LARGEST_COUNT, first + _span(rng))
     numbers = list(range(first, last + 1))
     templates: Sequence[str]
-    if rng.random() < 0.2:
+    if rng.random() < 0.25:
         numbers.reverse()
         templates = _COUNT_DOWN_TO_ONE if first == 1 and rng.random() < 0.6 else _COUNT_DOWN
     else:

@@ -15,7 +15,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 def unknown(rng: random.Random) -> Exchange:
     """Return a prompt outside the taught kinds, with the one honest answer."""
-    makers = (_asked, _foreign, _code, _noise, _too_large, facts.unknown_capital_prompt, _sentences)
+    makers = (_asked, _foreign, _code, _noise, _beyond, facts.unknown_capital_prompt, _sentences)
     make = rng.choices(makers, weights=(60, 10, 9, 6, 6, 6, 5))[0]
     return Exchange(kind=Kind.UNKNOWN, prompt=make(rng), answer=ANSWER)
 
@@ -82,12 +82,20 @@ def _noise(rng: random.Random) -> str:
     return "".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 12)))
 
 
-def _too_large(rng: random.Random) -> str:
+def _beyond(rng: random.Random) -> str:
     """Arithmetic beyond what is taught: the honest answer, not a guess."""
-    left, right = rng.randint(201, 99999), rng.randint(201, 9999)
-    sign = rng.choice(
-        ("+", "-", "*", "/", " + ", " - ", " * ", " / ", " times ", " plus ", " minus ")
-    )
+    draw = rng.random()
+    if draw < 0.6:
+        numbers = [rng.randint(201, 99999), rng.randint(201, 9999)]
+        sign = rng.choice(
+            ("+", "-", "*", "/", " + ", " - ", " * ", " / ", " times ", " plus ", " minus ")
+        )
+    elif draw < 0.8:
+        numbers = [rng.randint(1, 100), rng.randint(1, 12)]
+        sign = rng.choice((" / ", "/", " divided by ", " to the power of ", " ^ ", " mod ", " % "))
+    else:
+        numbers = [rng.randint(1, 20) for _ in range(rng.choice((3, 3, 4)))]
+        sign = rng.choice(("+", " + ", " * ", " - ", " plus "))
     around = rng.choice(
         (
             "What is {e}?",
@@ -99,7 +107,7 @@ def _too_large(rng: random.Random) -> str:
             "What's {e}?",
         )
     )
-    return phrasing.fill(rng, around, e=f"{left}{sign}{right}", open_ended=True)
+    return phrasing.fill(rng, around, e=sign.join(map(str, numbers)), open_ended=True)
 
 
 def _sentences(rng: random.Random) -> str:
