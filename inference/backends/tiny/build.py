@@ -80,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
 def _make_repeatable(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it; filling is slow
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Recipe:
     """What training is made of; the shipped checkpoint's is the default."""
 
     seed: int = 20
-    pairs: int = 60_000
+    pairs: int = 12_000
     batch_pairs: int = 128
     matrix_rate: float = 0.01
     other_rate: float = 0.003
