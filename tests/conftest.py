@@ -27,6 +27,7 @@ def _set_environment(database_url: str, redis_url: str, directory: Path) -> None
         "GENIE_STATE_DIR": str(directory / "state"),
         "DJANGO_SETTINGS_MODULE": "genie.settings",
         "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
     }

@@ -76,7 +76,12 @@ def worker_environment(entry: WorkerEntry) -> dict[str, str]:
 
     torch and its libraries read these when they are imported.
     """
-    env = {"GENIE_WORKER_NAME": entry.name, "TOKENIZERS_PARALLELISM": "false"}
+    env = {
+        "GENIE_WORKER_NAME": entry.name,
+        "TOKENIZERS_PARALLELISM": "false",
+        # Threads of torch that wait must sleep: spinning takes the cores from everybody else.
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     if entry.slots is not None:
         env["GENIE_WORKER_SLOTS"] = str(entry.slots)
     if entry.models:

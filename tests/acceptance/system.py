@@ -257,6 +257,7 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_MODELS_FILE": str(directory / "models.toml"),
         "DJANGO_SETTINGS_MODULE": "genie.settings",
         "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
