@@ -81,7 +81,14 @@ def test_a_tiny_temperature_is_greedy(temperature: float) -> None:
 
 
 @given(
-    logits=st.lists(st.floats(-5, 5, width=32), min_size=2, max_size=12, unique=True),
+    # Hundredths: tokens that are equally likely in float32 are kept or dropped together here, and
+    # by their order in the library.
+    logits=st.lists(
+        st.integers(-500, 500).map(lambda hundredths: hundredths / 100),
+        min_size=2,
+        max_size=12,
+        unique=True,
+    ),
     top_p=st.floats(0.01, 0.99),
     seed=st.integers(0, 10_000),
 )

@@ -16,7 +16,7 @@ from inference.backends.tiny.kinds import unknown
 CHAT = build.CHECKPOINTS / build.CHAT
 EMBEDDING = build.CHECKPOINTS / build.EMBEDDING
 # What the shipped checkpoint holds for every kind. `build_models --check` asks for more, 90 %, which
-# five kinds do not reach yet: see its card.
+# three kinds do not reach yet: see its card.
 FLOOR = 0.6
 WEATHER = {
     "type": "function",
