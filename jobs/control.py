@@ -62,7 +62,7 @@ def listen(
 def _listen_once(
     channels: Sequence[str], hear: Callable[[str, bytes], None], until: threading.Event
 ) -> None:
-    pubsub = core_redis.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    pubsub = core_redis.client().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call] # redis-py leaves it untyped
     with pubsub:
         pubsub.subscribe(*channels)
         while not until.is_set():

@@ -6,6 +6,7 @@ each with one sentence. Knows no request.
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from genie.core.errors import InvalidRequest
@@ -89,8 +90,8 @@ def _require_clean(value: Any, path: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise InvalidRequest.of(twice[:64], "appears twice in one object")
     return value
 
