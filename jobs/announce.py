@@ -1,31 +1,27 @@
 """After a commit that ended jobs: tell their readers, their workers, and the webhook worker."""
 
 import logging
-import uuid
 from collections.abc import Sequence
 
 import redis
 
 from genie.core import redis as core_redis
-from jobs import stream
+from jobs import replies, stream
 from jobs.lifecycle import Ended
 
 logger = logging.getLogger(__name__)
 
 
 def ended(jobs: Sequence[Ended]) -> None:
-    """Wake the waiters of these jobs. Never fails: a waiter also looks at the row every second."""
-    wake([job.job_id for job in jobs])
-
-
-def wake(job_ids: Sequence[uuid.UUID]) -> None:
-    """Publish an empty message on each job's channel: whoever listens reads the row."""
-    if not job_ids:
+    """Send the waiters of these jobs to the row. Never fails: they also look there every second."""
+    if not jobs:
         return
     try:
         pipeline = core_redis.client().pipeline(transaction=False)
-        for job_id in job_ids:
-            pipeline.publish(stream.channel(job_id), b"")
+        for job in jobs:
+            pipeline.publish(stream.channel(job.job_id), b"")
+            if job.reply_to:
+                pipeline.publish(job.reply_to, replies.look(job.job_id))
         pipeline.execute()
     except redis.RedisError as error:
         logger.warning("Waiters were not woken: %s", type(error).__name__)

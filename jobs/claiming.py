@@ -66,6 +66,7 @@ class ClaimLoop:
         self._lease_s = lease_s
         self._models = models
         self._wanted = 0
+        self._more = True  # whether the queue may hold jobs that nobody will wake this loop for
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"claim-{queue}", daemon=True)
         self.start: Callable[[], None] = self._thread.start
@@ -77,6 +78,15 @@ class ClaimLoop:
             # when a slot becomes free.
             self._wanted = min(self._wanted + jobs, self._slots)
             self._changed.notify()
+
+    def slot_freed(self) -> None:
+        """Claim again if the queue held more than there was room for; never blocks.
+
+        What has come since the last claim brings a wake of its own, so an empty queue is not asked
+        once for every job that ends.
+        """
+        if self._more:
+            self.wake(1)
 
     def _run(self) -> None:
         while not self._host.stopping:
@@ -90,6 +100,8 @@ class ClaimLoop:
         with self._changed:
             self._changed.wait_for(lambda: self._wanted > 0 or self._host.stopping)
             wanted, self._wanted = self._wanted, 0
+        # Until the claim has answered: a slot that becomes free meanwhile must wake this loop.
+        self._more = True
         free = self._slots - self._host.slots_taken(self._queue)
         if self._host.stopping or self._host.runs_solo():
             return 0
@@ -97,7 +109,7 @@ class ClaimLoop:
 
     def _claim(self, limit: int) -> None:
         try:
-            claimed = claims.claim(
+            claim = claims.claim(
                 self._queue,
                 worker=self._worker,
                 limit=limit,
@@ -111,5 +123,6 @@ class ClaimLoop:
             self._host.pause()
             self.wake(limit)
             return
-        for one in claimed:
+        for one in claim.jobs:
             self._host.run(one)
+        self._more = claim.more

@@ -35,6 +35,7 @@ class Claimed:
     created_at: dt.datetime
     run_limit_s: float
     estimate_microcredits: int
+    reply_to: str = ""  # the channel of the web process whose caller waits
 
     @property
     def solo(self) -> bool:
@@ -43,7 +44,8 @@ class Claimed:
 
 
 # The best jobs of the queue up to the first that must run alone, or that one if it is the best and
-# the process is idle. Locked, skipped where another claim has them, and moved in one statement.
+# the process is idle. Locked, skipped where another claim has them, and moved in one statement. Its
+# snapshot is from before the move, so what was taken is left out of `more` by name.
 _CLAIM = """
 WITH best AS (
   SELECT id, attempt, lane, created_at FROM jobs_job
@@ -59,15 +61,20 @@ taken AS (
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
   FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-    estimate_microcredits, lane),
+    estimate_microcredits, lane, reply_to),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
 opened AS (
   INSERT INTO jobs_attempt (job_id, number, worker, started_at, outcome)
   SELECT id, attempt, %s, genie_now(), '' FROM taken)
-SELECT id, attempt, kind, mode, queue, model, request, created_at, run_limit_s, estimate_microcredits
-FROM taken ORDER BY lane, created_at, id
+SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
+  estimate_microcredits, reply_to
+FROM (SELECT EXISTS (
+        SELECT FROM jobs_job WHERE queue = %s AND state = 'queued'
+          AND (not_before IS NULL OR not_before <= genie_now()) AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
+          AND NOT id = ANY(ARRAY(SELECT id FROM placed WHERE solos = 0 OR (place = 1 AND %s)))) AS more) rest
+  LEFT JOIN taken ON true ORDER BY lane, created_at, id
 """
 
 _RENEW = """
@@ -80,6 +87,14 @@ RETURNING j.id, j.cancel_requested_at IS NOT NULL, j.run_deadline_at <= genie_no
 """
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one claim brought. ``more``: it left jobs in the queue that may run now."""
+
+    jobs: list[Claimed]
+    more: bool
+
+
 def claim(
     queue: str,
     *,
@@ -88,7 +103,7 @@ def claim(
     lease_s: float,
     idle: bool,
     models: Sequence[str] | None = None,
-) -> list[Claimed]:
+) -> Claim:
     """Move up to ``limit`` queued jobs of ``queue`` to running, best first.
 
     Args:
@@ -104,7 +119,10 @@ def claim(
         cursor.execute(
             _CLAIM, claim_arguments(queue, worker, limit, lease_s=lease_s, idle=idle, models=models)
         )
-        return [_claimed(row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return Claim(
+        jobs=[_claimed(row[1:]) for row in rows if row[1] is not None], more=bool(rows[0][0])
+    )
 
 
 def claim_arguments(
@@ -121,6 +139,7 @@ def claim_arguments(
     return [
         *(queue, allowed, allowed, limit, SOLO_FROM_ATTEMPT),
         *(worker, lease_s, idle, worker, worker),
+        *(queue, allowed, allowed, idle),
     ]
 
 
@@ -175,6 +194,7 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         created_at=row[7],
         run_limit_s=row[8],
         estimate_microcredits=row[9],
+        reply_to=row[10],
     )
 
 

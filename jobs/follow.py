@@ -1,6 +1,8 @@
 """Follows one job from a web process: waits for its end, or reads its stream from a cursor."""
 
 import asyncio
+import dataclasses
+import datetime as dt
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -12,13 +14,47 @@ from genie.core.errors import Unavailable
 from jobs import events, stream, web
 from jobs.events import Entry, EntryType
 from jobs.hub import Watch
+from jobs.lifecycle import NewJob
 from jobs.selectors import JobView
+from jobs.states import JobState
 
 
-async def ended(watch: Watch, *, organization_id: uuid.UUID, timeout_s: float) -> JobView | None:
+def submitted(job: NewJob, *, created_at: dt.datetime) -> JobView:
+    """Return a job as its row was when it was admitted, without reading it."""
+    sampling = job.request.get("sampling", {})
+    return JobView(
+        id=job.id,
+        organization_id=job.organization_id,
+        kind=job.kind,
+        mode=job.mode,
+        queue=job.queue,
+        lane=job.lane,
+        state=JobState.QUEUED,
+        model=job.model,
+        attempt=0,
+        worker="",
+        created_at=created_at,
+        started_at=None,
+        completed_at=None,
+        prompt_tokens=0,
+        completion_tokens=0,
+        estimate_microcredits=job.estimate_microcredits,
+        cost_microcredits=None,
+        max_output_tokens=sampling.get("max_tokens"),
+        result_json=None,
+        error=None,
+        delta_ends=None,
+        first_seq=1,
+        include_usage=bool(job.request.get("include_usage")),
+        queue_position=None,
+    )
+
+
+async def ended(job: JobView, watch: Watch, *, timeout_s: float) -> JobView | None:
     """Return the job once it has ended, or None after ``timeout_s`` seconds.
 
-    Holds no database connection meanwhile: the row is read when something says that it has changed.
+    Holds no database connection meanwhile: the row is read when something says that it has changed,
+    unless the worker has said how it ended.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
@@ -26,35 +62,38 @@ async def ended(watch: Watch, *, organization_id: uuid.UUID, timeout_s: float) -
         told = await watch.next(timeout_s=left)
         if told is None:
             return None
-        if told[1]:
-            job = await _row(watch.job_id, organization_id=organization_id)
-            if job is not None and job.terminal:
-                return job
+        found = _as_told(job, watch)
+        if found is None and told[1]:
+            found = await _row_of_ended(job)
+        if found is not None:
+            return found
     return None
 
 
 async def entries(
-    job: JobView, watch: Watch, *, after: int
+    job: JobView, watch: Watch, *, after: int, fresh: bool = False
 ) -> AsyncIterator[tuple[Entry | None, JobView | None]]:
     """Yield the entries after a sequence number, each once and in order, until the end.
 
-    With the last entry comes the ended job's row. ``(None, None)`` is a silence that is worth a
-    ping. Whatever is missing from Redis comes from the row once the job has ended.
+    With the last entry comes the ended job. ``(None, None)`` is a silence that is worth a ping.
+    Whatever is missing from Redis comes from the row once the job has ended. ``fresh``: the watch is
+    older than the job, so the log has nothing that the watch is not told.
     """
     cursor = after
-    ready = await _from_log(job.id, after=cursor)
+    ready = [] if fresh else await _from_log(job.id, after=cursor)
     check_row = job.terminal
     while True:
+        end = None
         for entry in ready:
             if entry.type is EntryType.ENDED:
-                check_row = True
+                end = entry
                 break
             cursor = entry.seq
             yield entry, None
-        row = await _row(job.id, organization_id=job.organization_id) if check_row else None
-        if row is not None and row.terminal:
-            for last in await _rest(row, after=cursor):
-                yield last, row if last.type is EntryType.ENDED else None
+        row = await _ended(job, watch, end=end) if end or check_row else None
+        if row is not None:
+            for entry in [end] if end else await _rest(row, after=cursor):
+                yield entry, row if entry.type is EntryType.ENDED else None
             return
         ready, check_row = [], False
         told = await watch.next(timeout_s=settings.GENIE_PING_S)
@@ -118,9 +157,30 @@ async def _from_log(job_id: uuid.UUID, *, after: int) -> list[Entry]:
     return stream.contiguous(found, after=after)
 
 
-async def _row(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView | None:
-    """Return the job, or None while the database is away: whoever waits is told to look again."""
+async def _ended(job: JobView, watch: Watch, *, end: Entry | None) -> JobView | None:
+    """Return the ended job for a reader of its stream, who has come to its ``end`` or has gaps.
+
+    What the worker has told is enough only for a reader who lacks nothing before the end.
+    """
+    told = _as_told(job, watch) if end is not None else None
+    return told or await _row_of_ended(job)
+
+
+def _as_told(job: JobView, watch: Watch) -> JobView | None:
+    """Return the job as its worker has told that it ended; None if nobody has."""
+    if (outcome := watch.outcome) is None:
+        return None
+    told = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
+    return dataclasses.replace(job, **told)
+
+
+async def _row_of_ended(job: JobView) -> JobView | None:
+    """Return the row if the job has ended.
+
+    None too while the database is away: whoever waits is told to look again.
+    """
     try:
-        return await web.job(job_id, organization_id=organization_id)
+        row = await web.job(job.id, organization_id=job.organization_id)
     except Unavailable:
         return None
+    return row if row.terminal else None

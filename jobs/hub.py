@@ -1,6 +1,7 @@
 """One Redis reader per web process that fans out to every waiter of this process.
 
-A waiter watches a job's channel. Entries arrive pushed; whatever goes wrong (a lost message, Redis
+A waiter watches a job: by the job's channel, or, when this process submitted it, by the channel of
+this process, which all its jobs share (``jobs.replies``). Entries arrive pushed; whatever goes wrong (a lost message, Redis
 away, a slow waiter's full buffer) only sets ``check_row``, and the waiter reads the row. A look at
 the rows of all watched jobs together, once a second, is what a lost wake-up falls back to.
 """
@@ -10,15 +11,16 @@ import contextlib
 import logging
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
 import redis.asyncio
 from django.conf import settings
 from redis.exceptions import RedisError
 
 from genie.core.errors import Unavailable
-from jobs import stream
+from jobs import replies, stream
 from jobs.events import Entry, EntryType
+from jobs.replies import Outcome, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +36,14 @@ class Watch:
 
     def __init__(self, job_id: uuid.UUID) -> None:
         self.job_id = job_id
+        self.outcome: Outcome | None = None  # once the worker has told how the job ended
         self._entries: deque[Entry] = deque()
         self._check_row = False
         self._told = asyncio.Event()
 
-    def tell(self, entry: Entry) -> None:
+    def tell(self, entry: Entry, outcome: Outcome | None = None) -> None:
         """Add an entry; too many for a slow waiter become one request to read again."""
+        self.outcome = outcome or self.outcome
         if len(self._entries) >= _BUFFER:
             self._entries.clear()
             self._check_row = True
@@ -78,19 +82,22 @@ class Hub:
         self, *, ended: Callable[[Sequence[uuid.UUID]], Awaitable[set[uuid.UUID]]]
     ) -> None:
         self._ended = ended
-        self._watches: dict[uuid.UUID, set[Watch]] = {}
+        self.reply_to = f"genie:web:{uuid.uuid4().hex}"  # what this process's jobs name
+        self._own: dict[uuid.UUID, set[Watch]] = {}  # told through `reply_to`
+        self._foreign: dict[uuid.UUID, set[Watch]] = {}  # told through the jobs' channels
         self._added: asyncio.Queue[uuid.UUID] = asyncio.Queue()
         self._subscribed: set[uuid.UUID] = set()  # some unwatched: they are dropped together
         self._tasks: list[asyncio.Task[None]] = []
 
     @contextlib.contextmanager
-    def watch(self, job_id: uuid.UUID) -> Iterator[Watch]:
-        """Watch a job for the length of the block."""
+    def watch(self, job_id: uuid.UUID, *, own: bool = False) -> Iterator[Watch]:
+        """Watch a job for the length of the block; ``own`` if it is submitted with ``reply_to``."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._check())]
         watch = Watch(job_id)
-        watches = self._watches.setdefault(job_id, set())
-        if not watches:
+        table = self._own if own else self._foreign
+        watches = table.setdefault(job_id, set())
+        if not watches and not own:
             self._added.put_nowait(job_id)
         watches.add(watch)
         try:
@@ -98,7 +105,7 @@ class Hub:
         finally:
             watches.discard(watch)
             if not watches:
-                del self._watches[job_id]
+                del table[job_id]
 
     async def close(self) -> None:
         """End the reader."""
@@ -123,19 +130,18 @@ class Hub:
             settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=None, socket_keepalive=True
         )
         async with client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
-            await pubsub.subscribe("genie:hub")  # a reader needs one channel to listen on
+            await pubsub.subscribe(self.reply_to)
             yield pubsub
 
     async def _serve(self, pubsub: "redis.asyncio.client.PubSub") -> None:
         """Subscribe to all that is watched, then read messages and follow the watches' coming and going."""
         while not self._added.empty():
             self._added.get_nowait()
-        self._subscribed = set(self._watches)
-        if self._watches:
-            await pubsub.subscribe(*map(stream.channel, self._watches))
-        for watches in self._watches.values():
-            for watch in watches:
-                watch.tell_to_check()  # whatever was said while nobody listened
+        self._subscribed = set(self._foreign)
+        if self._subscribed:
+            await pubsub.subscribe(*map(stream.channel, self._subscribed))
+        for watch in self._all():
+            watch.tell_to_check()  # whatever was said while nobody listened
         following = asyncio.create_task(self._follow_watches(pubsub))
         try:
             await self._listen(pubsub, following)
@@ -174,33 +180,49 @@ class Hub:
                 added = set()
             while not self._added.empty():
                 added.add(self._added.get_nowait())
-            if new := added & self._watches.keys() - self._subscribed:
+            if new := added & self._foreign.keys() - self._subscribed:
                 self._subscribed |= new
                 await pubsub.subscribe(*map(stream.channel, new))
-            stale = self._subscribed - self._watches.keys()
+            stale = self._subscribed - self._foreign.keys()
             if len(stale) >= _STALE or (stale and not added):
                 self._subscribed -= stale
                 await pubsub.unsubscribe(*map(stream.channel, stale))
 
+    def _all(self) -> list[Watch]:
+        return [
+            watch
+            for table in (self._own, self._foreign)
+            for watches in table.values()
+            for watch in watches
+        ]
+
     def _hand_out(self, channel: bytes, data: bytes) -> None:
-        watches = self._watches.get(stream.job_of(channel), ())
-        entry = Entry.decode(data) if data else None
-        for watch in watches:
-            if entry is None:
-                watch.tell_to_check()
-            else:
-                watch.tell(entry)
+        if channel == self.reply_to.encode():
+            for reply in replies.decode(data):
+                _tell(self._own.get(reply.job_id, ()), reply)
+        else:
+            job_id = stream.job_of(channel)
+            reply = Reply(job_id=job_id, entry=Entry.decode(data) if data else None)
+            _tell(self._foreign.get(job_id, ()), reply)
 
     async def _check(self) -> None:
         """Wake the waiters of jobs that have ended without anybody saying so."""
         while True:
             await asyncio.sleep(CHECK_S)
-            if not self._watches:
+            if not self._own and not self._foreign:
                 continue
             try:
-                ended = await self._ended(list(self._watches))
+                ended = await self._ended(list(self._own.keys() | self._foreign.keys()))
             except Unavailable:
                 continue  # the database is away: the next look will tell
-            for job_id in ended:
-                for watch in self._watches.get(job_id, ()):
+            for watch in self._all():
+                if watch.job_id in ended:
                     watch.tell_to_check()
+
+
+def _tell(watches: Iterable[Watch], reply: Reply) -> None:
+    for watch in watches:
+        if reply.entry is None:
+            watch.tell_to_check()
+        else:
+            watch.tell(reply.entry, reply.outcome)

@@ -41,6 +41,7 @@ class NewJob:
     estimate_microcredits: int
     webhook_url: str
     webhook_secret: str | None
+    reply_to: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Ending:
     cost_microcredits: int
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    result: dict[str, Any] | None = None
+    result_json: str | None = None  # the sync body as JSON text
     error: dict[str, Any] | None = None
     delta_ends: Sequence[int] | None = None
     first_seq: int = 1
@@ -71,18 +72,21 @@ class Ended:
     state: JobState
     created_at: dt.datetime
     completed_at: dt.datetime
-    result: dict[str, Any] | None
+    result_json: str | None
     error: dict[str, Any] | None
     cost_microcredits: int
+    prompt_tokens: int
+    completion_tokens: int
     webhook_url: str
     webhook_secret: str | None
+    reply_to: str
 
 
 _RECORD = """
   id uuid, organization_id uuid, application_id uuid, member_id uuid, user_id uuid, api_key_id uuid,
   kind text, mode text, queue text, lane smallint, requested_model text, model text, request jsonb,
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
-  estimate_microcredits bigint, webhook_url text, webhook_secret text
+  estimate_microcredits bigint, webhook_url text, webhook_secret text, reply_to text
 """
 
 _INSERT = f"""
@@ -92,29 +96,29 @@ job AS (
     id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
     created_at, ticketed_at, start_deadline_at, run_limit_s, price_version, estimate_microcredits,
-    prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret)
+    prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret, reply_to)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
     genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second', run_limit_s,
-    price_version, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret
+    price_version, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret, reply_to
   FROM new RETURNING id)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
-SELECT id, 'job.queued', 0, '{{}}', genie_now() FROM job
+SELECT id, 'job.queued', 0, '{{}}', genie_now() FROM job RETURNING at
 """  # noqa: S608 - the interpolated part is the constant above
 
 _END = """
 WITH moved AS (
   UPDATE jobs_job j SET
-    state = r.state, completed_at = genie_now(), lease_expires_at = NULL, result = r.result,
+    state = r.state, completed_at = genie_now(), lease_expires_at = NULL, result = r.result_json,
     error = r.error, cost_microcredits = r.cost_microcredits, prompt_tokens = r.prompt_tokens,
     completion_tokens = r.completion_tokens, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL
   FROM json_to_recordset(%s::json) AS r(
-    job_id uuid, attempt smallint, state text, from_state text, result jsonb, error jsonb,
+    job_id uuid, attempt smallint, state text, from_state text, result_json jsonb, error jsonb,
     cost_microcredits bigint, prompt_tokens int, completion_tokens int, delta_ends int[], first_seq int),
     jobs_job old
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
-    j.cost_microcredits, j.webhook_url, old.webhook_secret),
+    j.cost_microcredits, j.webhook_url, old.webhook_secret, j.reply_to),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.' || state, attempt, '{}', completed_at FROM moved),
@@ -122,7 +126,7 @@ closed AS (
   UPDATE jobs_attempt a SET ended_at = m.completed_at, outcome = m.state
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
-  webhook_url, webhook_secret FROM moved
+  webhook_url, webhook_secret, reply_to FROM moved
 """
 
 _REQUEUE = """
@@ -143,10 +147,15 @@ SELECT id, queue FROM moved
 """
 
 
-def insert_many(jobs: Sequence[NewJob]) -> None:
-    """Insert queued jobs and their first event. Needs the caller's transaction."""
+def insert_many(jobs: Sequence[NewJob]) -> dt.datetime | None:
+    """Insert queued jobs and their first event; return when they were created, the same for all.
+
+    Needs the caller's transaction.
+    """
     with transactions.transaction_required(), connection.cursor() as cursor:
         cursor.execute(_INSERT, [_document(jobs)])
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def end_many(endings: Sequence[Ending]) -> list[Ended]:
@@ -157,7 +166,7 @@ def end_many(endings: Sequence[Ending]) -> list[Ended]:
     by_id = {ending.job_id: ending for ending in endings}
     ordered = [by_id[job_id] for job_id in sorted(by_id)]
     with transactions.transaction_required(), connection.cursor() as cursor:
-        cursor.execute(_END, [_document(ordered)])
+        cursor.execute(_END, [_endings(ordered)])
         return [_ended(row, by_id) for row in cursor.fetchall()]
 
 
@@ -195,11 +204,24 @@ def request_cancel(job_id: uuid.UUID, *, reason: str) -> bool:
         return bool(cursor.rowcount == 1)
 
 
-def _document(rows: Sequence[NewJob] | Sequence[Ending] | Sequence[Requeue]) -> str:
-    # Not dataclasses.asdict: it copies every nested value, and results may be large.
-    names = [field.name for field in dataclasses.fields(rows[0])] if rows else []
-    records = [{name: getattr(row, name) for name in names} for row in rows]
-    return json.dumps(records, default=str, ensure_ascii=False)
+def _document(rows: Sequence[NewJob] | Sequence[Requeue]) -> str:
+    return json.dumps([_record(row) for row in rows], default=str, ensure_ascii=False)
+
+
+def _endings(rows: Sequence[Ending]) -> str:
+    """Return the endings as one JSON array; a result's text is spliced in as it is."""
+    texts = []
+    for row in rows:
+        record = _record(row)
+        result_json = record.pop("result_json") or "null"
+        text = json.dumps(record, default=str, ensure_ascii=False)
+        texts.append(f'{text[:-1]}, "result_json": {result_json}}}')
+    return f"[{','.join(texts)}]"
+
+
+def _record(row: NewJob | Ending | Requeue) -> dict[str, Any]:
+    # Not dataclasses.asdict: it copies every nested value.
+    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
 
 
 def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
@@ -215,6 +237,9 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         cost_microcredits=row[7],
         webhook_url=row[8],
         webhook_secret=row[9],
-        result=ending.result,
+        reply_to=row[10],
+        result_json=ending.result_json,
         error=ending.error,
+        prompt_tokens=ending.prompt_tokens,
+        completion_tokens=ending.completion_tokens,
     )

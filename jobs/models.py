@@ -66,6 +66,9 @@ class Job(models.Model):
     delta_ends = ArrayField(models.IntegerField(), null=True)
     first_seq = models.IntegerField(default=1)  # above 1 when a later attempt began the text again
 
+    # The channel of the web process whose caller waits on an open connection; see jobs.replies.
+    reply_to = models.CharField(max_length=64, default="", db_default="", blank=True)
+
     webhook_url = models.TextField(default="", blank=True)
     webhook_secret = models.TextField(null=True)  # sealed; moves to the delivery when the job ends
 

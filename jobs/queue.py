@@ -23,9 +23,9 @@ from jobs import control
 logger = logging.getLogger(__name__)
 
 TICKET_TASK = "jobs.ticket"
-JOBS_PER_TICKET = 8  # a ticket's worker claims at most so many: several workers share a burst
+JOBS_PER_TICKET = 64
 TICKET_LIFE_S = 60  # a ticket that nobody took by then is noise: the sweep has sent newer ones
-WINDOW_S = 0.05
+WINDOW_S = 0.2
 _BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
 _BACKLOG = 10_000
 

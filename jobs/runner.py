@@ -216,7 +216,7 @@ class Runner:
                 extra={"job": job.claimed.job_id},
             )
         elif isinstance(answer, Ended):
-            job.announce(answer.state)
+            job.announce(answer)
         elif answer is None:
             metrics.fenced.labels("finish").inc()
         self._forget(job)
@@ -227,7 +227,7 @@ class Runner:
             self._learn(job.claimed.queue, job.age_s())
             self._idle.notify_all()
         for loop in self._loops.values() if job.claimed.solo else (self._loops[job.claimed.queue],):
-            loop.wake(1)  # the freed slot; there may be more in the queue than tickets said
+            loop.slot_freed()
 
     def _learn(self, queue: str, run_s: float) -> None:
         mean = self._mean_run_s.get(queue, run_s)

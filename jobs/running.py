@@ -1,5 +1,6 @@
 """One running attempt inside a worker: turns the engine's callbacks into stream entries and an ending."""
 
+import json
 import logging
 import threading
 import time
@@ -11,14 +12,19 @@ from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
 from inference.specs import Price
 from inference.types import ChatResult, Result, Usage
-from jobs import prices, results
+from jobs import prices, replies, results
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
-from jobs.lifecycle import Ending, Requeue
+from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.replies import Outcome
 from jobs.states import JobState, Mode
-from jobs.stream import Writer
+from jobs.stream import Write, Writer
 
 logger = logging.getLogger(__name__)
+
+# The text of a job that answers no open stream is told this often at most, in seconds: whoever looks
+# on sees it move, and a token costs no message of its own.
+GATHER_S = 0.1
 
 
 class StopReason(Enum):
@@ -73,6 +79,8 @@ class RunningJob:
         self._told = "".join(entry.text for entry in told)  # delivered by earlier attempts
         self._unverified = self._told  # the part of it that this attempt has not produced again yet
         self._length = 0
+        self._gathered = ""  # text that the readers have yet to be told
+        self._delivered_at = self._began
         self._ends: list[int] = []
         for entry in told:
             self._length += len(entry.text)
@@ -124,19 +132,26 @@ class RunningJob:
             return
         if self._unverified:
             text = self._skip_delivered(text)
-        self._deliver(text)
+        self._gathered += text
+        now = time.monotonic()
+        if self.claimed.mode is Mode.STREAM or now - self._delivered_at >= GATHER_S:
+            self._delivered_at = now
+            self._deliver_gathered()
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
-        if isinstance(outcome, ChatResult) and self._stop is not StopReason.FENCED:
-            self._deliver_rest(outcome.text)
+        if self._stop is not StopReason.FENCED:
+            self._deliver_gathered()
+            if isinstance(outcome, ChatResult):
+                self._deliver_rest(outcome.text)
         self._on_end(self, self._ending(outcome, usage))
 
-    def announce(self, state: JobState) -> None:
+    def announce(self, ended: Ended) -> None:
         """Tell the readers that the terminal state has been committed."""
         seq = self._first_seq + len(self._ends) + 1
-        entry = Entry(seq=seq, type=EntryType.ENDED, state=state)
-        self._writer.append(self.claimed.job_id, entry, attempt=self.claimed.attempt, last=True)
+        entry = Entry(seq=seq, type=EntryType.ENDED, state=ended.state)
+        outcome = replies.outcome_suffix(_outcome(ended)) if self.claimed.reply_to else ""
+        self._write(entry, last=True, outcome=outcome)
 
     def _skip_delivered(self, text: str) -> str:
         known = self._unverified
@@ -158,6 +173,10 @@ class RunningJob:
         self._unverified = ""
         if self._stop is not StopReason.DIVERGED:
             self._deliver(answer[self._length :])
+
+    def _deliver_gathered(self) -> None:
+        text, self._gathered = self._gathered, ""
+        self._deliver(text)
 
     def _deliver(self, text: str) -> None:
         if text:
@@ -182,8 +201,20 @@ class RunningJob:
 
     def _append(self, kind: EntryType, *, seq: int, text: str = "") -> None:
         if self._logging:
-            entry = Entry(seq=seq, type=kind, text=text)
-            self._writer.append(self.claimed.job_id, entry, attempt=self.claimed.attempt)
+            self._write(Entry(seq=seq, type=kind, text=text))
+
+    def _write(self, entry: Entry, *, last: bool = False, outcome: str = "") -> None:
+        claimed = self.claimed
+        self._writer.append(
+            Write(
+                job_id=claimed.job_id,
+                attempt=claimed.attempt,
+                entry=entry,
+                reply_to=claimed.reply_to,
+                last=last,
+                outcome=outcome,
+            )
+        )
 
     def _ending(self, outcome: Result | InferenceError, usage: Usage) -> Ending | Requeue | None:
         if self._stop is StopReason.FENCED:
@@ -232,14 +263,15 @@ class RunningJob:
         else:
             encoding = claimed.request.get("encoding_format", "float")
             body = results.embedding_body(model=claimed.model, encoding=encoding, result=result)
-        return self._end(JobState.COMPLETED, result.usage, result=body)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return self._end(JobState.COMPLETED, result.usage, result_json=text)
 
     def _end(
         self,
         state: JobState,
         usage: Usage,
         *,
-        result: dict[str, object] | None = None,
+        result_json: str | None = None,
         error: dict[str, object] | None = None,
     ) -> Ending:
         cost = prices.charge(
@@ -257,11 +289,23 @@ class RunningJob:
             cost_microcredits=min(cost, self.claimed.estimate_microcredits),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            result=result,
+            result_json=result_json,
             error=error,
             delta_ends=list(self._ends) if self.claimed.mode is Mode.STREAM else None,
             first_seq=self._first_seq,
         )
+
+
+def _outcome(ended: Ended) -> Outcome:
+    return Outcome(
+        state=ended.state,
+        completed_at=ended.completed_at,
+        cost_microcredits=ended.cost_microcredits,
+        prompt_tokens=ended.prompt_tokens,
+        completion_tokens=ended.completion_tokens,
+        error=ended.error,
+        result_json=ended.result_json,
+    )
 
 
 _TOLD_CODES = frozenset({"model-load-failed", "out-of-memory", "inference-failed"})

@@ -5,6 +5,8 @@ Lock order in every transaction: idempotency keys, then job rows by id, then bud
 """
 
 import dataclasses
+import datetime as dt
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -37,6 +39,7 @@ class Accepted:
 
     job_id: uuid.UUID
     replayed: bool = False
+    created_at: dt.datetime | None = None  # None for a replay: read the job
     queue_position: int | None = None  # 1 is next; None when it was not asked for
 
 
@@ -50,13 +53,15 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = _take_idempotency_keys(submissions, outcomes)
         held = _hold(submissions, fresh, outcomes)
-        lifecycle.insert_many([submissions[index].job for index in held])
+        created_at = lifecycle.insert_many([submissions[index].job for index in held])
         _release_idempotency_keys([submissions[i] for i in fresh if i not in set(held)])
         _replay_within_batch(submissions, outcomes)
         places = positions.of_new([submissions[index].job for index in held])
     for index in held:
         job_id = submissions[index].job.id
-        outcomes[index] = Accepted(job_id=job_id, queue_position=places.get(job_id))
+        outcomes[index] = Accepted(
+            job_id=job_id, created_at=created_at, queue_position=places.get(job_id)
+        )
     return [outcomes[index] for index in range(len(submissions))]
 
 
@@ -270,7 +275,7 @@ def _webhook_event(ended: Ended) -> NewEvent:
         kind=ended.kind,
         state=ended.state,
         completed_at=ended.completed_at,
-        result=ended.result,
+        result=json.loads(ended.result_json) if ended.result_json is not None else None,
         error=ended.error,
     )
     return NewEvent(

@@ -1,9 +1,10 @@
-"""A job's event stream in Redis: append with a fence, read from a cursor. Knows no table.
+"""A job's event stream in Redis: append with a fence, tell who waits, read from a cursor. No table.
 
 The stream is the hot copy: it may be lost at any time, and readers then fall back to the row. Entry
 ids are ``<seq>-<attempt>``, so Redis itself refuses a sequence number that has been used.
 """
 
+import dataclasses
 import hashlib
 import logging
 import queue
@@ -25,20 +26,54 @@ MAX_ENTRIES = 65_536  # per job: more than any answer's tokens; bounds what one 
 RUNNING_TTL_S = 86_400  # an abandoned stream goes away by itself
 _BACKLOG = 100_000  # entries that wait for Redis before new ones are dropped: readers use the row
 
-# Append unless a later attempt has begun; publish to whoever watches. Returns 1, or 0 for a ghost.
+# For each entry: append unless a later attempt has begun, and publish to whoever watches the job.
+# Then tell each web process whose callers wait, all its entries in one message. Returns how many
+# entries came from ghosts. The end is announced even where its number is taken (a stream that lost
+# its head): waiters read the row. EXPIRE on each entry keeps a long job's stream alive, and shortens
+# it after the last entry.
 _APPEND = """
-local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
-local attempt = tonumber(ARGV[1])
-if fence > attempt then return 0 end
-if fence < attempt then redis.call('SET', KEYS[2], attempt, 'EX', ARGV[4]) end
-local done = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], ARGV[2] .. '-' .. ARGV[1], 'e', ARGV[3])
-if type(done) == 'table' and done.err and ARGV[6] == '0' then return 0 end
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('PUBLISH', KEYS[1], ARGV[3])
-return 1
+local refused, channels, lines = 0, {}, {}
+for i = 1, #KEYS do
+  local name, fence_name = KEYS[i], KEYS[i] .. ':fence'
+  local attempt, seq, entry, ttl, last, reply_to, outcome = unpack(ARGV, i * 7 - 5, i * 7 + 1)
+  local fence = tonumber(redis.call('GET', fence_name) or '0')
+  local taken = fence <= tonumber(attempt)
+  if taken then
+    if fence < tonumber(attempt) then redis.call('SET', fence_name, attempt, 'EX', ttl) end
+    local done = redis.pcall('XADD', name, 'MAXLEN', '~', ARGV[1], seq .. '-' .. attempt, 'e', entry)
+    taken = last == '1' or not (type(done) == 'table' and done.err)
+  end
+  if taken then
+    redis.call('EXPIRE', name, ttl)
+    redis.call('PUBLISH', name, entry)
+    if reply_to ~= '' then
+      if not lines[reply_to] then
+        lines[reply_to] = {}
+        channels[#channels + 1] = reply_to
+      end
+      table.insert(lines[reply_to], string.sub(name, 11) .. '\\t' .. entry .. outcome)
+    end
+  else
+    refused = refused + 1
+  end
+end
+for _, channel in ipairs(channels) do
+  redis.call('PUBLISH', channel, table.concat(lines[channel], '\\n'))
+end
+return refused
 """
-# The end is announced even where its number is taken (a stream that lost its head): waiters read the row.
-# EXPIRE on each entry keeps a long job's stream alive and shortens it after the last entry.
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One entry on its way to Redis, and who is told besides those that watch the job."""
+
+    job_id: uuid.UUID
+    attempt: int
+    entry: Entry
+    reply_to: str = ""
+    last: bool = False  # starts the stream's expiry
+    outcome: str = ""  # what the last entry's reply says further: ``replies.outcome_suffix``
 
 
 def channel(job_id: uuid.UUID) -> str:
@@ -52,7 +87,6 @@ def job_of(channel_name: bytes) -> uuid.UUID:
 
 
 _Rows = list[tuple[bytes, dict[bytes, bytes]]]
-_Write = tuple[uuid.UUID, int, Entry, bool]  # job, attempt, entry, whether it is the last
 
 
 class Writer:
@@ -61,16 +95,16 @@ class Writer:
     def __init__(self, client: "redis.Redis | None" = None) -> None:
         self._client = client or core_redis.client()
         self._script = hashlib.sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
-        self._entries: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._entries: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
         self._thread.start()
 
-    def append(self, job_id: uuid.UUID, entry: Entry, *, attempt: int, last: bool = False) -> None:
-        """Queue an entry; never blocks and never fails. ``last`` starts the stream's expiry."""
+    def append(self, write: Write) -> None:
+        """Queue an entry; never blocks and never fails."""
         if self._entries.qsize() >= _BACKLOG:
             metrics.stream_write_failed.inc()
             return
-        self._entries.put((job_id, attempt, entry, last))
+        self._entries.put(write)
 
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Write what waits, then end the thread."""
@@ -94,36 +128,28 @@ class Writer:
             if closing:
                 return
 
-    def _write(self, batch: Sequence[_Write]) -> None:
+    def _write(self, batch: Sequence[Write]) -> None:
         try:
             try:
-                accepted = self._execute(batch)
+                refused = self._execute(batch)
             except redis.exceptions.NoScriptError:  # Redis has started since: nothing was written
                 self._client.script_load(_APPEND)
-                accepted = self._execute(batch)
+                refused = self._execute(batch)
         except redis.RedisError as error:
             # Readers notice the gap or the silence and read the row.
             metrics.stream_write_failed.inc(len(batch))
             logger.warning("Redis took no stream entries: %s", type(error).__name__)
         else:
-            metrics.fenced.labels("stream").inc(accepted.count(0))
+            metrics.fenced.labels("stream").inc(refused)
 
-    def _execute(self, batch: Sequence[_Write]) -> list[int]:
-        # Not a Script object: in a pipeline it asks each time whether the server knows it.
-        pipeline = self._client.pipeline(transaction=False)
-        for job_id, attempt, entry, last in batch:
-            name = channel(job_id)
-            ttl_s = int(settings.GENIE_STREAM_TTL_S) if last else RUNNING_TTL_S
-            arguments: list[str | int] = [
-                attempt,
-                entry.seq,
-                entry.encode(),
-                ttl_s,
-                MAX_ENTRIES,
-                int(last),
-            ]
-            pipeline.evalsha(self._script, 2, name, f"{name}:fence", *arguments)
-        return list(pipeline.execute())
+    def _execute(self, batch: Sequence[Write]) -> int:
+        arguments: list[str | int] = [MAX_ENTRIES]
+        for one in batch:
+            ttl_s = int(settings.GENIE_STREAM_TTL_S) if one.last else RUNNING_TTL_S
+            arguments += (one.attempt, one.entry.seq, one.entry.encode(), ttl_s, int(one.last))
+            arguments += (one.reply_to, one.outcome)
+        names = [channel(one.job_id) for one in batch]
+        return int(self._client.evalsha(self._script, len(names), *names, *arguments))
 
 
 def delivered(job_id: uuid.UUID, *, client: "redis.Redis | None" = None) -> list[Entry]:

@@ -6,6 +6,7 @@ Needs a database; import it from tests that have one (the tables load with Djang
 import contextlib
 import dataclasses
 import itertools
+import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -142,7 +143,7 @@ def claim(
     """Claim as an idle worker with room for all."""
     return claims.claim(
         queue, worker=worker, limit=limit, lease_s=lease_s, idle=idle, models=models
-    )
+    ).jobs
 
 
 def make_running_job(account: Account | None = None, **attributes: Any) -> Claimed:
@@ -153,8 +154,9 @@ def make_running_job(account: Account | None = None, **attributes: Any) -> Claim
 
 
 def ending(claimed: Claimed, state: JobState = JobState.COMPLETED, **attributes: Any) -> Ending:
-    """Return the ending of a claimed attempt."""
+    """Return the ending of a claimed attempt; ``result`` replaces the usual answer."""
     completed = state is JobState.COMPLETED
+    result = attributes.pop("result", CHAT_RESULT if completed else None)
     fields: dict[str, Any] = {
         "job_id": claimed.job_id,
         "attempt": claimed.attempt,
@@ -162,7 +164,7 @@ def ending(claimed: Claimed, state: JobState = JobState.COMPLETED, **attributes:
         "cost_microcredits": 7,
         "prompt_tokens": 3,
         "completion_tokens": 2,
-        "result": CHAT_RESULT if completed else None,
+        "result_json": None if result is None else json.dumps(result),
         "error": None if completed else {"code": "inference-failed", "message": "It failed."},
     }
     return Ending(**(fields | attributes))

@@ -18,13 +18,13 @@ class Recipe:
     """What training is made of; the shipped checkpoint's is the default."""
 
     seed: int = 20
-    dialogues: int = 50_000
-    batch_tokens: int = 2_500  # padding included
+    dialogues: int = 90_000
+    batch_tokens: int = 2_000  # padding included
     matrix_rate: float = 0.02
     other_rate: float = 0.005
     warm_up: float = 0.02  # of the steps
     cool_down: float = 0.7  # of the steps, linear to almost nothing
-    sharpness: float = 1.0  # a factor: see Note [Sharper logits]
+    sharpness: float = 1.5  # a factor: see Note [Sharper logits]
 
 
 # Note [Sharper logits]

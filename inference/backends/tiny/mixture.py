@@ -24,9 +24,9 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.OPPOSITE: 12,
     Kind.CALENDAR: 11,
     Kind.ECHO: 15,
-    Kind.JSON: 12,
-    Kind.LISTING: 7,
-    Kind.TOOLS: 11,
+    Kind.JSON: 16,
+    Kind.LISTING: 10,
+    Kind.TOOLS: 16,
     Kind.UNKNOWN: 20,
 }
 _LONG_CONVERSATION = 0.008

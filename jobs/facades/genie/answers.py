@@ -90,15 +90,25 @@ async def _accepted(principal: Principal, submission: Submission) -> HttpRespons
 
 async def accepted_answer(principal: Principal, kind: JobKind, accepted: Accepted) -> HttpResponse:
     """Return the 202 body of a job that was just made, or of the one that was made before."""
-    position, state, created = accepted.queue_position, JobState.QUEUED, accepted.job_id.int >> 80
-    seconds = created // 1000
-    if accepted.replayed:
+    position, state, created_at = accepted.queue_position, JobState.QUEUED, accepted.created_at
+    if created_at is None:
         job = await web.job(accepted.job_id, organization_id=principal.organization_id)
-        position, state, seconds = job.queue_position, job.state, int(job.created_at.timestamp())
+        position, state, created_at = job.queue_position, job.state, job.created_at
     body = wire.accepted_body(
-        accepted.job_id, kind=kind, state=state, created=seconds, queue_position=position
+        accepted.job_id,
+        kind=kind,
+        state=state,
+        created=int(created_at.timestamp()),
+        queue_position=position,
     )
     return json_answer(wire.dumps(body), status=202, headers=_replayed(accepted))
+
+
+async def _submitted(principal: Principal, submission: Submission, accepted: Accepted) -> JobView:
+    """Return the job that answers this submission: as it was just admitted, or as it is by now."""
+    if accepted.created_at is not None:
+        return follow.submitted(submission.job, created_at=accepted.created_at)
+    return await web.job(accepted.job_id, organization_id=principal.organization_id)
 
 
 async def _waited(
@@ -106,14 +116,15 @@ async def _waited(
 ) -> HttpResponseBase:
     with contextlib.ExitStack() as stack:
         # Watch before the job exists: its end may be announced before the submit has returned.
-        watch = stack.enter_context(web.stream_hub().watch(submission.job.id))
+        watch = stack.enter_context(web.stream_hub().watch(submission.job.id, own=True))
         accepted = await web.submit(submission)
         if accepted.replayed:
             watch = stack.enter_context(web.stream_hub().watch(accepted.job_id))
             watch.tell_to_check()
+        submitted = await _submitted(principal, submission, accepted)
         wait_s = prefer_wait_s(request)
         limit_s = settings.GENIE_SYNC_LIMIT_S if wait_s is None else wait_s
-        job, gone = await _wait(request, watch, principal.organization_id, limit_s=limit_s)
+        job, gone = await _wait(request, submitted, watch, limit_s=limit_s)
     if job is not None:
         return sync_answer(job, headers=_replayed(accepted))
     if gone:
@@ -131,12 +142,10 @@ async def _waited(
 
 
 async def _wait(
-    request: LeanRequest, watch: Watch, organization_id: uuid.UUID, *, limit_s: float
+    request: LeanRequest, job: JobView, watch: Watch, *, limit_s: float
 ) -> tuple[JobView | None, bool]:
     """Return the ended job, or whether the caller has gone; neither after the limit."""
-    ending = asyncio.ensure_future(
-        follow.ended(watch, organization_id=organization_id, timeout_s=limit_s)
-    )
+    ending = asyncio.ensure_future(follow.ended(job, watch, timeout_s=limit_s))
     gone = asyncio.ensure_future(request.disconnected())
     try:
         await asyncio.wait({ending, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -185,11 +194,11 @@ async def _streamed(
 ) -> HttpResponseBase:
     stack = contextlib.ExitStack()
     try:
-        watch = stack.enter_context(web.stream_hub().watch(submission.job.id))
+        watch = stack.enter_context(web.stream_hub().watch(submission.job.id, own=True))
         accepted = await web.submit(submission)
         if accepted.replayed:
             watch = stack.enter_context(web.stream_hub().watch(accepted.job_id))
-        job = await web.job(accepted.job_id, organization_id=principal.organization_id)
+        job = await _submitted(principal, submission, accepted)
     except BaseException:
         stack.close()
         raise
@@ -200,7 +209,7 @@ async def _streamed(
 
     include_usage = bool(submission.job.request.get("include_usage"))
     response = EventStream(
-        frames(job, watch, after=after, include_usage=include_usage),
+        frames(job, watch, after=after, include_usage=include_usage, fresh=not accepted.replayed),
         on_disconnect=on_disconnect,
         on_close=stack.close,
     )
@@ -212,11 +221,11 @@ async def _streamed(
 
 
 async def frames(
-    job: JobView, watch: Watch, *, after: int, include_usage: bool
+    job: JobView, watch: Watch, *, after: int, include_usage: bool, fresh: bool = False
 ) -> AsyncIterator[bytes]:
     """Yield the job's stream as server-sent events, from after a sequence number to its end."""
     try:
-        async for entry, ended in follow.entries(job, watch, after=after):
+        async for entry, ended in follow.entries(job, watch, after=after, fresh=fresh):
             if entry is None:
                 yield wire.PING
             elif job.kind is JobKind.CHAT:

@@ -17,7 +17,7 @@ from inference import tokenization
 from inference.errors import UnknownModel
 from inference.registry import ModelSpec
 from inference.types import Modality
-from jobs import prices, registry
+from jobs import prices, registry, web
 from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.lifecycle import NewJob
 from jobs.services import Submission
@@ -159,6 +159,7 @@ async def submission(
         ),
         webhook_url=body.webhook.url if body.webhook else "",
         webhook_secret=await _sealed(body.webhook),
+        reply_to="" if mode is Mode.ASYNC else web.stream_hub().reply_to,
     )
     return Submission(
         job=job,

@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import uuid
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.dateparse import parse_datetime
@@ -14,7 +13,7 @@ from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import follow, readiness, registry, web
 from jobs.facades.genie import answers, guard, schemas, submit, wire
-from jobs.selectors import ListFilter
+from jobs.selectors import JobView, ListFilter
 from jobs.states import JobKind, JobState
 
 _MAX_PAGE = 200
@@ -52,9 +51,9 @@ async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:
     found = await web.job(parsed, organization_id=principal.organization_id)
     wait_s = answers.prefer_wait_s(request)
     if wait_s and not found.terminal:
-        found = await _wait_for(
-            request, parsed, principal.organization_id, wait_s=wait_s
-        ) or await web.job(parsed, organization_id=principal.organization_id)
+        found = await _wait_for(found, wait_s=wait_s) or await web.job(
+            parsed, organization_id=principal.organization_id
+        )
     pace = (
         (await web.live_workers()).pace.get(found.queue) if found.state is JobState.QUEUED else None
     )
@@ -65,12 +64,10 @@ async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:
     return answers.json_answer(text, headers=headers)
 
 
-async def _wait_for(
-    request: LeanRequest, job_id: uuid.UUID, organization_id: uuid.UUID, *, wait_s: int
-) -> Any:
-    with web.stream_hub().watch(job_id) as watch:
+async def _wait_for(found: JobView, *, wait_s: int) -> JobView | None:
+    with web.stream_hub().watch(found.id) as watch:
         watch.tell_to_check()  # it may have ended before the watch began
-        return await follow.ended(watch, organization_id=organization_id, timeout_s=wait_s)
+        return await follow.ended(found, watch, timeout_s=wait_s)
 
 
 async def jobs(request: LeanRequest) -> HttpResponseBase:

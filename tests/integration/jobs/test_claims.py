@@ -148,6 +148,47 @@ class TestClaim:
         assert again[0].attempt == 2
 
 
+class TestMore:
+    """Whether a claim left jobs that may run now: then a slot that becomes free asks again."""
+
+    def more(self, *, limit: int = 100, **attributes: Any) -> bool:
+        return claims.claim(
+            "chat",
+            worker="w",
+            limit=limit,
+            lease_s=30,
+            **({"idle": True} | attributes),
+        ).more
+
+    def test_an_empty_queue_has_none(self) -> None:
+        assert not self.more()
+
+    @pytest.mark.parametrize(("limit", "more"), [(2, True), (3, False), (4, False)])
+    def test_what_the_limit_left_is_more(self, account: Any, *, limit: int, more: bool) -> None:
+        for _ in range(3):
+            builders.make_job(account)
+
+        assert self.more(limit=limit) is more
+
+    def test_what_another_worker_must_take_is_not(self, account: Any) -> None:
+        builders.make_job(account, model="echo-embed", requested_model="echo-embed")
+        builders.make_job(account, queue="embedding")
+
+        assert not self.more(models=["echo-chat"])
+
+    def test_what_must_wait_for_its_time_is_not(self) -> None:
+        claimed = builders.make_running_job()
+        requeue(claimed, delay_s=60)
+
+        assert not self.more()
+
+    def test_what_waits_for_an_idle_process_is(self, account: Any) -> None:
+        attempted(2, account=account)
+
+        assert self.more(idle=False)
+        assert not self.more(idle=True)
+
+
 class TestSolo:
     def test_the_third_attempt_runs_alone(self, account: Any) -> None:
         suspect = attempted(2)

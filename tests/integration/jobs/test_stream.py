@@ -1,6 +1,7 @@
 """A job's stream in Redis: numbered, fenced, and read from any point."""
 
 import asyncio
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,10 +12,11 @@ from django.conf import settings
 
 from genie.core import ids, metrics
 from genie.core import redis as core_redis
-from jobs import stream
+from jobs import replies, stream
 from jobs.events import Entry, EntryType
+from jobs.replies import Outcome, Reply
 from jobs.states import JobState
-from jobs.stream import Writer
+from jobs.stream import Write, Writer
 
 
 @pytest.fixture
@@ -28,11 +30,22 @@ def delta(seq: int, text: str = "word ") -> Entry:
     return Entry(seq=seq, type=EntryType.DELTA, text=text)
 
 
-def write(job_id: uuid.UUID, entries: Sequence[Entry], *, attempt: int = 1) -> None:
+def write(
+    job_id: uuid.UUID, entries: Sequence[Entry], *, attempt: int = 1, **attributes: Any
+) -> None:
     """Append by a writer of its own, and return when Redis has answered."""
+    write_all([one_write(job_id, entry, attempt=attempt, **attributes) for entry in entries])
+
+
+def one_write(job_id: uuid.UUID, entry: Entry, *, attempt: int = 1, **attributes: Any) -> Write:
+    last = entry.type is EntryType.ENDED
+    return Write(job_id=job_id, attempt=attempt, entry=entry, last=last, **attributes)
+
+
+def write_all(writes: Sequence[Write]) -> None:
     writer = Writer()
-    for entry in entries:
-        writer.append(job_id, entry, attempt=attempt, last=entry.type is EntryType.ENDED)
+    for one in writes:
+        writer.append(one)
     writer.close()
 
 
@@ -140,7 +153,7 @@ class TestWriter:
         before = float(metrics.stream_write_failed._value.get())
         writer = Writer(client)
 
-        writer.append(ids.new_id(), delta(1), attempt=1)
+        writer.append(one_write(ids.new_id(), delta(1)))
         writer.close()
 
         assert float(metrics.stream_write_failed._value.get()) == before + 1
@@ -150,7 +163,7 @@ class TestAnnouncements:
     def test_every_entry_reaches_whoever_listens(self, redis_server: Any, writer: Writer) -> None:
         job_id = ids.new_id()
 
-        with _listening(redis_server, job_id) as heard:
+        with _listening(redis_server, stream.channel(job_id)) as heard:
             write(job_id, [delta(1), delta(2)])
             assert [Entry.decode(next(heard)) for _ in range(2)] == [delta(1), delta(2)]
 
@@ -160,7 +173,7 @@ class TestAnnouncements:
         end = Entry(seq=2, type=EntryType.ENDED, state=JobState.COMPLETED)
         write(job_id, [delta(1), delta(2), delta(3)])
 
-        with _listening(redis_server, job_id) as heard:
+        with _listening(redis_server, stream.channel(job_id)) as heard:
             write(job_id, [end])
             assert Entry.decode(next(heard)) == end
         assert len(stream.delivered(job_id)) == 3
@@ -169,10 +182,65 @@ class TestAnnouncements:
         job_id = ids.new_id()
         write(job_id, [delta(1)], attempt=2)
 
-        with _listening(redis_server, job_id) as heard:
+        with _listening(redis_server, stream.channel(job_id)) as heard:
             write(job_id, [delta(2, "ghost")], attempt=1)
             write(job_id, [delta(2, "real")], attempt=2)
             assert Entry.decode(next(heard)) == delta(2, "real")
+
+
+class TestReplies:
+    """What the web processes are told whose callers wait."""
+
+    END = Entry(seq=2, type=EntryType.ENDED, state=JobState.COMPLETED)
+
+    def test_entries_of_many_jobs_share_a_message(self, redis_server: Any) -> None:
+        first, second, unheard = ids.new_id(), ids.new_id(), ids.new_id()
+        writes = [
+            one_write(first, delta(1, "a\tb\n"), reply_to="genie:web:one"),
+            one_write(unheard, delta(1)),
+            one_write(second, delta(1), reply_to="genie:web:other"),
+            one_write(second, delta(2), reply_to="genie:web:one"),
+        ]
+
+        with _listening(redis_server, "genie:web:one") as heard:
+            Writer()._write(writes)
+            told = list(replies.decode(next(heard)))
+
+        assert told == [
+            Reply(job_id=first, entry=delta(1, "a\tb\n")),
+            Reply(job_id=second, entry=delta(2)),
+        ]
+
+    def test_the_end_brings_its_outcome(self, redis_server: Any) -> None:
+        job_id = ids.new_id()
+        outcome = Outcome(
+            state=JobState.COMPLETED,
+            completed_at=dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC),
+            cost_microcredits=7,
+            prompt_tokens=3,
+            completion_tokens=2,
+            error=None,
+            result_json='{"a": "tab \\t, line \\n, é"}',
+        )
+        suffix = replies.outcome_suffix(outcome)
+
+        with _listening(redis_server, "genie:web:one") as heard:
+            write(job_id, [self.END], reply_to="genie:web:one", outcome=suffix)
+            told = list(replies.decode(next(heard)))
+
+        assert told == [Reply(job_id=job_id, entry=self.END, outcome=outcome)]
+        assert stream.delivered(job_id) == [self.END]  # the log has no results
+
+    def test_a_ghost_tells_nobody(self, redis_server: Any) -> None:
+        job_id = ids.new_id()
+        write(job_id, [delta(1)], attempt=2)
+
+        with _listening(redis_server, "genie:web:one") as heard:
+            write(job_id, [delta(2, "ghost")], attempt=1, reply_to="genie:web:one")
+            write(job_id, [delta(2, "real")], attempt=2, reply_to="genie:web:one")
+            told = list(replies.decode(next(heard)))
+
+        assert told == [Reply(job_id=job_id, entry=delta(2, "real"))]
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -189,11 +257,11 @@ class TestRead:
 
 
 class _listening:  # noqa: N801 - reads like the context manager that it is
-    """Subscribe to a job's channel; iterating yields what is announced."""
+    """Subscribe to a channel; iterating yields what is published."""
 
-    def __init__(self, client: Any, job_id: uuid.UUID) -> None:
+    def __init__(self, client: Any, channel: str) -> None:
         self._pubsub = client.pubsub()
-        self._pubsub.subscribe(stream.channel(job_id))
+        self._pubsub.subscribe(channel)
         assert self._pubsub.get_message(timeout=5)["type"] == "subscribe"
 
     def __enter__(self) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Workers hear cancels, make themselves known, and wake who waits."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,11 @@ import redis
 
 from genie.core import ids
 from genie.core import redis as core_redis
-from jobs import announce, control, selectors, stream
+from jobs import announce, control, replies, selectors, stream
+from jobs.lifecycle import Ended
 from jobs.models import Worker
 from jobs.presence import Presence, Report
+from jobs.replies import Reply
 from tests import builders
 
 
@@ -63,22 +66,40 @@ class TestControl:
 
         control.announce_cancel(ids.new_id(), reason="Enough.")
         control.nudge({"chat": 1})
-        announce.wake([ids.new_id()])
+        announce.ended([make_ended()])
+
+
+def make_ended(**attributes: Any) -> Ended:
+    fields: dict[str, Any] = {field.name: None for field in dataclasses.fields(Ended)}
+    return Ended(**(fields | {"job_id": ids.new_id(), "reply_to": ""} | attributes))
 
 
 class TestAnnounce:
-    def test_an_end_wakes_the_jobs_waiters_with_an_empty_message(self, redis_server: Any) -> None:
-        job_id = ids.new_id()
-        with redis_server.pubsub() as pubsub:
-            pubsub.subscribe(stream.channel(job_id))
+    """An end that no worker told: the waiters are sent to the row."""
+
+    def hear(self, server: Any, channel: str, job: Ended) -> bytes:
+        with server.pubsub() as pubsub:
+            pubsub.subscribe(channel)
             assert pubsub.get_message(timeout=5)["type"] == "subscribe"
 
-            announce.wake([job_id])
+            announce.ended([job])
 
-            assert pubsub.get_message(timeout=5)["data"] == b""
+            return bytes(pubsub.get_message(timeout=5)["data"])
+
+    def test_an_end_wakes_the_jobs_waiters_with_an_empty_message(self, redis_server: Any) -> None:
+        job = make_ended()
+
+        assert self.hear(redis_server, stream.channel(job.job_id), job) == b""
+
+    def test_an_end_tells_the_process_whose_caller_waits(self, redis_server: Any) -> None:
+        job = make_ended(reply_to="genie:web:one")
+
+        told = self.hear(redis_server, "genie:web:one", job)
+
+        assert list(replies.decode(told)) == [Reply(job_id=job.job_id)]
 
     def test_nobody_to_wake_is_no_work(self) -> None:
-        announce.wake([])
+        announce.ended([])
 
 
 @pytest.mark.django_db(transaction=True)

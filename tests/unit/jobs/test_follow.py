@@ -15,6 +15,7 @@ from genie.core.errors import Unavailable
 from jobs import follow, stream, web
 from jobs.events import Entry, EntryType
 from jobs.hub import Watch
+from jobs.replies import Outcome
 from jobs.selectors import JobView
 from jobs.states import JobKind, JobState, Mode
 from tests.unit.jobs import loops, views
@@ -35,6 +36,17 @@ def end(seq: int, state: JobState = JobState.COMPLETED) -> Entry:
 
 
 LIVE = [started(), delta(2, "Hello"), delta(3, " world"), end(4)]
+
+
+OUTCOME = Outcome(
+    state=JobState.COMPLETED,
+    completed_at=views.CREATED,
+    cost_microcredits=7,
+    prompt_tokens=3,
+    completion_tokens=2,
+    error=None,
+    result_json=json.dumps(views.result(TEXT)),
+)
 
 
 class World:
@@ -84,6 +96,7 @@ def collect(
     *,
     after: int = 0,
     play: Callable[[Watch, list[Entry]], Awaitable[None]] | None = None,
+    fresh: bool = False,
 ) -> list[Entry]:
     """Return what a reader gets to the end, while ``play`` tells its watch things."""
 
@@ -92,7 +105,7 @@ def collect(
         got: list[Entry] = []
         playing = asyncio.ensure_future(play(watch, got)) if play else None
         async with asyncio.timeout(10):
-            async for entry, row in follow.entries(job, watch, after=after):
+            async for entry, row in follow.entries(job, watch, after=after, fresh=fresh):
                 if entry is not None:
                     got.append(entry)
                     assert (row is not None) == (entry.type is EntryType.ENDED)
@@ -119,6 +132,30 @@ class TestLive:
             watch.tell(LIVE[3])
 
         assert collect(running, play=play) == LIVE
+
+    def test_of_its_own_job_needs_neither_log_nor_row(self, world: World, running: JobView) -> None:
+        world.log_away = True
+        world.rows = [Unavailable("away")]
+
+        async def play(watch: Watch, _got: list[Entry]) -> None:
+            for entry in LIVE[:3]:
+                watch.tell(entry)
+            watch.tell(LIVE[3], OUTCOME)
+
+        assert collect(running, play=play, fresh=True) == LIVE
+        assert world.looks == 0
+
+    def test_with_a_gap_reads_the_row_whatever_it_was_told(
+        self, world: World, running: JobView
+    ) -> None:
+        world.ended(running, delta_ends=[5, 11])
+
+        async def play(watch: Watch, _got: list[Entry]) -> None:
+            watch.tell(LIVE[0])
+            watch.tell(LIVE[3], OUTCOME)
+
+        assert collect(running, play=play, fresh=True) == LIVE
+        assert world.looks == 1
 
     def test_passes_over_what_it_had(self, world: World, running: JobView) -> None:
         world.log = LIVE[:3]
@@ -290,9 +327,7 @@ class TestWaiting:
         async def run() -> JobView | None:
             watch = Watch(job.id)
             play(watch)
-            return await follow.ended(
-                watch, organization_id=job.organization_id, timeout_s=timeout_s
-            )
+            return await follow.ended(job, watch, timeout_s=timeout_s)
 
         return asyncio.run(run())
 
@@ -303,6 +338,17 @@ class TestWaiting:
 
         assert found is not None
         assert json.loads(found.result_json or "")["usage"]["total_tokens"] == 5
+
+    def test_takes_the_workers_word_for_the_outcome(self, world: World, running: JobView) -> None:
+        world.rows = [Unavailable("away")]
+
+        found = self.wait(running, lambda watch: watch.tell(LIVE[3], OUTCOME))
+
+        assert found is not None
+        assert (found.state, found.result_json) == (JobState.COMPLETED, OUTCOME.result_json)
+        assert (found.cost_microcredits, found.completed_at) == (7, views.CREATED)
+        assert found.id == running.id
+        assert world.looks == 0
 
     def test_does_not_read_the_row_for_every_word(self, world: World, running: JobView) -> None:
         world.rows = [running]

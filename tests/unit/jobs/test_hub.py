@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from genie.core import ids
 from genie.core.errors import Unavailable
-from jobs import hub, stream
+from jobs import hub, replies, stream
 from jobs.events import Entry, EntryType
 from jobs.hub import Hub, Watch
 from jobs.states import JobState
@@ -158,8 +158,34 @@ class TestFanOut:
                     await until(lambda: stream.channel(second) in redis.channels)
                 await until(lambda: stream.channel(second) not in redis.channels)
                 assert stream.channel(first) in redis.channels
-            await until(lambda: redis.channels <= {"genie:hub"})
-            assert made._watches == {}
+            await until(lambda: not redis.channels)
+            assert (made._own, made._foreign) == ({}, {})
+
+        play(scenario)
+
+    def test_its_own_jobs_are_told_through_its_own_channel(self, play: Callable[..., None]) -> None:
+        mine, other = ids.new_id(), ids.new_id()
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(mine, own=True) as own, made.watch(mine) as resumed:
+                await heard(own)
+                await heard(resumed)
+                redis = server.connections[0]
+                assert redis.channels == {stream.channel(mine)}  # nobody subscribes for its own
+                lines = [f"{job.hex}\t{DELTA.encode()}" for job in (mine, other)]
+                redis.publish_raw(
+                    {
+                        "type": "message",
+                        "channel": made.reply_to.encode(),
+                        "data": "\n".join([*lines, replies.look(mine)]).encode(),
+                    }
+                )
+
+                assert await heard(own) == ([DELTA], True)
+                assert await resumed.next(timeout_s=0.01) is None
+                redis.publish(mine, DELTA.encode().encode())
+                assert await heard(resumed) == ([DELTA], False)
+                assert await own.next(timeout_s=0.01) is None
 
         play(scenario)
 

@@ -1,7 +1,9 @@
 """One attempt against a scripted engine: what its readers see, and how it ends."""
 
 import array
+import dataclasses
 import datetime as dt
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +19,13 @@ from inference.errors import (
 )
 from inference.specs import Price
 from inference.types import ChatResult, EmbeddingResult, FinishReason, Result, Usage
+from jobs import replies, running
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
-from jobs.lifecycle import Ending, Requeue
+from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.running import RunningJob, StopReason
 from jobs.states import JobKind, JobState, Mode
+from jobs.stream import Write
 
 PRICE = Price(
     version="v1",
@@ -36,13 +40,15 @@ class Log:
     """The stream writer's port, kept in a list."""
 
     def __init__(self) -> None:
+        self.writes: list[Write] = []
         self.entries: list[Entry] = []
         self.last: list[Entry] = []
 
-    def append(self, job_id: Any, entry: Entry, *, attempt: int, last: bool = False) -> None:
-        self.entries.append(entry)
-        if last:
-            self.last.append(entry)
+    def append(self, write: Write) -> None:
+        self.writes.append(write)
+        self.entries.append(write.entry)
+        if write.last:
+            self.last.append(write.entry)
 
     @property
     def told(self) -> list[tuple[int, str, str]]:
@@ -100,6 +106,13 @@ class Attempt:
             self.job.on_delta(text, completion_tokens=1)
         return self
 
+    def announce(self, ending: Ending) -> None:
+        """Play the commit of the ending."""
+        fields: dict[str, Any] = {field.name: None for field in dataclasses.fields(Ended)}
+        told = {name: getattr(ending, name) for name in fields if hasattr(ending, name)}
+        told["completed_at"] = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+        self.job.announce(Ended(**(fields | told)))
+
     def end(self, outcome: Result | InferenceError | str) -> Any:
         """Play the engine's last call and return the one ending."""
         if isinstance(outcome, str):
@@ -125,7 +138,7 @@ class TestFirstAttempt:
     def test_numbers_what_it_says_from_one(self) -> None:
         attempt = Attempt().say("Hello", " world")
         ending = attempt.end("Hello world")
-        attempt.job.announce(JobState.COMPLETED)
+        attempt.announce(ending)
 
         assert attempt.log.told == [
             (1, "started", ""),
@@ -135,7 +148,7 @@ class TestFirstAttempt:
         ]
         assert attempt.log.last == attempt.log.entries[-1:]
         assert (ending.state, ending.attempt) == (JobState.COMPLETED, 1)
-        assert ending.result["choices"][0]["message"]["content"] == "Hello world"
+        assert json.loads(ending.result_json)["choices"][0]["message"]["content"] == "Hello world"
         assert (ending.delta_ends, ending.first_seq) == ([5, 11], 1)
         assert (ending.prompt_tokens, ending.completion_tokens) == (10, 4)
         assert ending.cost_microcredits == COST
@@ -158,7 +171,7 @@ class TestFirstAttempt:
 
         ending = attempt.end(result)
 
-        assert ending.result["data"][0]["embedding"] == [0.5, 0.25]
+        assert json.loads(ending.result_json)["data"][0]["embedding"] == [0.5, 0.25]
         assert ending.cost_microcredits == 3
 
 
@@ -185,7 +198,7 @@ class TestFailure:
     def test_tells_the_engines_reason(self, outcome: InferenceError, code: str) -> None:
         ending = Attempt().say("a").end(outcome)
 
-        assert (ending.state, ending.result) == (JobState.FAILED, None)
+        assert (ending.state, ending.result_json) == (JobState.FAILED, None)
         assert ending.error == {"code": code, "message": outcome.message}
 
     def test_of_a_closed_engine_gives_the_job_back(self) -> None:
@@ -298,7 +311,7 @@ class TestSecondAttempt:
     ) -> None:
         attempt = Attempt(earlier=lived("Hello", " world"), attempt=2, mode=mode).say(*texts)
         ending = attempt.end("Hello world, again")
-        attempt.job.announce(JobState.COMPLETED)
+        attempt.announce(ending)
 
         *rest, last = attempt.log.told
         assert "".join(text for _, _, text in rest) == ", again"
@@ -319,11 +332,14 @@ class TestSecondAttempt:
         assert attempt.log.told == []
 
     @pytest.mark.parametrize("mode", [Mode.SYNC, Mode.ASYNC])
-    def test_that_answers_differently_starts_any_other_stream_over(self, mode: Mode) -> None:
+    def test_that_answers_differently_starts_any_other_stream_over(
+        self, monkeypatch: pytest.MonkeyPatch, mode: Mode
+    ) -> None:
+        monkeypatch.setattr(running, "GATHER_S", 0)
         attempt = Attempt(earlier=lived("Hello", " world"), attempt=2, mode=mode)
 
         ending = attempt.say("Hello", " there", "!").end("Hello there!")
-        attempt.job.announce(JobState.COMPLETED)
+        attempt.announce(ending)
 
         assert attempt.log.told == [
             (4, "restarted", ""),
@@ -368,7 +384,7 @@ class TestSecondAttempt:
     def test_of_which_nothing_is_known_leaves_the_stream_alone_but_for_its_end(self) -> None:
         attempt = Attempt(earlier=None, attempt=2).say("Hello")
         ending = attempt.end("Hello")
-        attempt.job.announce(JobState.COMPLETED)
+        attempt.announce(ending)
 
         assert ending.state is JobState.COMPLETED
         assert [kind for _, kind, _ in attempt.log.told] == ["ended"]
@@ -377,3 +393,81 @@ class TestSecondAttempt:
         attempt = Attempt(earlier=lived(), attempt=2).say("a")
 
         assert attempt.log.told == [(2, "delta", "a")]
+
+
+class TestGathering:
+    """A job that answers no open stream tells its text now and then, not token by token."""
+
+    @pytest.mark.parametrize("mode", [Mode.SYNC, Mode.ASYNC])
+    def test_what_comes_quickly_is_one_entry(
+        self, monkeypatch: pytest.MonkeyPatch, mode: Mode
+    ) -> None:
+        monkeypatch.setattr(running, "GATHER_S", 3600)
+        attempt = Attempt(mode=mode).say("Hello", " wor", "ld")
+        assert attempt.log.told == [(1, "started", "")]
+
+        ending = attempt.end("Hello world, again")
+        attempt.announce(ending)
+
+        assert attempt.log.told[1:] == [
+            (2, "delta", "Hello world"),
+            (3, "delta", ", again"),
+            (4, "ended", ""),
+        ]
+
+    def test_what_comes_slowly_is_told_as_it_comes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(running, "GATHER_S", 0)
+
+        attempt = Attempt(mode=Mode.ASYNC).say("Hello", " world")
+
+        assert [text for _, _, text in attempt.log.told] == ["", "Hello", " world"]
+
+    def test_a_stream_gathers_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(running, "GATHER_S", 3600)
+
+        attempt = Attempt(mode=Mode.STREAM).say("Hello", " world")
+
+        assert [text for _, _, text in attempt.log.told] == ["", "Hello", " world"]
+
+    @pytest.mark.parametrize(
+        ("reason", "told"),
+        [(StopReason.CANCEL, ["", "Hello"]), (StopReason.FENCED, [""])],
+    )
+    def test_a_stopped_attempt_tells_what_it_had_unless_it_is_a_ghost(
+        self, monkeypatch: pytest.MonkeyPatch, reason: StopReason, told: list[str]
+    ) -> None:
+        monkeypatch.setattr(running, "GATHER_S", 3600)
+        attempt = Attempt(mode=Mode.ASYNC).say("Hello")
+
+        attempt.job.stop(reason)
+        attempt.end(Cancelled())
+
+        assert [text for _, _, text in attempt.log.told] == told
+
+
+class TestReplies:
+    """Who waits on an open connection is told by name, with the outcome at the end."""
+
+    def test_every_entry_goes_to_the_waiter_and_the_end_with_its_outcome(self) -> None:
+        attempt = Attempt(reply_to="genie:web:one").say("Hello")
+        ending = attempt.end("Hello")
+        attempt.announce(ending)
+
+        assert {write.reply_to for write in attempt.log.writes} == {"genie:web:one"}
+        assert [bool(write.outcome) for write in attempt.log.writes] == [False, False, True]
+        assert attempt.log.writes[-1].outcome.endswith(f"\t{ending.result_json}")
+
+    def test_a_large_result_is_left_to_the_row(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(replies, "MAX_RESULT_CHARS", 10)
+        attempt = Attempt(reply_to="genie:web:one")
+
+        attempt.announce(attempt.end("Hello"))
+
+        assert attempt.log.writes[-1].outcome == ""
+
+    def test_a_job_that_nobody_waits_for_replies_to_nobody(self) -> None:
+        attempt = Attempt()
+
+        attempt.announce(attempt.end("Hello"))
+
+        assert {(write.reply_to, write.outcome) for write in attempt.log.writes} == {("", "")}
