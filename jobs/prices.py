@@ -19,6 +19,14 @@ def of_model(model_id: str) -> Price:
         return _UNPRICED
 
 
+def of_delivered(model_id: str, *, completion_tokens: int, estimate_microcredits: int) -> int:
+    """Return what tokens cost that reached a caller before the worker was lost; within the hold."""
+    if not completion_tokens:
+        return 0
+    cost = charge(of_model(model_id), prompt_tokens=0, completion_tokens=completion_tokens)
+    return min(cost, estimate_microcredits)
+
+
 def estimate(price: Price, *, prompt_tokens: int, completion_tokens: int) -> int:
     """Return the micro-credits to hold for the most that a request may use."""
     return pricing.estimate_tokens(

@@ -16,9 +16,9 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Settlement
 from genie.core import errors, transactions
-from jobs import events, lifecycle, positions
+from jobs import events, lifecycle, positions, prices
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
-from jobs.states import JobState
+from jobs.states import JobState, Mode
 from webhooks import payloads
 from webhooks import services as webhooks
 from webhooks.services import NewEvent
@@ -116,16 +116,8 @@ def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str)
         JobTerminal: It has already ended.
     """
     with transactions.transaction():
-        state, attempt = _locked(job_id, organization_id)
+        state, ending = _locked(job_id, organization_id, reason=reason)
         if state is JobState.QUEUED:
-            ending = Ending(
-                job_id=job_id,
-                attempt=attempt,
-                state=JobState.CANCELLED,
-                from_state=JobState.QUEUED,
-                cost_microcredits=0,
-                error={"code": "cancelled", "message": reason},
-            )
             return Cancelled(ended=finish_in_transaction([ending])[0])
         if state is JobState.RUNNING:
             lifecycle.request_cancel(job_id, reason=reason)
@@ -133,17 +125,36 @@ def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str)
     raise errors.JobTerminal(f"The job has already ended as {state}; it cannot be cancelled.")
 
 
-def _locked(job_id: uuid.UUID, organization_id: uuid.UUID | None) -> tuple[JobState, int]:
+def _locked(
+    job_id: uuid.UUID, organization_id: uuid.UUID | None, *, reason: str
+) -> tuple[JobState, Ending]:
+    """Lock a job; return its state, and how it ends if it is cancelled while it is queued.
+
+    A stream whose worker was lost is queued again, and pays for what had reached its caller.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT state, attempt FROM jobs_job
+            """SELECT state, attempt, mode, model, completion_tokens, estimate_microcredits FROM jobs_job
                WHERE id = %s AND (%s::uuid IS NULL OR organization_id = %s::uuid) FOR UPDATE""",
             [job_id, organization_id, organization_id],
         )
         row = cursor.fetchone()
     if row is None:
         raise errors.JobNotFound
-    return JobState(row[0]), row[1]
+    state, attempt, mode, model, completion_tokens, estimate = row
+    delivered = completion_tokens if mode == Mode.STREAM else 0
+    ending = Ending(
+        job_id=job_id,
+        attempt=attempt,
+        state=JobState.CANCELLED,
+        from_state=JobState.QUEUED,
+        cost_microcredits=prices.of_delivered(
+            model, completion_tokens=delivered, estimate_microcredits=estimate
+        ),
+        completion_tokens=delivered,
+        error={"code": "cancelled", "message": reason},
+    )
+    return JobState(state), ending
 
 
 def _take_idempotency_keys(

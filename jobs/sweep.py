@@ -199,15 +199,11 @@ def _ending(row: dict[str, Any], state: JobState, code: str, message: str) -> En
         attempt=row["attempt"],
         state=state,
         from_state=JobState(row["state"]),
-        cost_microcredits=min(_cost(row["model"], delivered), row["estimate_microcredits"]),
+        cost_microcredits=prices.of_delivered(
+            row["model"],
+            completion_tokens=delivered,
+            estimate_microcredits=row["estimate_microcredits"],
+        ),
         completion_tokens=delivered,
         error={"code": code, "message": message},
-    )
-
-
-def _cost(model: str, completion_tokens: int) -> int:
-    if not completion_tokens:
-        return 0
-    return prices.charge(
-        prices.of_model(model), prompt_tokens=0, completion_tokens=completion_tokens
     )

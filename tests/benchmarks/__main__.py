@@ -33,8 +33,8 @@ TITLES = {
     "submit": "Submit (async), all four layers capped, against a bare DRF view + INSERT + apply_async",
     "poll": "Poll of a completed job, against views that answer a constant",
     "noop": "No-op jobs drained end to end, against a Celery no-op",
-    "sync": "Sync call of a model that takes no time: the latency that Genie adds",
-    "first-token": "Stream of a model that takes no time: the time to the first token that Genie adds",
+    "sync": "Sync call: the latency that Genie adds to the model's own time",
+    "first-token": "Stream: the time to the first token that Genie adds to the model's own time",
 }
 
 
@@ -129,7 +129,7 @@ _NOTES = """## How it is measured
 - Genie runs two web processes and one worker, PostgreSQL with fsync on. The key of the load bills an application and a member, and every window of the four layers has a cap.
 - The bare stack is a DRF view with a serializer, one INSERT over a pooled connection and `apply_async`, on granian's WSGI server with two processes, the fastest that we know for it. The constant views answer about a poll's bytes on the same lean handler under uvicorn, on Django's own ASGI handler under uvicorn, and on granian WSGI.
 - Workers are stopped while submits are measured, so that what they do is not counted as a submit's.
-- The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections.
+- The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections. Against a model of no time such a loop keeps every core busy, so what it shows as latency is the number of clients over the throughput; a model of 100 ms shows what a caller waits in addition while there is room.
 - Batching: chats of 64 tokens each on the tiny chat model, 1, 8 and 32 at once; `x one` is the time until the last has ended, as a multiple of the time of one.
 """
 

@@ -24,6 +24,33 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 120.0
 CREDITS = "100000000"  # caps that are checked on every window and never reached
 
+SLOW_MODEL, SLOW_MODEL_MS = "echo-slow", 100.0  # answers one token, after so long
+
+_MODELS = f"""
+[[models]]
+id = "echo-chat"
+modality = "chat"
+backend = "echo"
+context_tokens = 8192
+max_output_tokens = 4096
+default_max_tokens = 256
+capabilities = ["stream"]
+max_batch = 256
+price = {{ version = "bench", prompt = "0.10", completion = "0.40" }}
+
+[[models]]
+id = "{SLOW_MODEL}"
+modality = "chat"
+backend = "echo"
+context_tokens = 8192
+max_output_tokens = 4096
+default_max_tokens = 256
+capabilities = ["stream"]
+max_batch = 256
+price = {{ version = "bench", prompt = "0.10", completion = "0.40" }}
+options = {{ step_seconds = {SLOW_MODEL_MS / 1000} }}
+"""
+
 WORKER = "worker-bench"
 BARE_WORKER = "bare-worker"
 
@@ -56,6 +83,7 @@ def running(directory: Path) -> Iterator[Bench]:
         sockets = {name: _listen(open_files) for name in ("genie", "bare", "django", "lean")}
         numbers = {name: one.getsockname()[1] for name, one in sockets.items()}
         env = _environment(directory, own.database_url, own.redis_url, numbers["genie"])
+        (directory / "models.toml").write_text(_MODELS)
         supervisor = Supervisor(marker=secrets.token_hex(8), say=lambda _: None)
         try:
             key = _prepare(env)
@@ -123,7 +151,7 @@ def _start(
     supervisor: Supervisor, directory: Path, env: dict[str, str], sockets: dict[str, socket.socket]
 ) -> None:
     layout = stack.Layout(base_dir=BASE_DIR, env=env, logs=directory / "logs")
-    entry = WorkerEntry(name="bench", queues=("chat", "embedding"))
+    entry = WorkerEntry(name="bench", queues=("chat",))
     specs = [
         *(stack.web(layout, number=n, listener=sockets["genie"].fileno()) for n in (1, 2)),
         stack.worker(layout, entry),
@@ -206,6 +234,7 @@ def _environment(directory: Path, database_url: str, redis_url: str, port: int) 
         "GENIE_ENVIRONMENT": "development",
         "GENIE_BASE_URL": f"http://127.0.0.1:{port}",
         "GENIE_STATE_DIR": str(directory / "state"),
+        "GENIE_MODELS_FILE": str(directory / "models.toml"),
         "DJANGO_SETTINGS_MODULE": "genie.settings",
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",

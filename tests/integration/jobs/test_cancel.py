@@ -8,10 +8,10 @@ from django.db import connection, transaction
 
 from budgets.models import Hold
 from genie.core import errors
-from jobs import claims, lifecycle, services
+from jobs import claims, lifecycle, prices, services
 from jobs.models import Job, JobEvent
 from jobs.services import Cancelled
-from jobs.states import TERMINAL, JobState
+from jobs.states import TERMINAL, JobState, Mode
 from tests import builders
 from webhooks.models import Event
 
@@ -79,6 +79,23 @@ class TestCancel:
 
         assert cancel(claimed.job_id).ended is not None
 
+    @pytest.mark.parametrize(("mode", "pays"), [(Mode.STREAM, True), (Mode.ASYNC, False)])
+    def test_a_stream_that_lost_its_worker_pays_for_what_reached_its_caller(
+        self, account: Any, *, mode: Mode, pays: bool
+    ) -> None:
+        claimed = builders.make_running_job(account, mode=mode)
+        Job.objects.update(completion_tokens=12)
+        services.requeue_many(
+            [lifecycle.Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)]
+        )
+
+        cancel(claimed.job_id)
+
+        row = Job.objects.get()
+        cost = prices.charge(prices.of_model(row.model), prompt_tokens=0, completion_tokens=12)
+        assert (row.cost_microcredits, row.completion_tokens) == ((cost, 12) if pays else (0, 0))
+        assert cost > 0
+
 
 @pytest.mark.django_db(transaction=True)
 class TestCancelRaces:
@@ -103,7 +120,7 @@ class TestCancelRaces:
         answers, thread = _in_a_thread(builders.claim)
 
         with transaction.atomic():
-            services._locked(job.id, None)
+            services._locked(job.id, None, reason="Enough.")
             thread.start()
             thread.join(10)
 
@@ -127,7 +144,7 @@ class TestCancelRaces:
         answers, thread = _in_a_thread(lambda: builders.finish(claimed))
 
         with transaction.atomic():
-            services._locked(claimed.job_id, None)
+            services._locked(claimed.job_id, None, reason="Enough.")
             lifecycle.request_cancel(claimed.job_id, reason="Late.")
             thread.start()
             builders.wait_until_blocked()
