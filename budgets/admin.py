@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from budgets.models import BudgetEvent, Cap, Entry, Hold, Window
+from budgets.models import Alert, BudgetEvent, Cap, Entry, Hold, Window
 from genie.core.admin import ReadOnlyAdmin
 
 
@@ -10,8 +10,17 @@ from genie.core.admin import ReadOnlyAdmin
 class CapAdmin(ReadOnlyAdmin):
     """Caps; set one with ``manage.py set_cap``."""
 
-    list_display = ("layer", "subject_id", "window", "cap_microcredits", "updated_at")
-    list_filter = ("layer", "window")
+    list_display = (
+        "layer",
+        "subject_id",
+        "window",
+        "cap_microcredits",
+        "raised_microcredits",
+        "raised_until",
+        "on_cap_hit",
+        "updated_at",
+    )
+    list_filter = ("layer", "window", "on_cap_hit")
     search_fields = ("=subject_id",)
     ordering = ("-id",)
 
@@ -65,4 +74,14 @@ class BudgetEventAdmin(ReadOnlyAdmin):
     )
     list_filter = ("decision", "mode", "layer")
     search_fields = ("=organization_id",)
+    ordering = ("-id",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """What applications were told; the deliveries are in the notification log."""
+
+    list_display = ("kind", "application_id", "layer", "subject_id", "window", "period", "at")
+    list_filter = ("kind", "layer")
+    search_fields = ("=application_id", "=subject_id")
     ordering = ("-id",)

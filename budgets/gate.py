@@ -28,6 +28,21 @@ class Decision(StrEnum):
     REFUSE = "refuse"
 
 
+class OnCapHit(StrEnum):
+    """What an application's caps do when a request would pass one; those of other layers block."""
+
+    BLOCK = "block"
+    NOTIFY_ONLY = "notify-only"  # allows; the application's receiver is told
+    SOFT_WARN = "soft-warn"  # the same, and answers say what is left
+
+
+class AlertKind(StrEnum):
+    """What an application is told about a cap."""
+
+    NEAR_CAP = "near-cap"  # an allowed request has brought it near its cap
+    CAP_HIT = "cap-hit"  # a request was refused by it, or was allowed past it
+
+
 # Not frozen: `held` moves while a batch is decided. It is a copy of a row that this transaction
 # has locked, and ends with the batch.
 @dataclasses.dataclass(slots=True, eq=False)
@@ -40,7 +55,8 @@ class Counter:
     period: str
     spent: int
     held: int
-    cap: int | None
+    cap: int | None  # a temporary raise included
+    on_cap_hit: OnCapHit = OnCapHit.BLOCK
     added: int = 0  # what this batch holds on it
 
 
@@ -51,6 +67,7 @@ class Account:
     counters: Sequence[Counter]
     capped: Sequence[Counter]
     ids: str  # of the counters, comma-separated: what a hold records
+    warns: bool  # whether answers say what is left
 
     @classmethod
     def of(cls, counters: Iterable[Counter]) -> "Account":
@@ -60,6 +77,7 @@ class Account:
             counters=every,
             capped=tuple(one for one in every if one.cap is not None),
             ids=",".join([str(one.id) for one in every]),
+            warns=OnCapHit.SOFT_WARN in [one.on_cap_hit for one in every],
         )
 
 
@@ -68,8 +86,9 @@ def judge(
 ) -> tuple[Decision, Counter | None]:
     """Return the decision and the counter that explains it.
 
-    A refusal names the first cap in walk order that the amount would pass; an allowance near a cap
-    the first that is near; any other the tightest. A cap of 0 refuses even the amount 0.
+    A refusal names the first cap in walk order that blocks and that the amount would pass; an
+    allowance near a cap, or past one that does not block, the first such; any other the tightest.
+    A cap of 0 refuses even the amount 0.
     """
     tightest: Counter | None = None
     near: Counter | None = None
@@ -77,10 +96,11 @@ def judge(
     for counter in account.capped:
         cap = counter.cap or 0
         left = cap - counter.spent - counter.held - amount
-        if left < 0 or cap == 0:
+        if (left < 0 or cap == 0) and counter.on_cap_hit is OnCapHit.BLOCK:
             return Decision.REFUSE, counter
         if tightest is None or left < least:
             tightest, least = counter, left
+        # A cap that was passed is near, too: cap - left is then above cap.
         if near is None and (cap - left) * 100 >= cap * near_cap_percent:
             near = counter
     if near is not None:
@@ -88,11 +108,40 @@ def judge(
     return Decision.ALLOW, tightest
 
 
+def alarms(
+    account: Account, *, decision: Decision, amount: int, near_cap_percent: int
+) -> list[tuple[AlertKind, Counter]]:
+    """Return what there is to tell about a decision that is not a plain allowance.
+
+    Judges the counters as they stood for the decision, so call it before ``take``. A refusal is
+    told of every blocking cap that stood in its way; an allowance of every cap that it brings near
+    or passes. A cap that is passed is not told to be near as well.
+    """
+    found: list[tuple[AlertKind, Counter]] = []
+    for counter in account.capped:
+        cap = counter.cap or 0
+        used = counter.spent + counter.held + amount
+        if decision is Decision.REFUSE:
+            if (used > cap or cap == 0) and counter.on_cap_hit is OnCapHit.BLOCK:
+                found.append((AlertKind.CAP_HIT, counter))
+        elif used > cap or cap == 0:
+            found.append((AlertKind.CAP_HIT, counter))
+        elif used * 100 >= cap * near_cap_percent:
+            found.append((AlertKind.NEAR_CAP, counter))
+    return found
+
+
 def take(account: Account, *, amount: int) -> None:
     """Count ``amount`` as held on every window of the account."""
     for counter in account.counters:
         counter.held += amount
         counter.added += amount
+
+
+def remaining(account: Account) -> int | None:
+    """Return what is left in the tightest cap, never below 0; None where there is no cap."""
+    left = [(one.cap or 0) - one.spent - one.held for one in account.capped]
+    return max(0, min(left)) if left else None
 
 
 def refusal(account: Account, *, blocking: Counter, amount: int) -> errors.BudgetCapHit:
@@ -104,13 +153,14 @@ def refusal(account: Account, *, blocking: Counter, amount: int) -> errors.Budge
     resets_at = windows.resets_at_wire(blocking.window, blocking.period)
     if resets_at is not None:
         extra["resetsAt"] = resets_at
-    extra["layers"] = [_layer(counter, amount=amount) for counter in account.capped]
+    extra["layers"] = [shown(counter, amount=amount) for counter in account.capped]
     name = f"{blocking.layer}_{blocking.window}_cap"
     return errors.BudgetCapHit(f"Budget cap reached: {name}", **extra)
 
 
-def _layer(counter: Counter, *, amount: int) -> dict[str, object]:
-    shown: dict[str, object] = {
+def shown(counter: Counter, *, amount: int) -> dict[str, object]:
+    """Return a cap as callers see it: its counters before the request, and what was requested."""
+    body: dict[str, object] = {
         "layer": counter.layer.value,
         "window": counter.window.value,
         "cap": money.to_wire(counter.cap or 0),
@@ -120,5 +170,5 @@ def _layer(counter: Counter, *, amount: int) -> dict[str, object]:
     }
     resets_at = windows.resets_at_wire(counter.window, counter.period)
     if resets_at is not None:
-        shown["resetsAt"] = resets_at
-    return shown
+        body["resetsAt"] = resets_at
+    return body

@@ -8,9 +8,10 @@ Note [Lock order]
     rows of its own that nobody else can see.
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -20,6 +21,8 @@ from budgets.types import Payer
 from genie.core.transactions import transaction_required
 
 _KINDS = tuple(windows.WindowKind)
+# A subject without a row in the table of caps has none that could be hit.
+_ON_CAP_HIT = {one.value: one for one in gate.OnCapHit} | {None: gate.OnCapHit.BLOCK}
 
 # A pass inserts the rows that the pass before missed. Two do; the third is for midnight between.
 _LOCK_PASSES = 3
@@ -32,7 +35,7 @@ found AS MATERIALIZED (
     LEFT JOIN budgets_window w ON w.subject_id = k.subject_id AND w.layer = k.layer
                               AND w."window" = k.kind AND w.period = k.period
 )
-SELECT f.position, f.rank, w.id, f.period, w.spent, w.held, c.cap_microcredits
+SELECT f.position, f.rank, w.id, f.period, w.spent, w.held, {selectors.EFFECTIVE_CAP}, c.on_cap_hit
   FROM found f
   JOIN budgets_window w ON w.id = f.id
   LEFT JOIN budgets_cap c ON c.subject_id = f.subject_id AND c.layer = f.layer
@@ -54,7 +57,8 @@ SELECT k.layer, k.subject_id, k.kind, k.period, 0, 0
 """  # noqa: S608 - composed of constants
 
 # The rows are locked already. The cap predicate is the last wall: whatever decided, a row whose
-# sum would pass its cap is not written, and the count below then fails the transaction.
+# sum would pass its cap is not written, and the count below then fails the transaction. Caps that
+# do not block come as null.
 _HOLD = """
 WITH moved AS (
   UPDATE budgets_window w SET held = w.held + d.amount
@@ -132,6 +136,14 @@ SELECT (SELECT count(*) FROM moves), (SELECT count(*) FROM moved),
 """
 
 
+# From the oldest on, by id, which is nearly the order of time and has an index.
+_EXPIRE_EVENTS = """
+DELETE FROM budgets_budgetevent WHERE id IN (
+  SELECT id FROM budgets_budgetevent ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+   AND at < genie_now() - %s
+"""
+
+
 class Taken(NamedTuple):
     """One hold to write."""
 
@@ -184,7 +196,7 @@ def hold(
     parameters = [
         _numbers(counter.id for counter in moved),
         _numbers(counter.added for counter in moved),
-        _numbers(counter.cap if capped else None for counter in moved),
+        _numbers(_wall(counter) if capped else None for counter in moved),
         _uuids(one.reference for one in taken),
         _numbers(one.amount for one in taken),
         _texts("{" + one.account.ids + "}" for one in taken),
@@ -216,19 +228,31 @@ def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
     return over or []
 
 
+def expire_events(*, older_than: dt.timedelta, limit: int) -> int:
+    """Delete decisions that are older, the oldest first; return how many, at most ``limit``."""
+    with transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_EXPIRE_EVENTS, [limit, older_than])
+        return int(cursor.rowcount)
+
+
 def _by_subject(
-    subjects: Sequence[tuple[windows.Layer, uuid.UUID]], rows: Iterable[tuple[int, ...]]
+    subjects: Sequence[tuple[windows.Layer, uuid.UUID]], rows: Iterable[tuple[Any, ...]]
 ) -> list[list[gate.Counter]]:
     table: list[list[gate.Counter]] = [[] for _ in subjects]
-    for position, rank, row_id, period, spent, held, cap in rows:
+    for position, rank, row_id, period, spent, held, cap, on_cap_hit in rows:
         layer = subjects[position - 1][0]
+        does = _ON_CAP_HIT[on_cap_hit]
         table[position - 1].append(
-            gate.Counter(row_id, layer, _KINDS[rank], str(period), spent, held, cap)
+            gate.Counter(row_id, layer, _KINDS[rank], period, spent, held, cap, does)
         )
     for counters in table:
         # Rows come in the order of their ids, which need not be the order of the windows.
         counters.sort(key=_rank)
     return table
+
+
+def _wall(counter: gate.Counter) -> int | None:
+    return counter.cap if counter.on_cap_hit is gate.OnCapHit.BLOCK else None
 
 
 def _rank(counter: gate.Counter) -> int:

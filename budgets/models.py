@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from budgets import money, windows
-from budgets.gate import Decision, Mode
+from budgets.gate import AlertKind, Decision, Mode, OnCapHit
 from genie.core.models import DatabaseNow
 
 
@@ -28,6 +28,16 @@ class Cap(models.Model):
     subject_id = models.UUIDField()  # of an organisation, application, member or user
     window = models.CharField(max_length=16, db_collation="C")
     cap_microcredits = models.BigIntegerField(null=True)
+    # A temporary raise counts instead of the cap until it ends; nothing has to end it.
+    raised_microcredits = models.BigIntegerField(null=True)
+    raised_until = models.DateTimeField(null=True)
+    on_cap_hit = models.CharField(  # the same in all windows of an application
+        choices=[(one.value, one.value) for one in OnCapHit],
+        max_length=16,
+        db_collation="C",
+        default=OnCapHit.BLOCK.value,
+        db_default=OnCapHit.BLOCK.value,
+    )
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -42,6 +52,26 @@ class Cap(models.Model):
                 condition=Q(cap_microcredits__isnull=True)
                 | Q(cap_microcredits__gte=0, cap_microcredits__lte=money.MAX_MICROCREDITS),
                 name="budgets_cap_in_range",
+            ),
+            # The cap is named as not null: a comparison with null would pass the check.
+            models.CheckConstraint(
+                condition=Q(raised_microcredits__isnull=True, raised_until__isnull=True)
+                | Q(
+                    raised_microcredits__isnull=False,
+                    raised_until__isnull=False,
+                    cap_microcredits__isnull=False,
+                    raised_microcredits__gt=F("cap_microcredits"),
+                    raised_microcredits__lte=money.MAX_MICROCREDITS,
+                ),
+                name="budgets_cap_raise_above_cap",
+            ),
+            models.CheckConstraint(
+                condition=Q(on_cap_hit=OnCapHit.BLOCK.value)
+                | Q(
+                    layer=windows.Layer.APPLICATION.value,
+                    on_cap_hit__in=[one.value for one in OnCapHit],
+                ),
+                name="budgets_cap_only_applications_do_not_block",
             ),
         ]
 
@@ -204,3 +234,39 @@ class BudgetEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.decision} {self.reference}"
+
+
+class Alert(models.Model):
+    """One thing that an application was told about a cap; the row is why it is told once.
+
+    Inserted in the transaction of the admission, with its webhook event, by whoever has locked the
+    counter that it is about.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(
+        choices=[(one.value, one.value) for one in AlertKind], max_length=16, db_collation="C"
+    )
+    application_id = models.UUIDField()  # which is told
+    layer = models.CharField(max_length=16, db_collation="C")
+    subject_id = models.UUIDField()  # whose cap it is
+    window = models.CharField(max_length=16, db_collation="C")
+    period = models.CharField(max_length=16, db_collation="C")
+    at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application_id", "subject_id", "layer", "window", "period", "kind"],
+                name="budgets_alert_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[one.value for one in AlertKind]), name="budgets_alert_kind"
+            ),
+            models.CheckConstraint(
+                condition=_layer_has_window(), name="budgets_alert_layer_has_window"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.layer} {self.window} {self.period}"

@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.db import connection
 
 from budgets import windows
+from budgets.gate import OnCapHit
 from budgets.models import Entry, Hold
 from budgets.types import Balance
 
@@ -36,10 +38,19 @@ keys AS MATERIALIZED (
     JOIN periods p ON p.layer = subject.layer
 )"""  # noqa: S608 - composed of constants
 
+# What a cap allows now. A raise ends by the clock of the statement that reads it; the first branch
+# spares nearly all caps the look at it.
+EFFECTIVE_CAP = """
+CASE WHEN c.raised_until IS NULL THEN c.cap_microcredits
+     WHEN c.raised_until > genie_now() THEN c.raised_microcredits
+     ELSE c.cap_microcredits END"""
+
 # Every counter of a few subjects now, with its cap; a window that nothing was counted in reads 0.
 _BALANCES = f"""{CURRENT}
 SELECT k.layer, k.subject_id, k.kind, k.period, coalesce(w.spent, 0), coalesce(w.held, 0),
-       c.cap_microcredits
+       {EFFECTIVE_CAP}, c.cap_microcredits,
+       CASE WHEN c.raised_until > genie_now() THEN c.raised_until END,
+       coalesce(c.on_cap_hit, 'block')
   FROM keys k
   LEFT JOIN budgets_window w ON w.subject_id = k.subject_id AND w.layer = k.layer
                             AND w."window" = k.kind AND w.period = k.period
@@ -97,18 +108,7 @@ def balances(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[Balanc
     with connection.cursor() as cursor:
         cursor.execute(_BALANCES, [layers, [subject_id for _, subject_id in subjects]])
         rows = cursor.fetchall()
-    return [
-        Balance(
-            layer=windows.Layer(layer),
-            subject_id=subject_id,
-            window=windows.WindowKind(window),
-            period=period,
-            spent=spent,
-            held=held,
-            cap=cap,
-        )
-        for layer, subject_id, window, period, spent, held, cap in rows
-    ]
+    return [_balance(*row) for row in rows]
 
 
 def counter_drift() -> Iterator[tuple[str, int, int, int, int]]:
@@ -140,3 +140,19 @@ def settled(references: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
 def settled_count() -> int:
     """Return how many settlements there are."""
     return Entry.objects.filter(kind=Entry.Kind.SETTLE).count()
+
+
+def _balance(layer: str, subject_id: uuid.UUID, window: str, period: str, *amounts: Any) -> Balance:
+    spent, held, cap, base_cap, raised_until, on_cap_hit = amounts
+    return Balance(
+        layer=windows.Layer(layer),
+        subject_id=subject_id,
+        window=windows.WindowKind(window),
+        period=period,
+        spent=spent,
+        held=held,
+        cap=cap,
+        base_cap=base_cap,
+        raised_until=raised_until,
+        on_cap_hit=OnCapHit(on_cap_hit),
+    )

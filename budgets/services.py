@@ -1,4 +1,4 @@
-"""The use cases of money: hold, settle, set a cap, read balances, prove the ledger.
+"""The use cases of money: hold, settle, set caps, tell applications, read balances, prove the ledger.
 
 Budgets fail closed: whatever is unknown here raises, and the caller's transaction rolls back.
 """
@@ -14,14 +14,16 @@ from django.conf import settings
 from django.db import connection
 from prometheus_client import Counter as Metric
 
-from budgets import gate, ledger, money, selectors, windows
+from budgets import alerts, gate, ledger, money, selectors, windows
 from budgets.errors import AmountError, HoldNotOpenError
-from budgets.gate import Mode
+from budgets.gate import Mode, OnCapHit
 from budgets.models import Cap
 from budgets.types import Balance, Drift, Held, HoldRequest, Payer, Refused, Report, Settlement
 from budgets.windows import Layer, WindowKind
-from genie.core import errors
+from genie.core import crypto, errors
 from genie.core.transactions import transaction, transaction_required
+from genie.tenants import services as tenants
+from webhooks import signing, transport
 
 NEAR_CAP_PERCENT = 80  # of a cap, after this request; GENIE_BUDGET_NEAR_CAP_PERCENT replaces it
 
@@ -47,7 +49,8 @@ def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> l
 
     Runs in the caller's transaction and locks windows until it ends: hold a whole batch in one
     call, and call neither this nor ``settle_many`` a second time in the same transaction. A
-    refusal's event stays if the transaction commits, so commit it though the job is not inserted.
+    refusal's event and alerts stay if the transaction commits, so commit it though the job is not
+    inserted.
 
     Raises:
         AmountError: An amount is negative or beyond ``money.MAX_MICROCREDITS``.
@@ -66,6 +69,7 @@ def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> l
         answers = [batch.decide(request) for request in requests]
         counters = [counter for counters in table for counter in counters]
         ledger.hold(batch.taken, told=batch.told, counters=counters, capped=mode is Mode.ON)
+        batch.alarms.publish()
     return answers
 
 
@@ -105,24 +109,118 @@ def set_cap(
 ) -> None:
     """Write one cap; None is unlimited, 0 allows nothing. Acts on the next request.
 
-    A cap below what is spent and held already refuses new work and disturbs nothing.
+    A cap below what is spent and held already refuses new work and disturbs nothing. A temporary
+    raise of the cap ends with this, or a lower cap would not act.
 
     Raises:
         InvalidRequest: The layer does not have that window, or the amount cannot be a cap.
     """
-    if window not in windows.WINDOWS_OF[layer]:
-        having = ", ".join(windows.WINDOWS_OF[layer])
-        raise errors.InvalidRequest.of(
-            "window", f"The {layer} layer has no {window} window; it has: {having}."
-        )
+    _check_window(layer, window)
     if cap_microcredits is not None and not 0 <= cap_microcredits <= money.MAX_MICROCREDITS:
         raise errors.InvalidRequest.of("cap", "A cap is between 0 and 1000000000 credits, or null.")
     Cap.objects.update_or_create(
         layer=layer,
         subject_id=subject_id,
         window=window,
-        defaults={"cap_microcredits": cap_microcredits, "updated_at": now},
+        defaults={
+            "cap_microcredits": cap_microcredits,
+            "raised_microcredits": None,
+            "raised_until": None,
+            "updated_at": now,
+        },
     )
+
+
+def raise_cap(
+    layer: Layer,
+    subject_id: uuid.UUID,
+    window: WindowKind,
+    to_microcredits: int,
+    *,
+    until: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Let a higher amount count instead of a cap until an instant; it ends by itself.
+
+    Acts on the next request and replaces an earlier raise. When it ends, what was spent meanwhile
+    stays spent, so the cap may then refuse until its window turns.
+
+    Raises:
+        InvalidRequest: There is no such cap, it is unlimited or not below the amount, the amount
+            is too large, or the end is not after ``now``.
+    """
+    _check_window(layer, window)
+    if until <= now:
+        raise errors.InvalidRequest.of("until", "The end of a raise lies in the future.")
+    if to_microcredits > money.MAX_MICROCREDITS:
+        raise errors.InvalidRequest.of("cap", "A cap is at most 1000000000 credits.")
+    # One guarded statement: a cap that is lifted meanwhile is not raised. Null is below nothing.
+    raised = Cap.objects.filter(
+        layer=layer, subject_id=subject_id, window=window, cap_microcredits__lt=to_microcredits
+    ).update(raised_microcredits=to_microcredits, raised_until=until, updated_at=now)
+    if not raised:
+        raise errors.InvalidRequest.of(
+            "cap", f"There is no {window} cap of the {layer} layer below that amount to raise."
+        )
+
+
+def set_on_cap_hit(application_id: uuid.UUID, behaviour: OnCapHit, *, now: dt.datetime) -> None:
+    """Say what all caps of an application do when they are hit. Acts on the next request.
+
+    The caps of the other layers block whatever this says.
+    """
+    # A row for each window, with a cap or without: a cap that is set later finds the behaviour.
+    Cap.objects.bulk_create(
+        [
+            Cap(
+                layer=Layer.APPLICATION,
+                subject_id=application_id,
+                window=window,
+                on_cap_hit=behaviour,
+                updated_at=now,
+            )
+            for window in windows.WINDOWS_OF[Layer.APPLICATION]
+        ],
+        update_conflicts=True,
+        unique_fields=["subject_id", "layer", "window"],
+        update_fields=["on_cap_hit", "updated_at"],
+    )
+
+
+def set_alert_webhook(
+    organization_id: uuid.UUID,
+    application_id: uuid.UUID,
+    *,
+    url: str | tenants.Unchanged | None = tenants.UNCHANGED,
+    secret: str | tenants.Unchanged | None = tenants.UNCHANGED,
+) -> None:
+    """Say where an application is told about its caps, and what signs it; acts on the next request.
+
+    Without a URL nobody is told and no secret is kept; without a secret alerts are not signed.
+    A look-up of the host may take a second: call it outside a transaction.
+
+    Raises:
+        InvalidRequest: The URL may not be called, the secret cannot be one, or there is a secret
+            but no URL.
+        NotFound: The organisation has no such application.
+    """
+    if isinstance(url, str):
+        transport.check_url(url, field="alertWebhookUrl")
+    if isinstance(secret, str):
+        if problem := signing.secret_problem(secret):
+            raise errors.InvalidRequest.of("alertWebhookSecret", problem)
+        secret = crypto.seal(secret)
+    tenants.set_alert_webhook(organization_id, application_id, url=url, sealed_secret=secret)
+
+
+def expire(*, older_than: dt.timedelta, limit: int) -> int:
+    """Delete decisions and alerts that are older; return how many, at most ``limit`` of each.
+
+    Call again while it returns ``limit`` or more. An alert stays at least until its period is over.
+    """
+    with transaction():
+        events = ledger.expire_events(older_than=older_than, limit=limit)
+        return events + alerts.expire(older_than=older_than, limit=limit)
 
 
 def effective(payer: Payer) -> list[Balance]:
@@ -174,6 +272,7 @@ class _Batch:
     accounts: dict[Payer, gate.Account] = dataclasses.field(default_factory=dict)
     taken: list[ledger.Taken] = dataclasses.field(default_factory=list)
     told: list[ledger.Told] = dataclasses.field(default_factory=list)
+    alarms: alerts.Alarms = dataclasses.field(default_factory=alerts.Alarms)
 
     def decide(self, request: HoldRequest) -> Held | Refused:
         account = self.accounts.get(request.payer) or self._open(request.payer)
@@ -183,11 +282,15 @@ class _Batch:
                 account, amount=amount, near_cap_percent=self.near_cap_percent
             )
             self._tell(request, decision, counter)
+            if decision is not gate.Decision.ALLOW and self.mode is Mode.ON:
+                self._alarm(request, account, decision)
             if decision is gate.Decision.REFUSE and counter and self.mode is Mode.ON:
                 error = gate.refusal(account, blocking=counter, amount=amount)
                 return Refused(reference=request.reference, error=error)
         gate.take(account, amount=amount)
         self.taken.append(ledger.Taken(request.reference, account, amount))
+        if account.warns and self.mode is Mode.ON:
+            return Held(reference=request.reference, remaining=gate.remaining(account))
         return Held(reference=request.reference)
 
     def _open(self, payer: Payer) -> gate.Account:
@@ -195,6 +298,13 @@ class _Batch:
         account = gate.Account.of(counter for counters in rows for counter in counters)
         self.accounts[payer] = account
         return account
+
+    def _alarm(self, request: HoldRequest, account: gate.Account, decision: gate.Decision) -> None:
+        amount = request.amount_microcredits
+        found = gate.alarms(
+            account, decision=decision, amount=amount, near_cap_percent=self.near_cap_percent
+        )
+        self.alarms.add(request.payer, found, amount=amount)
 
     def _tell(
         self, request: HoldRequest, decision: gate.Decision, counter: gate.Counter | None
@@ -220,6 +330,14 @@ def _places(requests: Sequence[HoldRequest]) -> dict[tuple[Layer, uuid.UUID], in
         for subject in payer.subjects():
             places.setdefault(subject, len(places))
     return places
+
+
+def _check_window(layer: Layer, window: WindowKind) -> None:
+    if window not in windows.WINDOWS_OF[layer]:
+        having = ", ".join(windows.WINDOWS_OF[layer])
+        raise errors.InvalidRequest.of(
+            "window", f"The {layer} layer has no {window} window; it has: {having}."
+        )
 
 
 def _check_amount(amount: int) -> None:

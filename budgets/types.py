@@ -1,8 +1,10 @@
 """The values that cross the edge of this app. Pure."""
 
 import dataclasses
+import datetime as dt
 import uuid
 
+from budgets.gate import OnCapHit
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 
@@ -39,9 +41,14 @@ class HoldRequest:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The money is set aside."""
+    """The money is set aside.
+
+    ``remaining`` is what the tightest cap of the payer has left after it, in micro-credits, where
+    the application asks for that (``soft-warn``).
+    """
 
     reference: uuid.UUID
+    remaining: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +101,10 @@ class Balance:
     period: str
     spent: int
     held: int
-    cap: int | None
+    cap: int | None  # what counts now, a temporary raise included
+    base_cap: int | None  # what counts when no raise does
+    raised_until: dt.datetime | None  # the end of the raise that counts now
+    on_cap_hit: OnCapHit
 
     @property
     def remaining(self) -> int | None:

@@ -95,4 +95,14 @@ def resets_at_wire(window: WindowKind, period: str) -> str | None:
     '2028-02-29T00:00:00.000Z'
     """
     instant = resets_at(window, period)
-    return None if instant is None else f"{instant:%Y-%m-%dT%H:%M:%S}.000Z"
+    return None if instant is None else instant_wire(instant)
+
+
+def instant_wire(instant: dt.datetime) -> str:
+    """Return an instant as the contract writes it: UTC, milliseconds, ``Z``.
+
+    >>> instant_wire(dt.datetime(2026, 11, 20, 9, 5, 0, 12345, tzinfo=dt.UTC))
+    '2026-11-20T09:05:00.012Z'
+    """
+    utc = instant.astimezone(dt.UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

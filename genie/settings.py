@@ -188,6 +188,9 @@ GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
 GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
 GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")
 GENIE_BUDGET_NEAR_CAP_PERCENT = env.integer("GENIE_BUDGET_NEAR_CAP_PERCENT", 80)
+GENIE_BUDGET_EVENT_DAYS = env.integer(
+    "GENIE_BUDGET_EVENT_DAYS", 90, minimum=1
+)  # the gate's decisions
 # Opens private ranges, plain http and every port to outbound HTTP. For development only.
 GENIE_OUTBOUND_DEVELOPMENT = env.boolean("GENIE_OUTBOUND_DEVELOPMENT", default=False)
 GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts

@@ -41,26 +41,29 @@ class Accepted:
     replayed: bool = False
     created_at: dt.datetime | None = None  # None for a replay: read the job
     queue_position: int | None = None  # 1 is next; None when it was not asked for
+    budget_remaining: int | None = None  # micro-credits, where the application wants to be warned
 
 
 def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
     """Admit each submission by itself, all in one transaction; answers are in order.
 
     Idempotency key, holds, job row and first event commit together or not at all; a refused
-    submission leaves only its budget event.
+    submission leaves only its budget event and what its application is told.
     """
     with transactions.transaction():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = _take_idempotency_keys(submissions, outcomes)
         held = _hold(submissions, fresh, outcomes)
         created_at = lifecycle.insert_many([submissions[index].job for index in held])
-        _release_idempotency_keys([submissions[i] for i in fresh if i not in set(held)])
+        _release_idempotency_keys([submissions[i] for i in fresh if i not in held])
         _replay_within_batch(submissions, outcomes)
         places = positions.of_new([submissions[index].job for index in held])
-    for index in held:
-        job_id = submissions[index].job.id
+    for index, hold in held.items():
         outcomes[index] = Accepted(
-            job_id=job_id, created_at=created_at, queue_position=places.get(job_id)
+            job_id=hold.reference,
+            created_at=created_at,
+            queue_position=places.get(hold.reference),
+            budget_remaining=hold.remaining,
         )
     return [outcomes[index] for index in range(len(submissions))]
 
@@ -231,13 +234,13 @@ def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
-) -> list[int]:
-    """Take the holds; return the indexes that were admitted and answer the refused."""
+) -> dict[int, Held]:
+    """Take the holds; return those of the indexes that were admitted and answer the refused."""
     requests = [_hold_request(submissions[index].job) for index in fresh]
-    admitted = []
+    admitted: dict[int, Held] = {}
     for index, decision in zip(fresh, budgets.hold_many(requests), strict=True):
         if isinstance(decision, Held):
-            admitted.append(index)
+            admitted[index] = decision
         else:
             outcomes[index] = decision.error
     return admitted

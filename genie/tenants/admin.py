@@ -33,9 +33,11 @@ class ApplicationAdmin(admin.ModelAdmin[Application]):
     list_display = ["name", "organization", "created_at"]
     list_select_related = ["organization"]
     search_fields = ["name", "organization__slug"]
+    exclude = ["alert_webhook_secret"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["organization"] if obj else []
+        # The URL is judged where it is set: by the API and by set_application.
+        return ["organization", "alert_webhook_url"] if obj else ["alert_webhook_url"]
 
 
 @admin.register(Member)

@@ -56,11 +56,23 @@ class Application(Row):
         Organization, on_delete=models.PROTECT, related_name="applications", db_index=False
     )
     name = models.CharField(max_length=200)
+    # Where it is told that a cap is near or hit; null: nowhere. The secret is sealed, as
+    # genie.core.crypto does it; null: what is told is not signed.
+    alert_webhook_url = models.TextField(null=True, blank=True)
+    alert_webhook_secret = models.TextField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "name"], name="tenants_application_name_unique"
+            ),
+            models.CheckConstraint(
+                condition=~Q(alert_webhook_url="") & ~Q(alert_webhook_secret=""),
+                name="tenants_application_alert_webhook_not_empty",
+            ),
+            models.CheckConstraint(
+                condition=Q(alert_webhook_secret__isnull=True) | Q(alert_webhook_url__isnull=False),
+                name="tenants_application_alert_secret_has_url",
             ),
             # The target of the composite foreign key from ApiKey.
             models.UniqueConstraint(

@@ -1,8 +1,8 @@
 """Reads of identity. Every read is fresh: nothing here is cached, so a revocation acts at once."""
 
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -36,6 +36,13 @@ SELECT o.id, o.slug, o.is_free_tier, m.id, m.user_id, m.role
  ORDER BY m.created_at, m.id
  LIMIT 1
 """
+
+
+class AlertWebhook(NamedTuple):
+    """Where an application is told about its caps."""
+
+    url: str
+    sealed_secret: str | None  # a token of genie.core.crypto
 
 
 def principals_for_digests(digests: Sequence[bytes]) -> dict[bytes, Principal]:
@@ -98,6 +105,17 @@ def application(organization_id: uuid.UUID, reference: str) -> Application | Non
     identifier = _uuid(reference)
     by_id = mine.filter(id=identifier).first() if identifier else None
     return by_id or mine.filter(name=reference).first()
+
+
+def alert_webhooks(application_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, AlertWebhook]:
+    """Return where applications are told about their caps; those that are not told are absent."""
+    rows = Application.objects.filter(id__in=application_ids, alert_webhook_url__isnull=False)
+    return {
+        application_id: AlertWebhook(url or "", sealed_secret)
+        for application_id, url, sealed_secret in rows.values_list(
+            "id", "alert_webhook_url", "alert_webhook_secret"
+        )
+    }
 
 
 def member(organization_id: uuid.UUID, username: str) -> Member | None:

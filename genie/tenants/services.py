@@ -8,6 +8,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from typing import NamedTuple
 
 from django.db import IntegrityError, connection
@@ -25,6 +26,15 @@ UPDATE tenants_api_key SET last_used_at = genie_now()
  WHERE id = ANY(%s::uuid[])
    AND (last_used_at IS NULL OR last_used_at < genie_now() - interval '1 minute')
 """
+
+
+class Unchanged(Enum):
+    """The type of ``UNCHANGED``: a field that a change leaves as it is, where None means "none"."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
 
 
 class MintedKey(NamedTuple):
@@ -118,6 +128,48 @@ def create_application(organization_id: uuid.UUID, *, name: str) -> Application:
     taken = f"this organization already has an application {name!r}."
     with _refusing("tenants_application_name_unique", field="name", message=taken), transaction():
         return Application.objects.create(organization_id=organization_id, name=name)
+
+
+def set_alert_webhook(
+    organization_id: uuid.UUID,
+    application_id: uuid.UUID,
+    *,
+    url: str | Unchanged | None,
+    sealed_secret: str | Unchanged | None,
+) -> None:
+    """Write where an application is told about its caps; without a URL no secret is kept either.
+
+    ``budgets.services.set_alert_webhook`` judges the URL and the secret, and calls this.
+
+    Args:
+        organization_id: Whose application.
+        application_id: The application.
+        url: As accepted by ``webhooks.transport.check_url``.
+        sealed_secret: A token of ``genie.core.crypto``.
+
+    Raises:
+        NotFound: The organisation has no such application.
+        InvalidRequest: A secret is given where there is no URL.
+    """
+    changes: dict[str, str | None] = {}
+    if not isinstance(sealed_secret, Unchanged):
+        changes["alert_webhook_secret"] = sealed_secret
+    if not isinstance(url, Unchanged):
+        changes["alert_webhook_url"] = url
+        if url is None:
+            changes.setdefault("alert_webhook_secret", None)
+    needs_url = "alertWebhookUrl is not set, so there is nothing to sign."
+    mine = Application.objects.filter(organization_id=organization_id, id=application_id)
+    with (
+        _refusing(
+            "tenants_application_alert_secret_has_url",
+            field="alertWebhookSecret",
+            message=needs_url,
+        ),
+        transaction(),
+    ):
+        if not (mine.update(**changes) if changes else mine.exists()):
+            raise errors.NotFound("There is nothing here.")
 
 
 def create_member(organization_id: uuid.UUID, *, username: str, role: Role) -> Member:
@@ -260,7 +312,7 @@ def _checked_name(name: str) -> str:
 
 @contextmanager
 def _refusing(constraint: str, *, field: str, message: str) -> Iterator[None]:
-    """Turn the violation of one unique constraint into a sentence.
+    """Turn the violation of one constraint into a sentence.
 
     The database decides, so that two who ask at once cannot both pass a check made beforehand.
     """

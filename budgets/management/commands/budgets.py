@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from budgets import money, services, windows
+from budgets.gate import OnCapHit
 from budgets.management.commands.set_cap import subject
 from budgets.types import Balance
 from budgets.windows import Layer
@@ -54,10 +55,19 @@ def _shown(one: Balance) -> dict[str, object]:
         "held": money.to_wire(one.held),
         "remaining": None if one.remaining is None else money.to_wire(one.remaining),
         "resetsAt": windows.resets_at_wire(one.window, one.period),
+        "baseCap": None if one.base_cap is None else money.to_wire(one.base_cap),
+        "raisedUntil": None if one.raised_until is None else windows.instant_wire(one.raised_until),
+        "onCapHit": one.on_cap_hit.value,
     }
 
 
 def _line(one: Balance) -> str:
     cap = "unlimited" if one.cap is None else money.to_text(one.cap)
     spent, held = money.to_text(one.spent), money.to_text(one.held)
-    return f"{one.layer:<12}{one.window:<8} {one.period:<11} cap {cap}, spent {spent}, held {held}"
+    line = f"{one.layer:<12}{one.window:<8} {one.period:<11} cap {cap}, spent {spent}, held {held}"
+    if one.raised_until is not None and one.base_cap is not None:
+        until = windows.instant_wire(one.raised_until)
+        line += f"; raised from {money.to_text(one.base_cap)} until {until}"
+    if one.cap is not None and one.on_cap_hit is not OnCapHit.BLOCK:
+        line += f"; {one.on_cap_hit}"
+    return line

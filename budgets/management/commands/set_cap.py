@@ -1,5 +1,6 @@
-"""Set one cap of one layer."""
+"""Set one cap of one layer, or raise one until a given time."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -17,9 +18,12 @@ UNLIMITED = "none"
 
 
 class Command(GenieCommand):
-    """``set_cap --org SLUG --layer L [--subject NAME] --window W --credits N|none``."""
+    """``set_cap --org SLUG --layer L [--subject NAME] --window W --credits N|none [--raise-until T]``."""
 
-    help = "Set a cap in credits, or 'none' for unlimited. It acts on the next request."
+    help = (
+        "Set a cap in credits, or 'none' for unlimited; with --raise-until, let a higher cap count"
+        " until then. It acts on the next request."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--org", required=True, metavar="SLUG")
@@ -29,13 +33,26 @@ class Command(GenieCommand):
         )
         parser.add_argument("--window", required=True, choices=[str(kind) for kind in WindowKind])
         parser.add_argument("--credits", required=True, metavar="N|none")
+        parser.add_argument(
+            "--raise-until",
+            metavar="TIME",
+            help="ISO 8601; the cap that is set counts again from then on (setting it ends a raise)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         layer, window = Layer(options["layer"]), WindowKind(options["window"])
         subject_id = subject(options["org"], layer=layer, name=options["subject"])
         cap = _cap(options["credits"])
-        services.set_cap(layer, subject_id, window, cap, now=timezone.now())
+        until = _until(options["raise_until"])
+        now = timezone.now()
+        if until is None:
+            services.set_cap(layer, subject_id, window, cap, now=now)
+        elif cap is None:
+            raise errors.InvalidRequest("--raise-until needs a number of credits to raise to.")
+        else:
+            services.raise_cap(layer, subject_id, window, cap, until=until, now=now)
         shown = "unlimited" if cap is None else f"{money.to_text(cap)} credits"
+        ending = "" if until is None else f" until {windows.instant_wire(until)}"
         self.emit(
             {
                 "layer": layer.value,
@@ -43,8 +60,9 @@ class Command(GenieCommand):
                 "window": window.value,
                 "field": windows.FIELD_OF[layer, window],
                 "credits": None if cap is None else money.to_wire(cap),
+                "raisedUntil": None if until is None else windows.instant_wire(until),
             },
-            f"The {window} cap of {layer} {options['subject'] or options['org']} is {shown}.",
+            f"The {window} cap of {layer} {options['subject'] or options['org']} is {shown}{ending}.",
         )
 
 
@@ -78,3 +96,18 @@ def _cap(text: str) -> int | None:
         return money.from_credits(text)
     except AmountError as error:
         raise errors.InvalidRequest(f"--credits: {error}") from error
+
+
+def _until(text: str | None) -> dt.datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise errors.InvalidRequest(
+            f"--raise-until: {text[:64]!r} is no time with its offset; "
+            "write one like 2026-12-01T12:00:00Z."
+        )
+    return moment

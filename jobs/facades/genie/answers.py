@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 
+from budgets import money
 from genie.core import errors
 from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
@@ -101,7 +103,7 @@ async def accepted_answer(principal: Principal, kind: JobKind, accepted: Accepte
         created=int(created_at.timestamp()),
         queue_position=position,
     )
-    return json_answer(wire.dumps(body), status=202, headers=_replayed(accepted))
+    return json_answer(wire.dumps(body), status=202, headers=_headers(accepted))
 
 
 async def _submitted(principal: Principal, submission: Submission, accepted: Accepted) -> JobView:
@@ -126,7 +128,7 @@ async def _waited(
         limit_s = settings.GENIE_SYNC_LIMIT_S if wait_s is None else wait_s
         job, gone = await _wait(request, submitted, watch, limit_s=limit_s)
     if job is not None:
-        return sync_answer(job, headers=_replayed(accepted))
+        return sync_answer(job, headers=_headers(accepted))
     if gone:
         if not accepted.replayed:
             await _cancel_for_disconnect(request, principal, accepted.job_id)
@@ -134,9 +136,10 @@ async def _waited(
     if wait_s is not None:
         job = await web.job(accepted.job_id, organization_id=principal.organization_id)
         if job.terminal:
-            return sync_answer(job, headers=_replayed(accepted))
+            return sync_answer(job, headers=_headers(accepted))
+        # Without its time it is read again: it may have moved while the caller waited.
         return await accepted_answer(
-            principal, submission.job.kind, Accepted(job_id=job.id, replayed=True)
+            principal, submission.job.kind, dataclasses.replace(accepted, created_at=None)
         )
     return await _timed_out(principal, accepted, kind=submission.job.kind, limit_s=limit_s)
 
@@ -171,7 +174,7 @@ async def _timed_out(
             )
         except errors.JobTerminal:
             job = await web.job(accepted.job_id, organization_id=principal.organization_id)
-            return sync_answer(job, headers={})
+            return sync_answer(job, headers=_headers(accepted))
     raise errors.GatewayTimeout(message, id=events.public_id(accepted.job_id, kind))
 
 
@@ -214,7 +217,7 @@ async def _streamed(
         on_close=stack.close,
     )
     for name, value in (
-        _replayed(accepted) | {"X-Genie-Job-Id": events.public_id(job.id, job.kind)}
+        _headers(accepted) | {"X-Genie-Job-Id": events.public_id(job.id, job.kind)}
     ).items():
         response.headers[name] = value
     return response
@@ -246,5 +249,10 @@ async def _cancel_for_disconnect(
         await web.cancel(job_id, organization_id=principal.organization_id, reason=_GONE)
 
 
-def _replayed(accepted: Accepted) -> dict[str, str]:
-    return {"Idempotent-Replayed": "true"} if accepted.replayed else {}
+def _headers(accepted: Accepted) -> dict[str, str]:
+    """Return what an answer says about its admission; a replay was admitted by an earlier one."""
+    if accepted.replayed:
+        return {"Idempotent-Replayed": "true"}
+    if accepted.budget_remaining is not None:
+        return {"X-Genie-Budget-Remaining": money.to_text(accepted.budget_remaining)}
+    return {}
