@@ -47,7 +47,7 @@ RETURNING kind, application_id, layer, subject_id, "window", period, at
 _EXPIRE = """
 DELETE FROM budgets_alert WHERE id IN (
   SELECT id FROM budgets_alert
-   WHERE "window" <> 'total' AND at < genie_now() - greatest(%s, interval '32 days')
+   WHERE "window" <> 'total' AND at < genie_now() - greatest(make_interval(secs => %s), interval '32 days')
    ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
 """
 
@@ -129,7 +129,7 @@ class Alarms:
 def expire(*, older_than: dt.timedelta, limit: int) -> int:
     """Delete alerts of periods that have been over for long; return how many, at most ``limit``."""
     with connection.cursor() as cursor:
-        cursor.execute(_EXPIRE, [older_than, limit])
+        cursor.execute(_EXPIRE, [older_than.total_seconds(), limit])
         return int(cursor.rowcount)
 
 

@@ -140,7 +140,7 @@ SELECT (SELECT count(*) FROM moves), (SELECT count(*) FROM moved),
 _EXPIRE_EVENTS = """
 DELETE FROM budgets_budgetevent WHERE id IN (
   SELECT id FROM budgets_budgetevent ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
-   AND at < genie_now() - %s
+   AND at < genie_now() - make_interval(secs => %s)
 """
 
 
@@ -231,7 +231,7 @@ def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
 def expire_events(*, older_than: dt.timedelta, limit: int) -> int:
     """Delete decisions that are older, the oldest first; return how many, at most ``limit``."""
     with transaction_required(), connection.cursor() as cursor:
-        cursor.execute(_EXPIRE_EVENTS, [limit, older_than])
+        cursor.execute(_EXPIRE_EVENTS, [limit, older_than.total_seconds()])
         return int(cursor.rowcount)
 
 

@@ -11,7 +11,7 @@ from tests.integration.budgets import builders
 
 pytestmark = pytest.mark.django_db
 
-TABLES = ["cap", "window", "hold", "entry", "budgetevent"]
+TABLES = ["cap", "window", "hold", "entry", "budgetevent", "alert"]
 
 
 @pytest.fixture

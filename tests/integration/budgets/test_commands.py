@@ -1,5 +1,6 @@
 """The operator's commands: one JSON document, one sentence for each refusal."""
 
+import base64
 import io
 import json
 from typing import Any
@@ -9,8 +10,11 @@ from django.core.management import CommandError, call_command
 
 from budgets.models import Cap
 from budgets.types import Payer
+from genie.core import crypto
 from genie.tenants import services as tenants
+from genie.tenants.models import Application
 from tests.integration.budgets import builders
+from webhooks import signing
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +53,7 @@ class TestSetCap:
         assert (row.layer, row.window, row.cap_microcredits) == (layer, window, 12_500_000)
         assert said == {
             "layer": layer, "subjectId": str(row.subject_id), "window": window, "field": field,
-            "credits": 12.5,
+            "credits": 12.5, "raisedUntil": None,
         }  # fmt: skip
 
     def test_none_makes_it_unlimited_again(self) -> None:
@@ -81,11 +85,99 @@ class TestSetCap:
                  "--credits", "1"],
                 "takes no --subject",
             ),
+            (
+                ["acme", "--layer", "org", "--window", "daily", "--credits", "none",
+                 "--raise-until", "2999-01-01T00:00Z"],
+                "number of credits",
+            ),
+            (
+                ["acme", "--layer", "org", "--window", "daily", "--credits", "1",
+                 "--raise-until", "2999-01-01T00:00Z"],
+                "no daily cap",
+            ),
+            (
+                ["acme", "--layer", "org", "--window", "daily", "--credits", "1",
+                 "--raise-until", "2001-01-01T00:00Z"],
+                "future",
+            ),
+            (
+                ["acme", "--layer", "org", "--window", "daily", "--credits", "1",
+                 "--raise-until", "2999-01-01"],
+                "no time with its offset",
+            ),
+            (
+                ["acme", "--layer", "org", "--window", "daily", "--credits", "1",
+                 "--raise-until", "tomorrow"],
+                "no time with its offset",
+            ),
         ],
     )  # fmt: skip
     def test_refuses_with_one_sentence(self, arguments: list[str], message: str) -> None:
         with pytest.raises(CommandError, match=message):
             call_command("set_cap", "--org", *arguments)
+
+        assert not Cap.objects.exists()
+
+    def test_raises_a_cap_until_a_time(self) -> None:
+        cap = ["set_cap", "--org", "acme", "--layer", "org", "--window", "daily", "--credits"]
+        run(*cap, "10")
+
+        said = run(*cap, "25", "--raise-until", "2999-01-01T02:00:00+02:00")
+
+        assert (said["credits"], said["raisedUntil"]) == (25, "2999-01-01T00:00:00.000Z")
+        row = Cap.objects.get()
+        assert (row.cap_microcredits, row.raised_microcredits) == (10_000_000, 25_000_000)
+
+
+class TestSetApplication:
+    def test_sets_what_its_caps_do_and_who_is_told(self) -> None:
+        command = ["set_application", "--org", "acme", "--application", "chatbot"]
+
+        said = run(
+            *command, "--on-cap-hit", "soft-warn", "--alert-url", "https://93.184.216.34/hooks",
+            "--new-alert-secret",
+        )  # fmt: skip
+
+        row = Application.objects.get()
+        assert row.alert_webhook_url == said["alertWebhookUrl"] == "https://93.184.216.34/hooks"
+        secret = said["alertWebhookSecret"]
+        assert crypto.unseal(row.alert_webhook_secret or "") == secret
+        # Neither is the secret taken for text, nor does a library that wants base64 refuse it.
+        assert signing.standard_key(secret) == base64.b64decode(secret.removeprefix("whsec_"))
+        assert set(Cap.objects.values_list("on_cap_hit", flat=True)) == {"soft-warn"}
+
+    def test_leaves_alone_what_is_not_named(self) -> None:
+        command = ["set_application", "--org", "acme", "--application", "chatbot"]
+        run(*command, "--alert-url", "https://93.184.216.34/hooks", "--new-alert-secret")
+
+        said = run(*command, "--on-cap-hit", "block")
+
+        assert said["alertWebhookSecret"] is None
+        row = Application.objects.get()
+        assert row.alert_webhook_url is not None
+        assert row.alert_webhook_secret is not None
+
+    def test_none_stops_telling(self) -> None:
+        command = ["set_application", "--org", "acme", "--application", "chatbot", "--alert-url"]
+        run(*command, "https://93.184.216.34/hooks", "--new-alert-secret")
+
+        run(*command, "none")
+
+        row = Application.objects.get()
+        assert (row.alert_webhook_url, row.alert_webhook_secret) == (None, None)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["chatbot"], "Nothing to change"),
+            (["ghost", "--on-cap-hit", "block"], "ghost"),
+            (["chatbot", "--alert-url", "http://127.0.0.1/"], "https URL of a public host"),
+            (["chatbot", "--new-alert-secret"], "nothing to sign"),
+        ],
+    )
+    def test_refuses_with_one_sentence(self, arguments: list[str], message: str) -> None:
+        with pytest.raises(CommandError, match=message):
+            call_command("set_application", "--org", "acme", "--application", *arguments)
 
         assert not Cap.objects.exists()
 
@@ -111,6 +203,34 @@ class TestBudgetsShow:
         assert (first["cap"], first["spent"], first["held"], first["remaining"]) == (1, 0.1, 0, 0.9)
         assert first["resetsAt"].endswith("T00:00:00.000Z")
         assert (shown[-1]["resetsAt"], shown[-1]["cap"]) == (None, None)
+        assert (first["baseCap"], first["raisedUntil"], first["onCapHit"]) == (1, None, "block")
+
+    def test_shows_a_raise_and_a_cap_that_does_not_block(self) -> None:
+        cap = [
+            "set_cap", "--org", "acme", "--layer", "application", "--subject", "chatbot",
+            "--window", "total", "--credits",
+        ]  # fmt: skip
+        run(*cap, "10")
+        run(*cap, "25", "--raise-until", "2999-01-01T00:00:00Z")
+        run("set_application", "--org", "acme", "--application", "chatbot",
+            "--on-cap-hit", "notify-only")  # fmt: skip
+        out = io.StringIO()
+
+        call_command("budgets", "show", "--org", "acme", "--application", "chatbot", stdout=out)
+        shown = run("budgets", "show", "--org", "acme", "--application", "chatbot")
+
+        last = shown[-1]
+        assert (last["cap"], last["baseCap"], last["remaining"]) == (25, 10, 25)
+        assert (last["raisedUntil"], last["onCapHit"]) == (
+            "2999-01-01T00:00:00.000Z", "notify-only",
+        )  # fmt: skip
+        assert (
+            out.getvalue()
+            .splitlines()[-1]
+            .endswith(
+                "cap 25, spent 0, held 0; raised from 10 until 2999-01-01T00:00:00.000Z; notify-only"
+            )
+        )
 
     def test_prints_a_line_for_each_window(self) -> None:
         out = io.StringIO()

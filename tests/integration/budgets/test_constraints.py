@@ -15,6 +15,18 @@ INSERT_CAP = (
     'INSERT INTO budgets_cap (layer, subject_id, "window", cap_microcredits, updated_at) '
     "VALUES (%s, %s, %s, %s, now())"
 )
+INSERT_RAISED = (
+    'INSERT INTO budgets_cap (layer, subject_id, "window", cap_microcredits, raised_microcredits, '
+    "raised_until, updated_at) VALUES ('org', %s, 'daily', %s, %s, %s, now())"
+)
+INSERT_BEHAVIOUR = (
+    'INSERT INTO budgets_cap (layer, subject_id, "window", on_cap_hit, updated_at) '
+    "VALUES (%s, %s, 'daily', %s, now())"
+)
+INSERT_ALERT = (
+    'INSERT INTO budgets_alert (kind, application_id, layer, subject_id, "window", period, at) '
+    "VALUES (%s, %s, %s, %s, %s, '2026-11-20', now())"
+)
 INSERT_WINDOW = (
     'INSERT INTO budgets_window (layer, subject_id, "window", period, spent, held) '
     "VALUES ('org', %s, 'daily', '2026-11-20', %s, %s)"
@@ -60,6 +72,66 @@ class TestCap:
 
         with pytest.raises(DatabaseError, match="budgets_cap_one"):
             execute(INSERT_CAP, "org", SUBJECT, "daily", 2)
+
+    @pytest.mark.parametrize(
+        ("cap", "raised", "until"),
+        [
+            (10, 20, None),
+            (10, None, "2026-12-01"),
+            (None, 20, "2026-12-01"),
+            (10, 10, "2026-12-01"),
+            (10, 9, "2026-12-01"),
+            (10, 10**15 + 1, "2026-12-01"),
+        ],
+    )
+    def test_is_raised_above_itself_and_with_an_end(
+        self, cap: int | None, raised: int | None, until: str | None
+    ) -> None:
+        with pytest.raises(DatabaseError, match="budgets_cap_raise_above_cap"):
+            execute(INSERT_RAISED, SUBJECT, cap, raised, until)
+
+    @pytest.mark.parametrize(
+        ("layer", "behaviour"),
+        [
+            ("org", "notify-only"), ("org", "soft-warn"), ("member", "notify-only"),
+            ("user", "soft-warn"), ("application", "allow"), ("application", ""), ("org", "allow"),
+        ],
+    )  # fmt: skip
+    def test_blocks_unless_it_is_an_application_s(self, layer: str, behaviour: str) -> None:
+        with pytest.raises(DatabaseError, match="budgets_cap_only_applications_do_not_block"):
+            execute(INSERT_BEHAVIOUR, layer, SUBJECT, behaviour)
+
+    @pytest.mark.parametrize("behaviour", ["block", "notify-only", "soft-warn"])
+    def test_of_an_application_may_do_each_of_three(self, behaviour: str) -> None:
+        assert execute(INSERT_BEHAVIOUR, "application", SUBJECT, behaviour) == 1
+
+    def test_blocks_where_nothing_else_is_written(self) -> None:
+        execute(INSERT_CAP, "application", SUBJECT, "daily", 1)
+
+        assert execute("SELECT FROM budgets_cap WHERE on_cap_hit = 'block'") == 1
+
+
+class TestAlert:
+    @pytest.mark.parametrize(
+        ("kind", "layer", "window", "constraint"),
+        [
+            ("far-from-cap", "org", "daily", "budgets_alert_kind"),
+            ("near-cap", "org", "weekly", "budgets_alert_layer_has_window"),
+            ("near-cap", "team", "daily", "budgets_alert_layer_has_window"),
+        ],
+    )
+    def test_is_of_a_known_kind_and_cap(
+        self, kind: str, layer: str, window: str, constraint: str
+    ) -> None:
+        with pytest.raises(DatabaseError, match=constraint):
+            execute(INSERT_ALERT, kind, SUBJECT, layer, SUBJECT, window)
+
+    def test_is_one_for_each_application_cap_period_and_kind(self) -> None:
+        for kind in ("near-cap", "cap-hit"):
+            execute(INSERT_ALERT, kind, SUBJECT, "org", SUBJECT, "daily")
+
+        with pytest.raises(DatabaseError, match="budgets_alert_once"):
+            execute(INSERT_ALERT, "near-cap", SUBJECT, "org", SUBJECT, "daily")
 
 
 class TestWindow:

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django_celery_results.models import TaskResult
 
+from budgets.models import BudgetEvent
 from jobs import ledger_check, maintenance, services
 from jobs.models import IdempotencyKey, Job, Worker
 from jobs.services import Accepted
@@ -59,6 +60,35 @@ class TestExpire:
             assert maintenance.expire()["webhooks"] == 0
 
         assert Event.objects.count() == 1
+
+    def test_deletes_old_decisions_of_the_budget_gate_batch_by_batch(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(maintenance, "_BATCH", 2)
+        account = builders.make_account()
+        for _ in range(5):
+            builders.make_job(account)
+        with builders.later("2 days"):
+            builders.make_job(account)
+
+        with builders.later("91 days"):
+            assert maintenance.expire()["budget_events"] == 5
+
+        assert BudgetEvent.objects.count() == 1
+
+    def test_leaves_the_rest_of_a_flood_to_the_next_pass(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(maintenance, "_BATCH", 2)
+        monkeypatch.setattr(maintenance, "_BUDGET_BATCHES", 2)
+        account = builders.make_account()
+        for _ in range(5):
+            builders.make_job(account)
+
+        with builders.later("91 days"):
+            passes = [maintenance.expire()["budget_events"] for _ in range(2)]
+
+        assert passes == [4, 1]
 
     def test_jobs_stay(self) -> None:
         builders.make_ended_job()

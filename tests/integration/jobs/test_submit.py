@@ -11,14 +11,17 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from budgets import services as budgets
+from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Hold
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
+from genie.tenants import services as tenants
 from jobs import lifecycle, services
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.services import Accepted
 from jobs.states import Lane, Mode
 from tests import builders
+from webhooks.models import Event
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +95,33 @@ class TestBatch:
         assert not Hold.objects.exists()
         assert not IdempotencyKey.objects.exists()
         assert BudgetEvent.objects.get().decision == "refuse"
+
+    def test_a_refusal_s_alert_commits_though_no_job_is_inserted(self, account: Any) -> None:
+        cap(account, 999)
+        tenants.set_alert_webhook(
+            account.organization_id,
+            account.application_id,
+            url="https://hooks.example.com/",
+            sealed_secret=None,
+        )
+
+        (answer,) = services.submit_many([builders.submission(account)])
+
+        assert isinstance(answer, errors.BudgetCapHit)
+        assert not Job.objects.exists()
+        assert Event.objects.get().type == "budget.cap-hit"
+
+    def test_says_what_is_left_where_the_application_wants_to_be_warned(self, account: Any) -> None:
+        cap(account, 1500)
+        budgets.set_on_cap_hit(account.application_id, OnCapHit.SOFT_WARN, now=timezone.now())
+        warned = builders.submission(account, key="k")
+        plain = builders.submission(builders.make_account())
+
+        answers = services.submit_many([warned, plain])
+        again = services.submit_many([builders.submission(account, key="k")])
+
+        left = [one.budget_remaining for one in [*answers, *again] if isinstance(one, Accepted)]
+        assert left == [500, None, None]
 
     def test_the_number_of_statements_does_not_grow_with_the_batch(self, account: Any) -> None:
         def statements(count: int) -> int:
@@ -278,5 +308,5 @@ def _submit_in_transaction(wanted: services.Submission) -> None:
     outcomes: dict[int, Any] = {}
     fresh = services._take_idempotency_keys([wanted], outcomes)
     held = services._hold([wanted], fresh, outcomes)
-    assert held == [0]
+    assert list(held) == [0]
     lifecycle.insert_many([wanted.job])

@@ -3,7 +3,7 @@
 import pytest
 
 from budgets import gate
-from budgets.gate import Account, Counter, Decision
+from budgets.gate import Account, AlertKind, Counter, Decision, OnCapHit
 from budgets.windows import Layer, WindowKind
 
 
@@ -15,8 +15,13 @@ def counter(
     layer: Layer = Layer.ORG,
     window: WindowKind = WindowKind.DAILY,
     period: str = "2026-11-20",
+    on_cap_hit: OnCapHit = OnCapHit.BLOCK,
 ) -> Counter:
-    return Counter(1, layer, window, period, spent, held, cap)
+    return Counter(1, layer, window, period, spent, held, cap, on_cap_hit)
+
+
+def of_application(cap: int | None, on_cap_hit: OnCapHit, **attributes: int) -> Counter:
+    return counter(cap, layer=Layer.APPLICATION, on_cap_hit=on_cap_hit, **attributes)  # type: ignore[arg-type] # amounts
 
 
 class TestJudge:
@@ -68,6 +73,117 @@ class TestJudge:
         account = Account.of([counter(None)])
 
         assert gate.judge(account, amount=1, near_cap_percent=80) == (Decision.ALLOW, None)
+
+
+@pytest.mark.parametrize("behaviour", [OnCapHit.NOTIFY_ONLY, OnCapHit.SOFT_WARN])
+class TestJudgeWhereAnApplicationDoesNotBlock:
+    @pytest.mark.parametrize(
+        ("cap", "spent", "amount", "decision"),
+        [
+            (100, 0, 79, Decision.ALLOW),
+            (100, 0, 80, Decision.ALLOW_NEAR_CAP),
+            (100, 0, 101, Decision.ALLOW_NEAR_CAP),
+            (100, 500, 0, Decision.ALLOW_NEAR_CAP),
+            (0, 0, 0, Decision.ALLOW_NEAR_CAP),
+            (0, 0, 1, Decision.ALLOW_NEAR_CAP),
+            (None, 10**14, 10**14, Decision.ALLOW),
+        ],
+    )
+    def test_allows_what_passes_its_cap(
+        self, behaviour: OnCapHit, cap: int | None, spent: int, amount: int, decision: Decision
+    ) -> None:
+        account = Account.of([of_application(cap, behaviour, spent=spent)])
+
+        judged, _ = gate.judge(account, amount=amount, near_cap_percent=80)
+
+        assert judged is decision
+
+    def test_names_the_cap_that_was_passed(self, behaviour: OnCapHit) -> None:
+        roomy, passed = counter(100), of_application(1, behaviour)
+
+        judged = gate.judge(Account.of([roomy, passed]), amount=2, near_cap_percent=80)
+
+        assert judged == (Decision.ALLOW_NEAR_CAP, passed)
+
+    @pytest.mark.parametrize("layer", [Layer.ORG, Layer.MEMBER, Layer.USER])
+    def test_a_cap_of_another_layer_still_blocks(self, behaviour: OnCapHit, layer: Layer) -> None:
+        passed, blocking = of_application(1, behaviour), counter(1, layer=layer)
+
+        judged = gate.judge(Account.of([passed, blocking]), amount=2, near_cap_percent=80)
+
+        assert judged == (Decision.REFUSE, blocking)
+
+
+class TestAlarms:
+    @pytest.mark.parametrize(
+        ("cap", "spent", "amount", "behaviour", "kind"),
+        [
+            (100, 0, 79, OnCapHit.BLOCK, None),
+            (100, 0, 80, OnCapHit.BLOCK, AlertKind.NEAR_CAP),
+            (100, 60, 40, OnCapHit.BLOCK, AlertKind.NEAR_CAP),
+            (100, 60, 40, OnCapHit.SOFT_WARN, AlertKind.NEAR_CAP),
+            (100, 60, 41, OnCapHit.NOTIFY_ONLY, AlertKind.CAP_HIT),
+            (100, 60, 41, OnCapHit.SOFT_WARN, AlertKind.CAP_HIT),
+            (0, 0, 0, OnCapHit.SOFT_WARN, AlertKind.CAP_HIT),
+            (None, 0, 10**14, OnCapHit.SOFT_WARN, None),
+        ],
+    )
+    def test_of_an_allowance(
+        self,
+        cap: int | None,
+        spent: int,
+        amount: int,
+        behaviour: OnCapHit,
+        kind: AlertKind | None,
+    ) -> None:
+        account = Account.of([of_application(cap, behaviour, spent=spent)])
+        decision, _ = gate.judge(account, amount=amount, near_cap_percent=80)
+
+        found = gate.alarms(account, decision=decision, amount=amount, near_cap_percent=80)
+
+        assert [one for one, _ in found] == ([kind] if kind else [])
+
+    def test_of_an_allowance_are_all_caps_that_it_brings_near_or_passes(self) -> None:
+        roomy, near = counter(1000), counter(100, window=WindowKind.MONTHLY)
+        passed = of_application(10, OnCapHit.NOTIFY_ONLY)
+        account = Account.of([roomy, near, passed])
+
+        found = gate.alarms(
+            account, decision=Decision.ALLOW_NEAR_CAP, amount=90, near_cap_percent=80
+        )
+
+        assert found == [(AlertKind.NEAR_CAP, near), (AlertKind.CAP_HIT, passed)]
+
+    def test_of_a_refusal_are_the_caps_that_stood_in_its_way(self) -> None:
+        near = counter(100, spent=95)
+        passed = of_application(1, OnCapHit.NOTIFY_ONLY)
+        first, second = counter(1, layer=Layer.MEMBER), counter(0, layer=Layer.USER)
+        account = Account.of([near, passed, first, second])
+
+        found = gate.alarms(account, decision=Decision.REFUSE, amount=2, near_cap_percent=80)
+
+        assert found == [(AlertKind.CAP_HIT, first), (AlertKind.CAP_HIT, second)]
+
+
+class TestRemaining:
+    @pytest.mark.parametrize(
+        ("caps", "left"),
+        [
+            ([], None),
+            ([counter(None)], None),
+            ([counter(100, spent=30, held=20)], 50),
+            ([counter(100), counter(None), counter(7, spent=3)], 4),
+            ([counter(100), of_application(10, OnCapHit.SOFT_WARN, spent=15)], 0),
+        ],
+    )
+    def test_is_what_the_tightest_cap_has_left(self, caps: list[Counter], left: int | None) -> None:
+        assert gate.remaining(Account.of(caps)) == left
+
+    @pytest.mark.parametrize("behaviour", list(OnCapHit))
+    def test_is_shown_where_an_application_warns(self, behaviour: OnCapHit) -> None:
+        account = Account.of([counter(1), of_application(None, behaviour)])
+
+        assert account.warns == (behaviour is OnCapHit.SOFT_WARN)
 
 
 class TestTake:
