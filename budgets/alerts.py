@@ -13,7 +13,7 @@ Note [Told once]
 import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -63,32 +63,39 @@ class Key(NamedTuple):
     period: str
 
 
+class Alarm(NamedTuple):
+    """One thing to tell, with the cap as it stood for the decision that set it off."""
+
+    key: Key
+    organization_id: uuid.UUID
+    shown: dict[str, object]
+
+
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Alarms:
     """What the decisions of one batch have to tell, each thing once."""
 
-    _told: dict[Key, tuple[uuid.UUID, dict[str, object]]] = dataclasses.field(default_factory=dict)
+    _found: dict[tuple[uuid.UUID, gate.AlertKind, gate.Counter], Alarm] = dataclasses.field(
+        default_factory=dict
+    )
 
     def add(
         self, payer: Payer, found: Iterable[tuple[gate.AlertKind, gate.Counter]], *, amount: int
     ) -> None:
         """Note what a decision about ``payer`` found; nobody is told where no application asks."""
-        if payer.application_id is None:
+        application_id = payer.application_id
+        if application_id is None:
             return
-        subjects = dict(payer.subjects())
         for kind, counter in found:
-            subject_id = subjects[counter.layer]
-            key = Key(
-                kind,
-                payer.application_id,
-                counter.layer,
-                subject_id,
-                counter.window,
-                counter.period,
-            )
-            if key not in self._told:
-                # Now: the counters move on while the batch is decided.
-                self._told[key] = payer.organization_id, gate.shown(counter, amount=amount)
+            place = application_id, kind, counter
+            if place not in self._found:
+                subject_id = dict(payer.subjects())[counter.layer]
+                key = Key(
+                    kind, application_id, counter.layer, subject_id, counter.window, counter.period
+                )
+                # Shown now: the counters move on while the batch is decided.
+                shown = gate.shown(counter, amount=amount)
+                self._found[place] = Alarm(key, payer.organization_id, shown)
 
     def publish(self) -> int:
         """Tell each application that has a receiver what it was not told before; return how many.
@@ -96,34 +103,18 @@ class Alarms:
         Runs in the caller's transaction, after its windows were locked.
         """
         with transaction_required():
-            if not self._told:
+            if not self._found:
                 return 0
-            receivers = tenants.alert_webhooks({key.application_id for key in self._told})
-            fresh = _record([key for key in self._told if key.application_id in receivers])
+            receivers = tenants.alert_webhooks({one.key.application_id for one in self})
+            alarms = {one.key: one for one in self if one.key.application_id in receivers}
+            told = _record(list(alarms))
             webhooks.publish_many(
-                [self._event(key, receivers[key.application_id], at=at) for key, at in fresh]
+                [_event(alarms[key], receivers[key.application_id], at=at) for key, at in told]
             )
-        return len(fresh)
+        return len(told)
 
-    def _event(self, key: Key, receiver: AlertWebhook, *, at: dt.datetime) -> NewEvent:
-        organization_id, shown = self._told[key]
-        event_type = f"budget.{key.kind}"
-        body: dict[str, object] = {
-            "event": event_type,
-            "organizationId": str(organization_id),
-            "applicationId": str(key.application_id),
-            "subjectId": str(key.subject_id),
-            **shown,
-            "at": windows.instant_wire(at),
-        }
-        return NewEvent(
-            event_type=event_type,
-            organization_id=organization_id,
-            reference=key.application_id,
-            body=payloads.serialise(body),
-            url=receiver.url,
-            sealed_secret=receiver.sealed_secret,
-        )
+    def __iter__(self) -> Iterator[Alarm]:
+        return iter(self._found.values())
 
 
 def expire(*, older_than: dt.timedelta, limit: int) -> int:
@@ -143,6 +134,27 @@ def _record(keys: Sequence[Key]) -> list[tuple[Key, dt.datetime]]:
         rows = cursor.fetchall()
     # A row compares equal to its key: the enumerations are strings.
     return [(Key(*row[:-1]), row[-1]) for row in rows]
+
+
+def _event(alarm: Alarm, receiver: AlertWebhook, *, at: dt.datetime) -> NewEvent:
+    key = alarm.key
+    event_type = f"budget.{key.kind}"
+    body: dict[str, object] = {
+        "event": event_type,
+        "organizationId": str(alarm.organization_id),
+        "applicationId": str(key.application_id),
+        "subjectId": str(key.subject_id),
+        **alarm.shown,
+        "at": windows.instant_wire(at),
+    }
+    return NewEvent(
+        event_type=event_type,
+        organization_id=alarm.organization_id,
+        reference=key.application_id,
+        body=payloads.serialise(body),
+        url=receiver.url,
+        sealed_secret=receiver.sealed_secret,
+    )
 
 
 def _plain(part: Any) -> Any:

@@ -38,6 +38,13 @@ SELECT o.id, o.slug, o.is_free_tier, m.id, m.user_id, m.role
 """
 
 
+# Asked within an admission, for every request of an application that is at a cap.
+_ALERT_WEBHOOKS = """
+SELECT id, alert_webhook_url, alert_webhook_secret FROM tenants_application
+ WHERE id = ANY(%s::uuid[]) AND alert_webhook_url IS NOT NULL
+"""
+
+
 class AlertWebhook(NamedTuple):
     """Where an application is told about its caps."""
 
@@ -109,13 +116,9 @@ def application(organization_id: uuid.UUID, reference: str) -> Application | Non
 
 def alert_webhooks(application_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, AlertWebhook]:
     """Return where applications are told about their caps; those that are not told are absent."""
-    rows = Application.objects.filter(id__in=application_ids, alert_webhook_url__isnull=False)
-    return {
-        application_id: AlertWebhook(url or "", sealed_secret)
-        for application_id, url, sealed_secret in rows.values_list(
-            "id", "alert_webhook_url", "alert_webhook_secret"
-        )
-    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ALERT_WEBHOOKS, [list(application_ids)])
+        return {row[0]: AlertWebhook(*row[1:]) for row in cursor.fetchall()}
 
 
 def member(organization_id: uuid.UUID, username: str) -> Member | None:

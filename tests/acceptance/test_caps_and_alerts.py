@@ -148,9 +148,10 @@ def test_a_raised_cap_allows_and_ends_by_itself(shop: Caller) -> None:
 
     assert _ask(shop).status_code == 200
     refused = until(
-        lambda: found if (found := _ask(shop)).status_code == 402 else None, what="the raise's end"
+        lambda: found.json() if (found := _ask(shop)).status_code == 402 else None,
+        what="the raise's end",
     )
-    assert refused.json()["layers"][0]["cap"] == 0.000001
+    assert refused["layers"][0]["cap"] == 0.000001
 
 
 def _verified(one: Received, *, secret: str) -> dict[str, Any]:
