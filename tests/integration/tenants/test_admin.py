@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from genie.tenants import services
 from genie.tenants.models import User
 
 
@@ -30,6 +31,27 @@ class TestPages:
         assert page.status_code == 200
         assert b"digest" not in page.content.lower()
         assert b"<script>alert(1)" not in page.content
+
+    def test_change_no_alert_webhook_and_show_no_secret_of_one(
+        self, acme: Any, operator: Client
+    ) -> None:
+        shop = acme.application
+        services.set_alert_webhook(
+            acme.organization.id, shop.id, url="https://hooks.example.com/", sealed_secret="sealed!"
+        )
+        page = f"/admin/tenants/application/{shop.id}/change/"
+
+        shown = operator.get(page).content
+        operator.post(page, {"name": "renamed", "alert_webhook_url": "http://127.0.0.1/"})
+
+        assert b"https://hooks.example.com/" in shown
+        assert b"sealed!" not in shown
+        shop.refresh_from_db()
+        assert (shop.name, shop.alert_webhook_url, shop.alert_webhook_secret) == (
+            "renamed",
+            "https://hooks.example.com/",
+            "sealed!",
+        )
 
     def test_offer_no_way_to_add_or_delete_a_key(self, acme: Any, operator: Client) -> None:
         key = acme.key().row

@@ -146,3 +146,21 @@ class TestApplication:
             [ids.new_id(), acme.organization.id],
             constraint="tenants_application_name_unique",
         )
+
+    @pytest.mark.parametrize(
+        ("url", "secret", "constraint"),
+        [
+            (None, "sealed", "tenants_application_alert_secret_has_url"),
+            ("", None, "tenants_application_alert_webhook_not_empty"),
+            ("https://hooks.example.com/", "", "tenants_application_alert_webhook_not_empty"),
+        ],
+    )
+    def test_refuses_an_empty_alert_webhook_and_a_secret_without_one(
+        self, acme: Any, url: str | None, secret: str | None, constraint: str
+    ) -> None:
+        refused(
+            "UPDATE tenants_application SET alert_webhook_url = %s, alert_webhook_secret = %s"
+            " WHERE id = %s",
+            [url, secret, acme.application.id],
+            constraint=constraint,
+        )
