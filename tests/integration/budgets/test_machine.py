@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from budgets import selectors, services, windows
 from budgets.errors import HoldNotOpenError
-from budgets.gate import Mode
+from budgets.gate import Mode, OnCapHit
 from budgets.models import Window
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from budgets.windows import WINDOWS_OF, Layer, WindowKind
@@ -30,6 +30,7 @@ from genie.core.transactions import transaction
 from tests.integration.budgets import builders
 
 Key = tuple[Layer, uuid.UUID, WindowKind, str]  # one window in one period
+Capped = tuple[Layer, uuid.UUID, WindowKind]  # what a cap is for
 
 START = dt.datetime(2027, 12, 30, 12, tzinfo=dt.UTC)
 # Over midnight, an ISO week, a month; back by a day; to the year's end and the leap day of 2028.
@@ -67,7 +68,9 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock = START
         self.spent: dict[Key, int] = {}
         self.held: dict[Key, int] = {}
-        self.caps: dict[tuple[Layer, uuid.UUID, WindowKind], int | None] = {}
+        self.caps: dict[Capped, int | None] = {}
+        self.raises: dict[Capped, tuple[int, dt.datetime]] = {}
+        self.behaviours: dict[uuid.UUID, OnCapHit] = {}
         self.open: dict[uuid.UUID, tuple[int, list[Key]]] = {}
         self.closed: list[uuid.UUID] = []
 
@@ -127,6 +130,27 @@ class LedgerMachine(RuleBasedStateMachine):
         if subject_id is not None:
             builders.cap(layer, subject_id, kind, amount)
             self.caps[layer, subject_id, kind] = amount
+            self.raises.pop((layer, subject_id, kind), None)
+
+    @precondition(lambda self: any(cap is not None for cap in self.caps.values()))
+    @rule(data=st.data(), above=st.integers(1, 15), days=st.integers(1, 40))
+    def raise_cap(self, data: st.DataObject, above: int, days: int) -> None:
+        caps = {key: cap for key, cap in self.caps.items() if cap is not None}
+        key = data.draw(st.sampled_from(sorted(caps)))
+        to, until = caps[key] + above, self.clock + dt.timedelta(days=days)
+
+        services.raise_cap(*key, to, until=until, now=self.clock)
+
+        self.raises[key] = (to, until)
+
+    @rule(who=st.integers(0, 1), behaviour=st.sampled_from(list(OnCapHit)))
+    def set_on_cap_hit(self, who: int, behaviour: OnCapHit) -> None:
+        application_id = self.payers[who].application_id
+        assert application_id is not None
+
+        services.set_on_cap_hit(application_id, behaviour, now=builders.NOW)
+
+        self.behaviours[application_id] = behaviour
 
     @rule(step=st.sampled_from(STEPS))
     def advance(self, step: dt.timedelta) -> None:
@@ -188,7 +212,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _blocks(self, key: Key, amount: int) -> bool:
         layer, subject_id, kind, _ = key
+        if self.behaviours.get(subject_id, OnCapHit.BLOCK) is not OnCapHit.BLOCK:
+            return False
         cap = self.caps.get((layer, subject_id, kind))
+        raised, until = self.raises.get((layer, subject_id, kind), (cap, self.clock))
+        cap = raised if self.clock < until else cap
         used = self.spent.get(key, 0) + self.held.get(key, 0)
         return cap is not None and (cap == 0 or used + amount > cap)
 
