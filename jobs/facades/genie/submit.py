@@ -155,7 +155,7 @@ async def submission(
         run_limit_s=run_limit_s,
         price_version=price.version,
         estimate_microcredits=prices.estimate(
-            price, prompt_tokens=work.prompt_tokens, completion_tokens=work.completion_tokens
+            price, prices.tokens(prompt=work.prompt_tokens, completion=work.completion_tokens)
         ),
         webhook_url=body.webhook.url if body.webhook else "",
         webhook_secret=await _sealed(body.webhook),

@@ -11,12 +11,21 @@ from budgets import money
 from genie.core import ids
 from genie.core.errors import GenieError, InvalidRequest
 from inference.registry import ModelSpec
+from inference.specs import Unit
 from jobs import events
 from jobs.events import Entry, EntryType
 from jobs.selectors import JobView
 from jobs.states import OBJECTS, JobKind, JobState
 
 _POLL_AFTER_S = 1
+_RATES = {
+    Unit.PROMPT: "prompt_per_million",
+    Unit.COMPLETION: "completion_per_million",
+    Unit.MEGAPIXEL_STEP: "per_megapixel_step",
+    Unit.MEGAPIXEL_SECOND: "per_megapixel_second",
+    Unit.MINUTE: "per_minute",
+    Unit.THOUSAND_CHARACTERS: "per_thousand_characters",
+}
 
 
 def dumps(value: Any) -> str:
@@ -92,10 +101,7 @@ def poll_headers(job: JobView) -> dict[str, str]:
 
 def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]:
     """Return one model: OpenAI's shape and what a chooser wants to know."""
-    per_million = {
-        "prompt_per_million": money.to_wire(spec.price.prompt_microcredits_per_million),
-        "completion_per_million": money.to_wire(spec.price.completion_microcredits_per_million),
-    }
+    rates = {_RATES[unit]: money.to_wire(rate) for unit, rate in spec.price.rates.items()}
     return {
         "id": spec.id,
         "object": "model",
@@ -105,7 +111,7 @@ def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]
         "capabilities": list(spec.capabilities),
         "context_tokens": spec.context_tokens,
         "max_output_tokens": spec.max_output_tokens,
-        "pricing": {"unit": "credits", "version": spec.price.version, **per_million},
+        "pricing": {"unit": "credits", "version": spec.price.version, **rates},
         "aliases": list(spec.aliases),
         "loaded": loaded,
     }
