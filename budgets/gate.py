@@ -104,13 +104,14 @@ def refusal(account: Account, *, blocking: Counter, amount: int) -> errors.Budge
     resets_at = windows.resets_at_wire(blocking.window, blocking.period)
     if resets_at is not None:
         extra["resetsAt"] = resets_at
-    extra["layers"] = [_layer(counter, amount=amount) for counter in account.capped]
+    extra["layers"] = [shown(counter, amount=amount) for counter in account.capped]
     name = f"{blocking.layer}_{blocking.window}_cap"
     return errors.BudgetCapHit(f"Budget cap reached: {name}", **extra)
 
 
-def _layer(counter: Counter, *, amount: int) -> dict[str, object]:
-    shown: dict[str, object] = {
+def shown(counter: Counter, *, amount: int) -> dict[str, object]:
+    """Return a cap as callers see it: its counters before the request, and what was requested."""
+    body: dict[str, object] = {
         "layer": counter.layer.value,
         "window": counter.window.value,
         "cap": money.to_wire(counter.cap or 0),
@@ -120,5 +121,5 @@ def _layer(counter: Counter, *, amount: int) -> dict[str, object]:
     }
     resets_at = windows.resets_at_wire(counter.window, counter.period)
     if resets_at is not None:
-        shown["resetsAt"] = resets_at
-    return shown
+        body["resetsAt"] = resets_at
+    return body
