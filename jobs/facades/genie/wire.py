@@ -14,6 +14,7 @@ from inference.registry import ModelSpec
 from inference.specs import Unit
 from jobs import events
 from jobs.events import Entry, EntryType
+from jobs.quotes import Quote
 from jobs.selectors import JobView
 from jobs.states import OBJECTS, JobKind, JobState
 
@@ -84,6 +85,33 @@ def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str,
         body["cost"] = money.to_wire(job.cost_microcredits or 0)
     if job.error is not None:
         body["error"] = job.error
+    return body
+
+
+def quote_body(quote: Quote, *, route: str) -> dict[str, Any]:
+    """Return a quote; what the budget says has the names that a 402 has."""
+    question, foreseen = quote.question, quote.foreseen
+    body = {
+        "object": "quote",
+        "route": route,
+        "model": question.job.model,
+        "price_version": question.job.price_version,
+        "unit": "credits",
+        "low": money.to_wire(quote.low),
+        "p95": None if quote.p95 is None else money.to_wire(quote.p95),
+        "p95_sample": quote.sample,
+        "maximum": money.to_wire(quote.maximum),
+        "quantities": {
+            "prompt_tokens": question.prompt_bound,
+            "max_completion_tokens": question.most_completion,
+        },
+        "budget_mode": foreseen.mode,
+        "decision": foreseen.decision,
+        "allowed": foreseen.allowed,
+        **foreseen.explained,
+    }
+    if foreseen.over_microcredits is not None:
+        body["exceededBy"] = money.to_wire(foreseen.over_microcredits)
     return body
 
 
