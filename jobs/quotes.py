@@ -11,6 +11,7 @@ from budgets.types import Foreseen
 from inference.specs import Price
 from jobs import prices, selectors, services
 from jobs.lifecycle import NewJob
+from jobs.selectors import UsualCompletion
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +46,18 @@ def quote(question: Question) -> Quote:
     """Return the quote; two statements, each bounded."""
     job = question.job
     usual = selectors.usual_completion(organization_id=job.organization_id, model=job.model)
+    foreseen = budgets.foresee(services.payer_of(job), job.estimate_microcredits)
+    return priced(question, usual=usual, foreseen=foreseen)
+
+
+def priced(question: Question, *, usual: UsualCompletion, foreseen: Foreseen) -> Quote:
+    """Return the quote with its amounts, from what was read. Pure."""
     return Quote(
         question=question,
         low=_charge(question, question.least_completion),
         p95=None if usual.p95 is None else _charge(question, usual.p95),
         sample=usual.sample,
-        foreseen=budgets.foresee(services.payer_of(job), job.estimate_microcredits),
+        foreseen=foreseen,
     )
 
 
