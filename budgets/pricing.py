@@ -1,65 +1,63 @@
-"""What tokens cost in micro-credits: an upper bound before the run, the charge after it. Pure.
+"""What work costs in micro-credits: an upper bound before the run, the charge after it. Pure.
 
-Prices are micro-credits per million tokens, so that the product of a price and a count is exact
-and is divided once.
+Knows no modality. What is used is counted in whole parts (tokens, pixel-steps, milliseconds,
+characters) and a rate is micro-credits for so many parts, so every product is exact and the sum of
+a bill's lines is divided, and rounded, once.
 """
 
-_PER_MILLION = 1_000_000
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
-def estimate_tokens(
-    *,
-    prompt_tokens: int,
-    completion_tokens: int,
-    prompt_microcredits_per_million: int,
-    completion_microcredits_per_million: int,
-) -> int:
+class Line(NamedTuple):
+    """One line of a bill."""
+
+    parts: int  # how many were used, or may be at most
+    microcredits: int  # what ``per`` parts cost
+    per: int
+
+
+def estimate(lines: Sequence[Line]) -> int:
     """Return the hold for the most that a request may use: rounded up, at least 1 if priced.
 
-    ``completion_tokens`` is the limit of the run times the number of choices, so the charge for
-    whatever happens stays within the hold. A model whose prices are 0 is held at 0.
+    The charge for whatever happens within these parts stays within the hold. Where every rate is 0
+    the hold is 0.
 
     Raises:
-        ValueError: A count or a price is negative.
+        ValueError: A number is negative, or ``per`` is not above 0.
 
-    >>> estimate_tokens(
-    ...     prompt_tokens=3,
-    ...     completion_tokens=256,
-    ...     prompt_microcredits_per_million=50_000,
-    ...     completion_microcredits_per_million=200_000,
-    ... )
+    >>> estimate([Line(3, 50_000, 1_000_000), Line(256, 200_000, 1_000_000)])
     52
     """
-    prompt = _exact(prompt_tokens, prompt_microcredits_per_million)
-    completion = _exact(completion_tokens, completion_microcredits_per_million)
-    if not (prompt_microcredits_per_million or completion_microcredits_per_million):
+    numerator, denominator = _exact(lines)
+    if not any(line.microcredits for line in lines):
         return 0
-    return max(1, -(-(prompt + completion) // _PER_MILLION))
+    return max(1, -(-numerator // denominator))
 
 
-def charge_tokens(
-    *,
-    prompt_tokens: int,
-    completion_tokens: int,
-    prompt_microcredits_per_million: int,
-    completion_microcredits_per_million: int,
-) -> int:
-    """Return the cost of the tokens that were used: rounded once, half to even.
+def charge(lines: Sequence[Line]) -> int:
+    """Return the cost of what was used: rounded once, half to even.
 
-    Never above the estimate for counts that are at least these, at the same prices.
+    Never above the estimate for parts that are at least these, at the same rates.
 
     Raises:
-        ValueError: A count or a price is negative.
+        ValueError: A number is negative, or ``per`` is not above 0.
+
+    >>> charge([Line(90_000, 6_000, 60_000)])
+    9000
     """
-    prompt = _exact(prompt_tokens, prompt_microcredits_per_million)
-    completion = _exact(completion_tokens, completion_microcredits_per_million)
-    whole, rest = divmod(prompt + completion, _PER_MILLION)
-    up = 2 * rest > _PER_MILLION or (2 * rest == _PER_MILLION and whole % 2 == 1)
+    numerator, denominator = _exact(lines)
+    whole, rest = divmod(numerator, denominator)
+    up = 2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1)
     return whole + up
 
 
-def _exact(tokens: int, microcredits_per_million: int) -> int:
-    """Return the cost in millionths of a micro-credit."""
-    if tokens < 0 or microcredits_per_million < 0:
-        raise ValueError(f"{tokens} tokens at {microcredits_per_million}: neither may be negative.")
-    return tokens * microcredits_per_million
+def _exact(lines: Sequence[Line]) -> tuple[int, int]:
+    """Return the cost in micro-credits as a fraction."""
+    for line in lines:
+        if line.parts < 0 or line.microcredits < 0 or line.per < 1:
+            raise ValueError(f"{line}: parts and rates are not negative, and per is at least 1.")
+    denominator = math.lcm(*(line.per for line in lines))
+    numerator = sum(line.parts * line.microcredits * (denominator // line.per) for line in lines)
+    return numerator, denominator

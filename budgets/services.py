@@ -18,7 +18,17 @@ from budgets import alerts, gate, ledger, money, selectors, windows
 from budgets.errors import AmountError, HoldNotOpenError
 from budgets.gate import Mode, OnCapHit
 from budgets.models import Cap
-from budgets.types import Balance, Drift, Held, HoldRequest, Payer, Refused, Report, Settlement
+from budgets.types import (
+    Balance,
+    Drift,
+    Foreseen,
+    Held,
+    HoldRequest,
+    Payer,
+    Refused,
+    Report,
+    Settlement,
+)
 from budgets.windows import Layer, WindowKind
 from genie.core import crypto, errors
 from genie.core.transactions import transaction, transaction_required
@@ -71,6 +81,36 @@ def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> l
         ledger.hold(batch.taken, told=batch.told, counters=counters, capped=mode is Mode.ON)
         batch.alarms.publish()
     return answers
+
+
+def foresee(payer: Payer, amount_microcredits: int, *, mode: Mode | None = None) -> Foreseen:
+    """Return what the gate would decide about this amount now; hold, lock and record nothing.
+
+    The counters may move before the amount is asked for, so this promises nothing.
+
+    Raises:
+        AmountError: The amount is negative or beyond ``money.MAX_MICROCREDITS``.
+    """
+    mode = configured_mode() if mode is None else mode
+    _check_amount(amount_microcredits)
+    if mode is Mode.OFF:
+        return Foreseen(mode=mode, decision=None, allowed=True, explained={"layers": []})
+    account = gate.Account.of(map(_counter, balances(payer.subjects())))
+    decision, counter = gate.judge(
+        account, amount=amount_microcredits, near_cap_percent=_near_cap_percent()
+    )
+    if decision is not gate.Decision.REFUSE or counter is None:
+        layers = [gate.shown(one, amount=amount_microcredits) for one in account.capped]
+        return Foreseen(mode=mode, decision=decision, allowed=True, explained={"layers": layers})
+    over = counter.spent + counter.held + amount_microcredits - (counter.cap or 0)
+    refusal = gate.refusal(account, blocking=counter, amount=amount_microcredits)
+    return Foreseen(
+        mode=mode,
+        decision=decision,
+        allowed=mode is not Mode.ON,
+        over_microcredits=over,
+        explained=refusal.extra,
+    )
 
 
 def settle_many(settlements: Sequence[Settlement]) -> None:
@@ -322,6 +362,20 @@ class _Batch:
                 held,
             )
         )
+
+
+def _counter(balance: Balance) -> gate.Counter:
+    """Return a balance as the gate judges it; a copy, of no row."""
+    return gate.Counter(
+        0,
+        balance.layer,
+        balance.window,
+        balance.period,
+        balance.spent,
+        balance.held,
+        balance.cap,
+        balance.on_cap_hit,
+    )
 
 
 def _places(requests: Sequence[HoldRequest]) -> dict[tuple[Layer, uuid.UUID], int]:

@@ -3,8 +3,9 @@
 import dataclasses
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 
-from budgets.gate import OnCapHit
+from budgets.gate import Decision, Mode, OnCapHit
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 
@@ -57,6 +58,18 @@ class Refused:
 
     reference: uuid.UUID
     error: errors.BudgetCapHit
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What the gate would decide about an amount now."""
+
+    mode: Mode
+    decision: Decision | None  # None in mode off, which decides nothing
+    allowed: bool
+    # Where a cap would trip: by how much. Then ``explained`` names it, also where the mode allows.
+    over_microcredits: int | None = None
+    explained: Mapping[str, object]  # capLayer, capWindow, resetsAt, layers: as a 402 has them
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

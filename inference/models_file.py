@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from inference.errors import RegistryError
-from inference.specs import ModelSpec, Price
+from inference.specs import UNITS_OF, ModelSpec, Price, Unit
 from inference.types import Modality
 
 MICROCREDITS_PER_CREDIT = 1_000_000
@@ -81,6 +81,10 @@ class _Keys:
             self.problems.append(f"{self._prefix}{key} is {_shown(value)}; {mistake}.")
             return default  # type: ignore[return-value]
 
+    def has(self, key: str) -> bool:
+        """Return whether the key is there and nobody has taken it."""
+        return key in self._left
+
     def table(self, key: str) -> "_Keys":
         """Return the keys of a table inside this one; report() hands its problems on."""
         return _Keys(self.take(key, _table, {}), prefix=f"{self._prefix}{key}.")
@@ -114,7 +118,7 @@ def _read_model(
         max_output_tokens=most,
         default_max_tokens=keys.take("default_max_tokens", _count, most),
         capabilities=keys.take("capabilities", _names, ()),
-        price=_read_price(price),
+        price=_read_price(price, modality=modality),
         max_batch=keys.take("max_batch", _count, 1),
         options=_plain(keys.take("options", _table, {})),
     )
@@ -124,14 +128,35 @@ def _read_model(
     return spec
 
 
-def _read_price(keys: _Keys) -> Price:
-    price = Price(
-        version=keys.take("version", _text),
-        prompt_microcredits_per_million=keys.take("prompt", _microcredits),
-        completion_microcredits_per_million=keys.take("completion", _microcredits, 0),
-    )
+def _read_price(keys: _Keys, *, modality: str | None) -> Price:
+    """Return the price; which units it must have is known once the modality is."""
+    version = keys.take("version", _text)
+    rates = {unit: keys.take(unit, _rate_of(unit), 0) for unit in Unit if keys.has(unit)}
     keys.finish()
-    return price
+    if modality is not None:
+        keys.problems += _unit_problems(Modality(modality), rates)
+    if Unit.PROMPT in rates:
+        rates.setdefault(Unit.COMPLETION, 0)  # embeddings generate nothing
+    return Price(version=version, rates=rates)
+
+
+def _unit_problems(modality: Modality, given: Collection[Unit]) -> list[str]:
+    """Return what is wrong about the units of a price, whatever its rates are."""
+    known = UNITS_OF[modality]
+    problems = [
+        f"price.{unit} is no rate of {modality} models; they have {', '.join(known)}."
+        for unit in given
+        if unit not in known
+    ]
+    if modality is Modality.AUDIO:
+        if len([unit for unit in given if unit in known]) != 1:
+            problems.append(
+                "price needs minute (a model that transcribes) or thousand_characters (one that "
+                "speaks), not both."
+            )
+    elif known[0] not in given:
+        problems.append(f"price.{known[0]} is missing.")
+    return problems
 
 
 def _contradictions(spec: ModelSpec, backends: Collection[tuple[str, Modality]]) -> list[str]:
@@ -215,13 +240,28 @@ def _source_under(directory: Path) -> Callable[[Any], str]:
     return read
 
 
-def _microcredits(value: Any) -> int:
-    """Turn credits per million tokens into micro-credits, exactly."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
-        return int(Decimal(value) * MICROCREDITS_PER_CREDIT)
-    if type(value) is int or isinstance(value, Decimal):
-        return _microcredits(f"{value:f}")
-    raise _MistakeError("it must be credits per million tokens with at most 6 decimals, not < 0")
+_PER = {
+    Unit.PROMPT: "million tokens",
+    Unit.COMPLETION: "million tokens",
+    Unit.MEGAPIXEL_STEP: "megapixel and step",
+    Unit.MEGAPIXEL_SECOND: "megapixel and second",
+    Unit.MINUTE: "minute",
+    Unit.THOUSAND_CHARACTERS: "thousand characters",
+}
+
+
+def _rate_of(unit: Unit) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        """Turn credits into micro-credits, exactly."""
+        # A Decimal's "f" spells NaN and infinity out in letters, which no rate has.
+        text = f"{value:f}" if type(value) is int or isinstance(value, Decimal) else value
+        if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
+            raise _MistakeError(
+                f"it must be credits per {_PER[unit]} with at most 6 decimals, not < 0"
+            )
+        return int(Decimal(text) * MICROCREDITS_PER_CREDIT)
+
+    return read
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

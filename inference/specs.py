@@ -1,6 +1,7 @@
 """What the registry knows about one model."""
 
 import dataclasses
+import enum
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,48 @@ from typing import Any
 from inference.types import Modality
 
 
+class Unit(enum.StrEnum):
+    """What a rate is for one of; the value is the key of ``price`` in the models file."""
+
+    PROMPT = "prompt"  # a million tokens that are read
+    COMPLETION = "completion"  # a million tokens that are generated
+    MEGAPIXEL_STEP = "megapixel_step"  # a million pixels of an image, taken through one step
+    MEGAPIXEL_SECOND = "megapixel_second"  # a million pixels of a video's frame, for one second
+    MINUTE = "minute"  # of audio that is transcribed
+    THOUSAND_CHARACTERS = "thousand_characters"  # of text that is spoken
+
+    @property
+    def parts(self) -> int:
+        """How many of the parts that are counted make one unit."""
+        return _PARTS[self]
+
+
+# The smallest thing that is counted for each unit, so that counts are whole and prices exact.
+_PARTS = {
+    Unit.PROMPT: 1_000_000,  # tokens
+    Unit.COMPLETION: 1_000_000,  # tokens
+    Unit.MEGAPIXEL_STEP: 1_000_000,  # pixel-steps
+    Unit.MEGAPIXEL_SECOND: 1_000_000_000,  # pixel-milliseconds
+    Unit.MINUTE: 60_000,  # milliseconds
+    Unit.THOUSAND_CHARACTERS: 1_000,  # characters
+}
+
+# The units that price a modality. An audio model listens or speaks, so it has one of its two.
+UNITS_OF: Mapping[Modality, tuple[Unit, ...]] = {
+    Modality.CHAT: (Unit.PROMPT, Unit.COMPLETION),
+    Modality.EMBEDDING: (Unit.PROMPT, Unit.COMPLETION),
+    Modality.IMAGE: (Unit.MEGAPIXEL_STEP,),
+    Modality.VIDEO: (Unit.MEGAPIXEL_SECOND,),
+    Modality.AUDIO: (Unit.MINUTE, Unit.THOUSAND_CHARACTERS),
+}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a model's tokens cost. A job records the version it was priced with."""
+    """What a model's work costs. A job records the version it was priced with."""
 
     version: str
-    prompt_microcredits_per_million: int  # micro-credits (1e-6 credit) per 1e6 prompt tokens
-    completion_microcredits_per_million: int  # the same, for generated tokens
+    rates: Mapping[Unit, int]  # micro-credits (1e-6 credit) for one of each unit
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,13 @@ class Job(models.Model):
             ),
             # GET /v1/jobs: newest first within an organisation.
             models.Index(name="job_by_organization", fields=["organization", "-created_at", "-id"]),
+            # The quote: what the organisation's latest jobs of a model generated, without their rows.
+            models.Index(
+                name="job_usual_completion",
+                fields=["organization", "model", "-completed_at"],
+                include=["completion_tokens"],
+                condition=Q(state=JobState.COMPLETED),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,14 +1,24 @@
-"""What a model's tokens cost: the registry's price, in the ledger's arithmetic."""
+"""What a model's work costs: the registry's price, in the ledger's arithmetic.
+
+First count what a request may use or has used, in the words of its modality (``tokens``,
+``images``, ``video``, ``transcription``, ``speech``); then ``estimate`` or ``charge`` it. Every
+count is of whole parts, so that nothing is rounded before the end.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from budgets import pricing
 from inference.errors import UnknownModel
-from inference.specs import Price
+from inference.specs import Price, Unit
 from jobs import registry
 
+# How many parts of each unit; a unit has ``Unit.parts`` of them.
+Quantities: TypeAlias = Mapping[Unit, int]
+
 # A worker may meet a job of a model that its models file no longer has; it fails and costs nothing.
-_UNPRICED = Price(
-    version="none", prompt_microcredits_per_million=0, completion_microcredits_per_million=0
-)
+_UNPRICED = Price(version="none", rates=dict.fromkeys(Unit, 0))
 
 
 def of_model(model_id: str) -> Price:
@@ -23,25 +33,73 @@ def of_delivered(model_id: str, *, completion_tokens: int, estimate_microcredits
     """Return what tokens cost that reached a caller before the worker was lost; within the hold."""
     if not completion_tokens:
         return 0
-    cost = charge(of_model(model_id), prompt_tokens=0, completion_tokens=completion_tokens)
+    cost = charge(of_model(model_id), tokens(prompt=0, completion=completion_tokens))
     return min(cost, estimate_microcredits)
 
 
-def estimate(price: Price, *, prompt_tokens: int, completion_tokens: int) -> int:
-    """Return the micro-credits to hold for the most that a request may use."""
-    return pricing.estimate_tokens(
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        prompt_microcredits_per_million=price.prompt_microcredits_per_million,
-        completion_microcredits_per_million=price.completion_microcredits_per_million,
-    )
+def tokens(*, prompt: int, completion: int) -> Quantities:
+    """Return the parts of a chat or of embeddings: tokens."""
+    return {Unit.PROMPT: _product(prompt), Unit.COMPLETION: _product(completion)}
 
 
-def charge(price: Price, *, prompt_tokens: int, completion_tokens: int) -> int:
-    """Return the micro-credits that work done costs."""
-    return pricing.charge_tokens(
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        prompt_microcredits_per_million=price.prompt_microcredits_per_million,
-        completion_microcredits_per_million=price.completion_microcredits_per_million,
-    )
+def images(*, count: int, width: int, height: int, steps: int) -> Quantities:
+    """Return the parts of images: pixels of every image, each taken through every step."""
+    return {Unit.MEGAPIXEL_STEP: _product(count, width, height, steps)}
+
+
+def video(*, duration_ms: int, width: int, height: int) -> Quantities:
+    """Return the parts of a video: pixels of a frame, for every millisecond shown."""
+    return {Unit.MEGAPIXEL_SECOND: _product(duration_ms, width, height)}
+
+
+def transcription(*, duration_ms: int) -> Quantities:
+    """Return the parts of audio that is listened to: milliseconds."""
+    return {Unit.MINUTE: _product(duration_ms)}
+
+
+def speech(*, characters: int) -> Quantities:
+    """Return the parts of text that is spoken: characters."""
+    return {Unit.THOUSAND_CHARACTERS: _product(characters)}
+
+
+def estimate(price: Price, quantities: Quantities) -> int:
+    """Return the micro-credits to hold for the most that a request may use.
+
+    Raises:
+        ValueError: The price has no rate for one of the units.
+    """
+    return pricing.estimate(_lines(price, quantities))
+
+
+def estimate_dearest(alternatives: Iterable[tuple[Price, Quantities]]) -> int:
+    """Return the micro-credits to hold for a request that one of several models may serve.
+
+    Where another model may take the place of the one asked for, each alternative is its price and
+    the most that it may use; the hold covers the charge of whichever serves.
+    """
+    return max(estimate(price, quantities) for price, quantities in alternatives)
+
+
+def charge(price: Price, quantities: Quantities) -> int:
+    """Return the micro-credits that work done costs.
+
+    Raises:
+        ValueError: The price has no rate for one of the units.
+    """
+    return pricing.charge(_lines(price, quantities))
+
+
+def _lines(price: Price, quantities: Quantities) -> list[pricing.Line]:
+    unpriced = quantities.keys() - price.rates.keys()
+    if unpriced:  # never free by accident
+        raise ValueError(f"Price {price.version} has no rate for {', '.join(sorted(unpriced))}.")
+    return [
+        pricing.Line(parts, price.rates[unit], unit.parts) for unit, parts in quantities.items()
+    ]
+
+
+def _product(*factors: int) -> int:
+    """Return the product; each factor is checked, since two negative ones would make a positive."""
+    if min(factors) < 0:
+        raise ValueError(f"{factors}: a quantity is not negative.")
+    return math.prod(factors)

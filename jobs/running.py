@@ -274,11 +274,8 @@ class RunningJob:
         result_json: str | None = None,
         error: dict[str, object] | None = None,
     ) -> Ending:
-        cost = prices.charge(
-            self._price,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-        )
+        used = prices.tokens(prompt=usage.prompt_tokens, completion=usage.completion_tokens)
+        cost = prices.charge(self._price, used)
         if cost > self.claimed.estimate_microcredits:  # a defect: the run must stop at its hold
             metrics.overrun.inc()
             logger.error("A job used more than its hold", extra={"job": self.claimed.job_id})

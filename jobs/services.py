@@ -68,6 +68,16 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     return [outcomes[index] for index in range(len(submissions))]
 
 
+def payer_of(job: NewJob) -> Payer:
+    """Return whom a job bills."""
+    return Payer(
+        organization_id=job.organization_id,
+        application_id=job.application_id,
+        member_id=job.member_id,
+        user_id=job.user_id,
+    )
+
+
 def finish_many(endings: Sequence[Ending]) -> list[Ended]:
     """End jobs: state, result, settlement and webhook event in one transaction.
 
@@ -247,13 +257,9 @@ def _hold(
 
 
 def _hold_request(job: NewJob) -> HoldRequest:
-    payer = Payer(
-        organization_id=job.organization_id,
-        application_id=job.application_id,
-        member_id=job.member_id,
-        user_id=job.user_id,
+    return HoldRequest(
+        reference=job.id, payer=payer_of(job), amount_microcredits=job.estimate_microcredits
     )
-    return HoldRequest(reference=job.id, payer=payer, amount_microcredits=job.estimate_microcredits)
 
 
 def _release_idempotency_keys(refused: Sequence[Submission]) -> None:

@@ -21,7 +21,8 @@ from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import hub, operations, queue, selectors, services
+from jobs import hub, operations, queue, quotes, selectors, services
+from jobs.quotes import Question, Quote
 from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
 from jobs.services import Accepted, Cancelled, Submission
 
@@ -86,13 +87,17 @@ _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(se
 _cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
     "cancels", _one_by_one(_cancel)
 )
+_quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "waits", _one_by_one(selectors.terminal_ids)
 )
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
     "workers", _one_by_one(lambda within_s: selectors.live_workers(within_s=within_s))
 )
-_ALL = (_keys, _sessions, _key_uses, _admissions, _reads, _lists, _cancels, _waits, _workers)
+_ALL = (
+    *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
+    _workers,
+)
 
 
 async def authenticate(request: HttpRequest) -> tuple[Principal, dict[str, str]]:
@@ -120,6 +125,11 @@ async def authenticate(request: HttpRequest) -> tuple[Principal, dict[str, str]]
 async def submit(submission: Submission) -> Accepted:
     """Admit a job; its ticket follows in the background. Raises what admission refuses with."""
     return await _admissions.ask(submission)
+
+
+async def quote(question: Question) -> Quote:
+    """Return what a submission would cost and what the budget would say; nothing is taken."""
+    return await _quotes.ask(question)
 
 
 async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:

@@ -120,10 +120,15 @@ BODIES = {
 }
 
 
+# A quote judges a body as the route does that it is for.
+CHAT_PATHS = pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/jobs/quote"])
+
+
+@CHAT_PATHS
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_is_no_json_object(caller: Caller, name: str) -> None:
+def test_a_body_that_is_no_json_object(caller: Caller, name: str, path: str) -> None:
     bad = BODIES[name]
-    answer = _post_raw(caller, bad.body, bad.headers)
+    answer = _post_raw(caller, bad.body, bad.headers, path=path)
     _assert_refused(caller, answer, bad.status, bad.code, bad.field)
     assert "7777777" not in answer.text
 
@@ -228,11 +233,13 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@CHAT_PATHS
 @pytest.mark.parametrize("name", FIELDS)
-def test_a_field_that_breaks_the_contract(caller: Caller, name: str) -> None:
+def test_a_field_that_breaks_the_contract(caller: Caller, name: str, path: str) -> None:
     given, where = FIELDS[name]
     body = {key: value for key, value in (GOOD | given).items() if value is not ...}
-    answer = caller.post("/v1/chat/completions", body)
+    # Chat ignores the field; a quote needs it where the body lacks what would tell its route.
+    answer = caller.post(path, body | {"route": "/v1/chat/completions"})
     _assert_refused(caller, answer, 400, "invalid-request", where)
 
 
@@ -257,10 +264,33 @@ EMBEDDINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/jobs/quote"])
 @pytest.mark.parametrize("name", EMBEDDINGS)
-def test_an_input_that_cannot_be_embedded(caller: Caller, name: str) -> None:
-    answer = caller.post("/v1/embeddings", {"model": "echo-embedding", **EMBEDDINGS[name]})
+def test_an_input_that_cannot_be_embedded(caller: Caller, name: str, path: str) -> None:
+    body = {"model": "echo-embedding", "route": "/v1/embeddings", **EMBEDDINGS[name]}
+    answer = caller.post(path, body)
     _assert_refused(caller, answer, 400, "invalid-request", "input")
+
+
+QUOTED: dict[str, dict[str, Any]] = {
+    "neither": {"model": "echo"},
+    "both": {**GOOD, "input": "x"},
+    "another-route": {**GOOD, "route": "/v1/jobs/quote"},
+    "route-5": {**GOOD, "route": 5},
+    "route-list": {**GOOD, "route": ["/v1/chat/completions"]},
+}
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_a_quote_of_a_body_that_tells_no_route(caller: Caller, name: str) -> None:
+    answer = caller.post("/v1/jobs/quote", QUOTED[name])
+    _assert_refused(caller, answer, 400, "invalid-request", "route")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b"])
+def test_a_quote_judges_headers_too(caller: Caller, key: str) -> None:
+    answer = caller.post("/v1/jobs/quote", GOOD, headers={"Idempotency-Key": key})
+    _assert_refused(caller, answer, 400, "invalid-request", "Idempotency-Key")
 
 
 def test_unknown_models(caller: Caller) -> None:
@@ -268,6 +298,7 @@ def test_unknown_models(caller: Caller) -> None:
         caller.chat(model="gpt-4o"),
         caller.chat(model="../../etc/passwd", mode="async"),
         caller.post("/v1/embeddings", {"model": "text-embedding-3", "input": "x"}),
+        caller.post("/v1/jobs/quote", {"model": "text-embedding-3", "input": "x"}),
     ):
         _assert_refused(caller, answer, 404, "model-not-found", None)
     wrong = caller.post("/v1/embeddings", {"model": "echo", "input": "x"})
@@ -318,6 +349,9 @@ ROUTES: dict[str, tuple[str, str, int, str]] = {
     "dots": ("GET", "/v1/../admin", 404, "not-found"),
     "api-unknown": ("GET", "/api/nothing", 404, "not-found"),
     "outside": ("GET", "/nothing", 404, "not-found"),
+    "get-quote": ("GET", "/v1/jobs/quote", 405, "method-not-allowed"),
+    "delete-quote": ("DELETE", "/v1/jobs/quote", 405, "method-not-allowed"),
+    "quote-slash": ("POST", "/v1/jobs/quote/", 404, "not-found"),
     "get-chat": ("GET", "/v1/chat/completions", 405, "method-not-allowed"),
     "put-chat": ("PUT", "/v1/chat/completions", 405, "method-not-allowed"),
     "delete-models": ("DELETE", "/api/v1/models", 405, "method-not-allowed"),
@@ -395,11 +429,13 @@ def test_wrong_requests_are_answered_quickly(
         assert answer.elapsed.total_seconds() < 2, name
 
 
-def _post_raw(caller: Caller, body: bytes, headers: dict[str, str]) -> requests.Response:
+def _post_raw(
+    caller: Caller, body: bytes, headers: dict[str, str], *, path: str = "/v1/chat/completions"
+) -> requests.Response:
     with requests.Session() as session:
         request = requests.Request(
             "POST",
-            f"{caller.system.base_url}/v1/chat/completions",
+            f"{caller.system.base_url}{path}",
             headers={**caller.headers, **headers},
             data=body,
         ).prepare()

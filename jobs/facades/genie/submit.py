@@ -6,6 +6,7 @@ import hashlib
 import math
 import random
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from inference.errors import UnknownModel
 from inference.registry import ModelSpec
 from inference.types import Modality
 from jobs import prices, registry, web
+from jobs.facades.genie import schemas
 from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.lifecycle import NewJob
 from jobs.services import Submission
@@ -37,6 +39,36 @@ class Work:
     request: dict[str, Any]
     prompt_tokens: int  # an upper bound
     completion_tokens: int  # the limit of the run
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A body that is ready to be admitted, or only quoted."""
+
+    work: Work
+    submission: Submission
+
+
+async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
+    """Return what POST /v1/chat/completions would admit; raises whatever it would refuse with."""
+    body = schemas.parse(schemas.ChatBody, fields)
+    mode = mode_of(body, stream=body.stream, streams=True)
+    spec = resolve_model(principal, body.model, kind=JobKind.CHAT)
+    work = await chat_work(body, spec)
+    admissible = await submission(request, principal, body, work=work, mode=mode)
+    return Prepared(work=work, submission=admissible)
+
+
+async def embeddings(
+    request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
+) -> Prepared:
+    """Return what POST /v1/embeddings would admit; raises whatever it would refuse with."""
+    body = schemas.parse(schemas.EmbeddingsBody, fields)
+    mode = mode_of(body, stream=None, streams=False)
+    spec = resolve_model(principal, body.model, kind=JobKind.EMBEDDING)
+    work = await embedding_work(body, spec)
+    admissible = await submission(request, principal, body, work=work, mode=mode)
+    return Prepared(work=work, submission=admissible)
 
 
 def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:
@@ -155,7 +187,7 @@ async def submission(
         run_limit_s=run_limit_s,
         price_version=price.version,
         estimate_microcredits=prices.estimate(
-            price, prompt_tokens=work.prompt_tokens, completion_tokens=work.completion_tokens
+            price, prices.tokens(prompt=work.prompt_tokens, completion=work.completion_tokens)
         ),
         webhook_url=body.webhook.url if body.webhook else "",
         webhook_secret=await _sealed(body.webhook),

@@ -1,7 +1,8 @@
 """Routes of the native contract, mounted under /v1 and /api/v1 alike.
 
 One flat list for each mount: Django's resolver makes a match object at every level of nesting, and
-these are the busiest routes that there are. Polls come first.
+these are the busiest routes that there are. Polls come first, but for the one fixed name that would
+read as a job's id: a route without parameters is a comparison of two strings.
 """
 
 from django.urls import URLPattern, path
@@ -10,6 +11,7 @@ from genie.core.lean import routes
 from jobs.facades.genie import views
 
 _ROUTES = {
+    "jobs/quote": routes(POST=views.quote),
     "jobs/<str:job_id>": routes(GET=views.job, DELETE=views.cancel),
     "chat/completions": routes(POST=views.chat_completions),
     "embeddings": routes(POST=views.embeddings),

@@ -12,9 +12,9 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import follow, readiness, registry, web
-from jobs.facades.genie import answers, guard, schemas, submit, wire
+from jobs.facades.genie import answers, guard, quoting, submit, wire
 from jobs.selectors import JobView, ListFilter
-from jobs.states import JobKind, JobState
+from jobs.states import JobState
 
 _MAX_PAGE = 200
 
@@ -23,24 +23,25 @@ async def chat_completions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/chat/completions."""
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
-    body = schemas.parse(schemas.ChatBody, guard.read_object(request))
-    mode = submit.mode_of(body, stream=body.stream, streams=True)
-    spec = submit.resolve_model(principal, body.model, kind=JobKind.CHAT)
-    work = await submit.chat_work(body, spec)
-    submission = await submit.submission(request, principal, body, work=work, mode=mode)
-    return await answers.answer(request, principal, submission, headers=headers)
+    prepared = await submit.chat(request, principal, guard.read_object(request))
+    return await answers.answer(request, principal, prepared.submission, headers=headers)
 
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/embeddings."""
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
-    body = schemas.parse(schemas.EmbeddingsBody, guard.read_object(request))
-    mode = submit.mode_of(body, stream=None, streams=False)
-    spec = submit.resolve_model(principal, body.model, kind=JobKind.EMBEDDING)
-    work = await submit.embedding_work(body, spec)
-    submission = await submit.submission(request, principal, body, work=work, mode=mode)
-    return await answers.answer(request, principal, submission, headers=headers)
+    prepared = await submit.embeddings(request, principal, guard.read_object(request))
+    return await answers.answer(request, principal, prepared.submission, headers=headers)
+
+
+async def quote(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/jobs/quote: what a body would cost and whether a cap forbids it. Changes nothing."""
+    principal, headers = await web.authenticate(request)
+    principal.require_scope(Scope.INFERENCE)
+    route, prepared = await quoting.prepare(request, principal, guard.read_object(request))
+    found = await web.quote(await quoting.question(prepared))
+    return answers.json_answer(wire.dumps(wire.quote_body(found, route=route)), headers=headers)
 
 
 async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:

@@ -11,12 +11,22 @@ from budgets import money
 from genie.core import ids
 from genie.core.errors import GenieError, InvalidRequest
 from inference.registry import ModelSpec
+from inference.specs import Unit
 from jobs import events
 from jobs.events import Entry, EntryType
+from jobs.quotes import Quote
 from jobs.selectors import JobView
 from jobs.states import OBJECTS, JobKind, JobState
 
 _POLL_AFTER_S = 1
+_RATES = {
+    Unit.PROMPT: "prompt_per_million",
+    Unit.COMPLETION: "completion_per_million",
+    Unit.MEGAPIXEL_STEP: "per_megapixel_step",
+    Unit.MEGAPIXEL_SECOND: "per_megapixel_second",
+    Unit.MINUTE: "per_minute",
+    Unit.THOUSAND_CHARACTERS: "per_thousand_characters",
+}
 
 
 def dumps(value: Any) -> str:
@@ -78,6 +88,33 @@ def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str,
     return body
 
 
+def quote_body(quote: Quote, *, route: str) -> dict[str, Any]:
+    """Return a quote; what the budget says has the names that a 402 has."""
+    question, foreseen = quote.question, quote.foreseen
+    body = {
+        "object": "quote",
+        "route": route,
+        "model": question.job.model,
+        "price_version": question.job.price_version,
+        "unit": "credits",
+        "low": money.to_wire(quote.low),
+        "p95": None if quote.p95 is None else money.to_wire(quote.p95),
+        "p95_sample": quote.sample,
+        "maximum": money.to_wire(quote.maximum),
+        "quantities": {
+            "prompt_tokens": question.prompt_bound,
+            "max_completion_tokens": question.most_completion,
+        },
+        "budget_mode": foreseen.mode,
+        "decision": foreseen.decision,
+        "allowed": foreseen.allowed,
+        **foreseen.explained,
+    }
+    if foreseen.over_microcredits is not None:
+        body["exceededBy"] = money.to_wire(foreseen.over_microcredits)
+    return body
+
+
 def etag(text: str) -> str:
     """Return a weak validator of a body."""
     return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
@@ -92,10 +129,7 @@ def poll_headers(job: JobView) -> dict[str, str]:
 
 def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]:
     """Return one model: OpenAI's shape and what a chooser wants to know."""
-    per_million = {
-        "prompt_per_million": money.to_wire(spec.price.prompt_microcredits_per_million),
-        "completion_per_million": money.to_wire(spec.price.completion_microcredits_per_million),
-    }
+    rates = {_RATES[unit]: money.to_wire(rate) for unit, rate in spec.price.rates.items()}
     return {
         "id": spec.id,
         "object": "model",
@@ -105,7 +139,7 @@ def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]
         "capabilities": list(spec.capabilities),
         "context_tokens": spec.context_tokens,
         "max_output_tokens": spec.max_output_tokens,
-        "pricing": {"unit": "credits", "version": spec.price.version, **per_million},
+        "pricing": {"unit": "credits", "version": spec.price.version, **rates},
         "aliases": list(spec.aliases),
         "loaded": loaded,
     }

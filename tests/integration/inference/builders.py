@@ -7,7 +7,7 @@ import torch
 import transformers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from inference.specs import ModelSpec, Price
+from inference.specs import ModelSpec, Price, Unit
 from inference.types import Modality
 
 CORPUS = [
@@ -119,6 +119,4 @@ def embedding_spec(source: Path, **changes: object) -> ModelSpec:
     return ModelSpec(**{**values, **changes})  # type: ignore[arg-type]
 
 
-PRICE = Price(
-    version="test", prompt_microcredits_per_million=1, completion_microcredits_per_million=1
-)
+PRICE = Price(version="test", rates={Unit.PROMPT: 1, Unit.COMPLETION: 1})

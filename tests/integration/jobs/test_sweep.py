@@ -118,7 +118,7 @@ class TestCharge:
 
         row = Job.objects.get()
         expected = prices.charge(
-            prices.of_model("echo-chat"), prompt_tokens=0, completion_tokens=50
+            prices.of_model("echo-chat"), prices.tokens(prompt=0, completion=50)
         )
         assert expected > 0
         assert (row.cost_microcredits, row.completion_tokens) == (expected, 50)

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from inference.specs import ModelSpec, Price
+from inference.specs import ModelSpec, Price, Unit
 from inference.types import Modality
 
-PRICE = Price(
-    version="test", prompt_microcredits_per_million=1, completion_microcredits_per_million=1
-)
+PRICE = Price(version="test", rates={Unit.PROMPT: 1, Unit.COMPLETION: 1})
 
 
 def echo_spec(model_id: str = "echo-chat", **changes: Any) -> ModelSpec:

@@ -6,7 +6,9 @@ import pytest
 
 from inference import registry
 from inference.errors import RegistryError, UnknownModel
+from inference.models_file import read_models
 from inference.registry import Registry
+from inference.specs import Price, Unit
 from inference.types import Modality
 
 DEFAULT = Path(registry.__file__).with_name("models.toml")
@@ -54,8 +56,7 @@ class TestLoad:
     def test_reads_prices_exactly(self, tmp_path: Path) -> None:
         spec = load(tmp_path, GOOD).get("chatty")
 
-        assert spec.price.prompt_microcredits_per_million == 150_000
-        assert spec.price.completion_microcredits_per_million == 1_500_000
+        assert spec.price.rates == {Unit.PROMPT: 150_000, Unit.COMPLETION: 1_500_000}
 
     def test_fills_in_defaults(self, tmp_path: Path) -> None:
         spec = load(tmp_path, GOOD).get("chatty")
@@ -81,6 +82,14 @@ class TestLoad:
             ("= 100", "= 10", "max_output_tokens is 50; it must not be more than context_tok"),
             ('"0.15"', '"0.1234567"', "price.prompt is '0.1234567'; it must be credits per"),
             ('"0.15"', "-1", "price.prompt is -1; it must be credits per million"),
+            ('"0.15"', "nan", "price.prompt is NaN; it must be credits per million"),
+            ('"0.15"', "inf", "price.prompt is Infinity; it must be credits per million"),
+            ('"0.15"', "true", "price.prompt is True; it must be credits per million"),
+            ('"0.15"', '"1e3"', "price.prompt is '1e3'; it must be credits per million"),
+            ('"0.15"', "1_000_000_000", "price.prompt is 1000000000; it must be credits per"),
+            ("prompt = ", "promt = ", "chatty: price.promt is not a known key."),
+            ("prompt = ", "promt = ", "chatty: price.prompt is missing."),
+            ("prompt = ", "minute = ", "price.minute is no rate of chat models; they have prompt"),
             ('version = "1", ', "", "price.version is missing."),
             ('["lite"]', '"lite"', "aliases is 'lite'; it must be a list of names."),
             ('["lite"]', '["chatty"]', "the name 'chatty' is already taken by model chatty"),
@@ -112,6 +121,68 @@ class TestLoad:
     def test_a_missing_file_says_which_setting_names_it(self, tmp_path: Path) -> None:
         with pytest.raises(RegistryError, match="set GENIE_MODELS_FILE"):
             registry.load_registry(tmp_path / "none.toml")
+
+
+MEDIA = """
+[[models]]
+id = "media"
+modality = "{modality}"
+backend = "studio"
+context_tokens = 1
+[models.price]
+version = "7"
+{price}
+"""
+
+
+def media_price(tmp_path: Path, modality: Modality, price: str) -> Price:
+    """Read the price of a model of a modality, as a backend that runs it would have it read."""
+    path = tmp_path / "models.toml"
+    path.write_text(MEDIA.format(modality=modality, price=price), encoding="utf-8")
+    (spec,) = read_models(path, backends=[("studio", modality)])
+    return spec.price
+
+
+class TestPriceOfEveryModality:
+    @pytest.mark.parametrize(
+        ("modality", "key", "unit"),
+        [
+            (Modality.IMAGE, "megapixel_step", Unit.MEGAPIXEL_STEP),
+            (Modality.VIDEO, "megapixel_second", Unit.MEGAPIXEL_SECOND),
+            (Modality.AUDIO, "minute", Unit.MINUTE),
+            (Modality.AUDIO, "thousand_characters", Unit.THOUSAND_CHARACTERS),
+        ],
+    )
+    def test_is_one_rate(self, tmp_path: Path, modality: Modality, key: str, unit: Unit) -> None:
+        price = media_price(tmp_path, modality, f'{key} = "0.000125"')
+
+        assert price == Price(version="7", rates={unit: 125})
+
+    def test_of_embeddings_needs_no_rate_for_what_they_never_generate(self, tmp_path: Path) -> None:
+        price = media_price(tmp_path, Modality.EMBEDDING, 'prompt = "0.02"')
+
+        assert price.rates == {Unit.PROMPT: 20_000, Unit.COMPLETION: 0}
+
+    @pytest.mark.parametrize(
+        ("modality", "price", "sentence"),
+        [
+            (Modality.IMAGE, "", "price.megapixel_step is missing."),
+            (Modality.IMAGE, "prompt = 1", "price.prompt is no rate of image models; they have "),
+            (Modality.IMAGE, "megapixel_step = -1", "it must be credits per megapixel and step"),
+            (Modality.VIDEO, "megapixel_second = nan", "credits per megapixel and second"),
+            (Modality.VIDEO, "megapixel_step = 1", "price.megapixel_second is missing."),
+            (Modality.AUDIO, "minute = []", "price.minute is []; it must be credits per minute"),
+            (Modality.AUDIO, "", "price needs minute (a model that transcribes) or"),
+            (Modality.AUDIO, "minute = 1\nthousand_characters = 1", "speaks), not both."),
+        ],
+    )
+    def test_tells_a_wrong_one_in_a_sentence(
+        self, tmp_path: Path, modality: Modality, price: str, sentence: str
+    ) -> None:
+        with pytest.raises(RegistryError) as caught:
+            media_price(tmp_path, modality, price)
+
+        assert any(sentence in problem for problem in caught.value.problems), caught.value.problems
 
 
 class TestRegistry:

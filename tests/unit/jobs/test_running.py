@@ -17,7 +17,7 @@ from inference.errors import (
     InferenceError,
     ModelLoadFailed,
 )
-from inference.specs import Price
+from inference.specs import Price, Unit
 from inference.types import ChatResult, EmbeddingResult, FinishReason, Result, Usage
 from jobs import replies, running
 from jobs.claims import Claimed
@@ -27,11 +27,7 @@ from jobs.running import RunningJob, StopReason
 from jobs.states import JobKind, JobState, Mode
 from jobs.stream import Write
 
-PRICE = Price(
-    version="v1",
-    prompt_microcredits_per_million=1_000_000,
-    completion_microcredits_per_million=2_000_000,
-)
+PRICE = Price(version="v1", rates={Unit.PROMPT: 1_000_000, Unit.COMPLETION: 2_000_000})
 USAGE = Usage(prompt_tokens=10, completion_tokens=4)
 COST = 10 + 2 * 4
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from genie.core import ids
 from genie.core.errors import InvalidRequest
+from inference.specs import ModelSpec, Price, Unit
+from inference.types import Modality
 from jobs.events import Entry, EntryType
 from jobs.facades.genie import wire
 from jobs.states import TERMINAL, JobKind, JobState
@@ -109,6 +111,27 @@ class TestAcceptedBody:
             "events_url": f"/v1/jobs/{bare}/events",
             "created": 7,
             "queue_position": 2,
+        }
+
+
+class TestModelBody:
+    def test_names_the_rate_of_every_unit(self) -> None:
+        price = Price(version="7", rates=dict.fromkeys(Unit, 1_500_000))
+        spec = ModelSpec(
+            id="m", modality=Modality.CHAT, backend="echo", context_tokens=9, price=price
+        )
+
+        body = wire.model_body(spec, created=1, loaded=False)
+
+        assert body["pricing"] == {
+            "unit": "credits",
+            "version": "7",
+            "prompt_per_million": 1.5,
+            "completion_per_million": 1.5,
+            "per_megapixel_step": 1.5,
+            "per_megapixel_second": 1.5,
+            "per_minute": 1.5,
+            "per_thousand_characters": 1.5,
         }
 
 

@@ -1,0 +1,80 @@
+"""What a body that asks for a quote would submit: its route, and its tokens. Touches no table."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+
+from genie.core import errors
+from genie.tenants.principal import Principal
+from inference import tokenization
+from jobs.facades.genie import submit
+from jobs.facades.genie.submit import Prepared, Work
+from jobs.quotes import Question
+from jobs.states import JobKind
+
+
+class _Route(NamedTuple):
+    prepare: Callable[[HttpRequest, Principal, Mapping[str, Any]], Awaitable[Prepared]]
+    mark: str  # the field that every body of this route has, and no other route knows
+
+
+ROUTES = {
+    "/v1/chat/completions": _Route(submit.chat, "messages"),
+    "/v1/embeddings": _Route(submit.embeddings, "input"),
+}
+
+
+def route_of(fields: Mapping[str, Any]) -> str:
+    """Return the route that a body is for: the one it names as ``route``, or that its fields tell.
+
+    Raises:
+        InvalidRequest: It names no route that submits, or its fields do not tell one.
+    """
+    named = fields.get("route")
+    known = " or ".join(ROUTES)
+    if named is not None:
+        if not isinstance(named, str) or named not in ROUTES:
+            raise errors.InvalidRequest.of("route", f"must be {known}")
+        return named
+    told = [name for name, route in ROUTES.items() if route.mark in fields]
+    if len(told) != 1:
+        marks = " and ".join(route.mark for route in ROUTES.values())
+        found = "more than one" if told else "none"
+        raise errors.InvalidRequest.of(
+            "route", f"the body has {found} of {marks}; name the route it is for: {known}"
+        )
+    return told[0]
+
+
+async def prepare(
+    request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
+) -> tuple[str, Prepared]:
+    """Return the route, and what it would admit; raises whatever it would refuse with."""
+    route = route_of(fields)
+    return route, await ROUTES[route].prepare(request, principal, fields)
+
+
+async def question(prepared: Prepared) -> Question:
+    """Return what is asked; counts the prompt, on a thread, where a submit needs only a bound."""
+    work = prepared.work
+    return Question(
+        job=prepared.submission.job,
+        price=work.spec.price,
+        prompt_bound=work.prompt_tokens,
+        prompt_tokens=await asyncio.to_thread(_count, work),
+        least_completion=work.request.get("sampling", {}).get("min_tokens", 0),
+        most_completion=work.completion_tokens,
+    )
+
+
+def _count(work: Work) -> int:
+    counter = tokenization.counter_for(work.spec)
+    match work.kind:
+        case JobKind.CHAT:
+            return counter.count_chat(work.request["messages"])
+        case JobKind.EMBEDDING:
+            return counter.count_texts(
+                [one if isinstance(one, str) else tuple(one) for one in work.request["inputs"]]
+            )

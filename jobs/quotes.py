@@ -1,0 +1,68 @@
+"""What a submission would cost, and what the budget would say to it. Reads; writes and locks nothing.
+
+The submission has been made as for admission, so its estimate is what would be held. Counters and
+jobs move on while this reads, so a quote is a forecast and promises nothing.
+"""
+
+import dataclasses
+
+from budgets import services as budgets
+from budgets.types import Foreseen
+from inference.specs import Price
+from jobs import prices, selectors, services
+from jobs.lifecycle import NewJob
+from jobs.selectors import UsualCompletion
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A submission that is only asked about. Tokens."""
+
+    job: NewJob
+    price: Price
+    prompt_bound: int  # at least the prompt's tokens: what the estimate is made of
+    prompt_tokens: int  # as the tokenizer counts them
+    least_completion: int
+    most_completion: int  # the limit of the run
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The answer. Amounts in micro-credits; low <= p95 <= maximum."""
+
+    question: Question
+    low: int  # the charge of a run that generates no more than it must
+    p95: int | None  # of a run as long as 95 of 100 lately were at most; None if nothing is known
+    sample: int  # how many finished jobs p95 is taken from
+    foreseen: Foreseen
+
+    @property
+    def maximum(self) -> int:
+        """The hold."""
+        return self.question.job.estimate_microcredits
+
+
+def quote(question: Question) -> Quote:
+    """Return the quote; two statements, each bounded."""
+    job = question.job
+    usual = selectors.usual_completion(organization_id=job.organization_id, model=job.model)
+    foreseen = budgets.foresee(services.payer_of(job), job.estimate_microcredits)
+    return priced(question, usual=usual, foreseen=foreseen)
+
+
+def priced(question: Question, *, usual: UsualCompletion, foreseen: Foreseen) -> Quote:
+    """Return the quote with its amounts, from what was read. Pure."""
+    return Quote(
+        question=question,
+        low=_charge(question, question.least_completion),
+        p95=None if usual.p95 is None else _charge(question, usual.p95),
+        sample=usual.sample,
+        foreseen=foreseen,
+    )
+
+
+def _charge(question: Question, completion: int) -> int:
+    """Return the charge of a run of this length, or of the nearest length that this run may have."""
+    within = min(max(completion, question.least_completion), question.most_completion)
+    used = prices.tokens(prompt=question.prompt_tokens, completion=within)
+    return prices.charge(question.price, used)

@@ -1,0 +1,138 @@
+"""What each modality's work costs: hold at least what is charged, whichever model serves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.specs import UNITS_OF, Price, Unit
+from inference.types import Modality
+from jobs import prices
+from jobs.prices import Quantities
+
+CREDIT = 1_000_000
+rates = st.integers(min_value=0, max_value=10**12)  # up to a million credits for one unit
+
+
+def price_of(**rates_by_unit: int) -> Price:
+    return Price(version="1", rates={Unit(unit): rate for unit, rate in rates_by_unit.items()})
+
+
+def counts(most: int) -> st.SearchStrategy[int]:
+    return st.integers(min_value=0, max_value=most)
+
+
+# How each modality counts, and the most that a request may ask of each of its quantities.
+COUNTED: dict[str, tuple[Callable[..., Quantities], dict[str, int]]] = {
+    "tokens": (prices.tokens, {"prompt": 10_000_000, "completion": 10_000_000}),
+    "images": (prices.images, {"count": 10, "width": 8192, "height": 8192, "steps": 1000}),
+    "video": (prices.video, {"duration_ms": 15_000, "width": 7680, "height": 4320}),
+    "transcription": (prices.transcription, {"duration_ms": 86_400_000}),
+    "speech": (prices.speech, {"characters": 1_000_000}),
+}
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> tuple[Price, dict[str, Any]]:
+    """Draw a price, the most that a request may use, and something that it really used."""
+    count, limits = COUNTED[draw(st.sampled_from(sorted(COUNTED)))]
+    most = {name: draw(counts(limit)) for name, limit in limits.items()}
+    used = {name: draw(counts(limit)) for name, limit in most.items()}
+    price = Price(version="1", rates={unit: draw(rates) for unit in count(**most)})
+    return price, {"most": count(**most), "used": count(**used)}
+
+
+class TestHold:
+    @given(orders())
+    def test_covers_the_charge_in_every_modality(self, order: tuple[Price, dict[str, Any]]) -> None:
+        # litellm issue 40002: every hold >= its capture.
+        price, quantities = order
+
+        held = prices.estimate(price, quantities["most"])
+        charged = prices.charge(price, quantities["used"])
+
+        assert 0 <= charged <= held
+
+    @given(st.lists(orders(), min_size=1, max_size=4), st.data())
+    def test_of_alternatives_covers_whichever_serves(
+        self, alternatives: list[tuple[Price, dict[str, Any]]], data: st.DataObject
+    ) -> None:
+        # The same issue, where a tier or a substitution decides which price is billed.
+        held = prices.estimate_dearest((price, of["most"]) for price, of in alternatives)
+
+        served, quantities = data.draw(st.sampled_from(alternatives))
+
+        assert prices.charge(served, quantities["used"]) <= held
+
+    @given(orders())
+    def test_is_at_least_one_unless_the_model_is_free(
+        self, order: tuple[Price, dict[str, Any]]
+    ) -> None:
+        price, quantities = order
+
+        held = prices.estimate(price, quantities["used"])
+
+        assert (held >= 1) == any(price.rates.values())
+
+
+class TestCounts:
+    def test_a_million_tokens_each_way_cost_their_rates(self) -> None:
+        used = prices.tokens(prompt=1_000_000, completion=1_000_000)
+
+        assert prices.charge(price_of(prompt=50_000, completion=200_000), used) == 250_000
+
+    def test_images_cost_by_their_number_their_pixels_and_their_steps(self) -> None:
+        # 2 x 1.048576 megapixels x 4 steps at 0.01 credit.
+        used = prices.images(count=2, width=1024, height=1024, steps=4)
+
+        assert prices.charge(price_of(megapixel_step=10_000), used) == 83_886
+
+    def test_video_costs_by_its_seconds_and_its_pixels(self) -> None:
+        # 4.5 s x 0.9216 megapixels at 0.1 credit.
+        used = prices.video(duration_ms=4_500, width=1280, height=720)
+
+        assert prices.charge(price_of(megapixel_second=100_000), used) == 414_720
+
+    def test_listening_costs_by_the_minute_and_to_the_millisecond(self) -> None:
+        rate = price_of(minute=6_000)
+
+        assert prices.charge(rate, prices.transcription(duration_ms=90_000)) == 9_000
+        assert prices.estimate(rate, prices.transcription(duration_ms=90_001)) == 9_001
+
+    def test_speaking_costs_by_the_thousand_characters(self) -> None:
+        used = prices.speech(characters=1_500)
+
+        assert prices.charge(price_of(thousand_characters=15_000), used) == 22_500
+
+    @pytest.mark.parametrize("name", sorted(COUNTED))
+    def test_no_quantity_may_be_negative(self, name: str) -> None:
+        count, limits = COUNTED[name]
+
+        # Two negative factors would make a positive product.
+        with pytest.raises(ValueError, match="not negative"):
+            count(**dict.fromkeys(limits, -1))
+
+    def test_each_unit_is_counted_for_a_modality_that_it_prices(self) -> None:
+        counted = {
+            unit for count, limits in COUNTED.values() for unit in count(**dict.fromkeys(limits, 1))
+        }
+
+        assert counted == {unit for units in UNITS_OF.values() for unit in units} == set(Unit)
+        assert set(UNITS_OF) == set(Modality)
+
+
+class TestUnpriced:
+    def test_what_a_price_has_no_rate_for_is_never_free(self) -> None:
+        chat = price_of(prompt=CREDIT, completion=CREDIT)
+
+        for function in (prices.estimate, prices.charge):
+            with pytest.raises(ValueError, match="no rate for minute"):
+                function(chat, prices.transcription(duration_ms=1))
+
+    def test_a_model_that_is_gone_costs_nothing(self) -> None:
+        gone = prices.of_model("no-such-model")
+
+        assert gone.version == "none"
+        assert prices.charge(gone, prices.speech(characters=10**6)) == 0
