@@ -1,13 +1,15 @@
 """What the gate would decide: the same as it then decides, and nothing is locked or written."""
 
+import datetime as dt
 from functools import partial
 
 import pytest
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from budgets import services
 from budgets.errors import AmountError
-from budgets.gate import Decision, Mode
+from budgets.gate import Decision, Mode, OnCapHit
 from budgets.models import BudgetEvent, Entry, Hold, Window
 from budgets.types import Foreseen, Held, Payer, Refused
 from budgets.windows import WINDOWS_OF, Layer, WindowKind
@@ -99,6 +101,35 @@ class TestForesee:
 
         assert (foreseen.decision, foreseen.over_microcredits) == (Decision.ALLOW_NEAR_CAP, None)
         assert list(foreseen.explained) == ["layers"]
+
+    @pytest.mark.parametrize("behaviour", list(OnCapHit))
+    @pytest.mark.parametrize("amount", [0, 1, 2])
+    def test_knows_what_an_applications_caps_do(self, behaviour: OnCapHit, amount: int) -> None:
+        payer = builders.new_payer()
+        assert payer.application_id is not None
+        builders.cap(Layer.APPLICATION, payer.application_id, WindowKind.DAILY, 1)
+        services.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
+
+        foreseen = services.foresee(payer, amount, mode=Mode.ON)
+        (answer,) = builders.hold(builders.request(payer, amount))
+
+        assert foreseen.allowed == isinstance(answer, Held)
+        assert foreseen.decision == BudgetEvent.objects.get().decision
+
+    def test_counts_a_raise(self) -> None:
+        payer = builders.new_payer()
+        builders.cap(Layer.ORG, payer.organization_id, WindowKind.DAILY, 1)
+        services.raise_cap(
+            Layer.ORG,
+            payer.organization_id,
+            WindowKind.DAILY,
+            9,
+            until=timezone.now() + dt.timedelta(hours=1),
+            now=timezone.now(),
+        )
+
+        assert services.foresee(payer, 9, mode=Mode.ON).allowed
+        assert services.foresee(payer, 10, mode=Mode.ON).over_microcredits == 1
 
     def test_writes_nothing_and_is_one_statement(
         self, django_assert_num_queries: DjangoAssertNumQueries
