@@ -45,10 +45,10 @@ RETURNING kind, application_id, layer, subject_id, "window", period, at
 # A period is long over when its alerts go, so that none is told twice: no window but `total`, whose
 # alerts stay, is longer than 31 days.
 _EXPIRE = """
-DELETE FROM budgets_alert WHERE id IN (
+DELETE FROM budgets_alert WHERE id = ANY(ARRAY(
   SELECT id FROM budgets_alert
    WHERE "window" <> 'total' AND at < genie_now() - greatest(make_interval(secs => %s), interval '32 days')
-   ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+   ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 
 
