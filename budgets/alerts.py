@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from budgets import gate, windows
+from budgets import gate, money, windows
 from budgets.types import Payer
 from genie.core.transactions import transaction_required
 from genie.tenants import selectors as tenants
@@ -45,10 +45,10 @@ RETURNING kind, application_id, layer, subject_id, "window", period, at
 # A period is long over when its alerts go, so that none is told twice: no window but `total`, whose
 # alerts stay, is longer than 31 days.
 _EXPIRE = """
-DELETE FROM budgets_alert WHERE id IN (
+DELETE FROM budgets_alert WHERE id = ANY(ARRAY(
   SELECT id FROM budgets_alert
    WHERE "window" <> 'total' AND at < genie_now() - greatest(make_interval(secs => %s), interval '32 days')
-   ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+   ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -64,11 +64,13 @@ class Key(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """One thing to tell, with the cap as it stood for the decision that set it off."""
+    """One thing to tell, about a counter as it stood for the decision that set it off."""
 
     key: Key
     organization_id: uuid.UUID
-    shown: dict[str, object]
+    counter: gate.Counter  # what it holds moves on while the batch is decided
+    held: int
+    requested: int
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -93,9 +95,9 @@ class Alarms:
                 key = Key(
                     kind, application_id, counter.layer, subject_id, counter.window, counter.period
                 )
-                # Shown now: the counters move on while the batch is decided.
-                shown = gate.shown(counter, amount=amount)
-                self._found[place] = Alarm(key, payer.organization_id, shown)
+                self._found[place] = Alarm(
+                    key, payer.organization_id, counter, counter.held, amount
+                )
 
     def publish(self) -> int:
         """Tell each application that has a receiver what it was not told before; return how many.
@@ -144,7 +146,8 @@ def _event(alarm: Alarm, receiver: AlertWebhook, *, at: dt.datetime) -> NewEvent
         "organizationId": str(alarm.organization_id),
         "applicationId": str(key.application_id),
         "subjectId": str(key.subject_id),
-        **alarm.shown,
+        **gate.shown(alarm.counter, amount=alarm.requested),
+        "held": money.to_wire(alarm.held),
         "at": windows.instant_wire(at),
     }
     return NewEvent(

@@ -136,10 +136,11 @@ SELECT (SELECT count(*) FROM moves), (SELECT count(*) FROM moved),
 """
 
 
-# From the oldest on, by id, which is nearly the order of time and has an index.
+# From the oldest on, by id, which is nearly the order of time and has an index. An array is made
+# once, where a join might run the limited query again.
 _EXPIRE_EVENTS = """
-DELETE FROM budgets_budgetevent WHERE id IN (
-  SELECT id FROM budgets_budgetevent ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+DELETE FROM budgets_budgetevent WHERE id = ANY(ARRAY(
+  SELECT id FROM budgets_budgetevent ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
    AND at < genie_now() - make_interval(secs => %s)
 """
 
