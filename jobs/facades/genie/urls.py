@@ -7,7 +7,7 @@ these are the busiest routes that there are. Polls come first.
 from django.urls import URLPattern, path
 
 from genie.core.lean import routes
-from jobs.facades.genie import views
+from jobs.facades.genie import spending_views, views
 
 _ROUTES = {
     "jobs/<str:job_id>": routes(GET=views.job, DELETE=views.cancel),
@@ -18,6 +18,8 @@ _ROUTES = {
     "jobs": routes(GET=views.jobs),
     "jobs/<str:job_id>/cancel": routes(POST=views.cancel),
     "jobs/<str:job_id>/events": routes(GET=views.job_events),
+    "budgets/effective": routes(GET=spending_views.effective),
+    "usage": routes(GET=spending_views.usage),
 }
 
 
