@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from budgets import simulation
 from budgets.gate import OnCapHit
@@ -132,3 +134,38 @@ class TestReplay:
         outcome = replay([recorded(n, 1) for n in range(5)], {ORG_DAILY: 0}, listed=2)
 
         assert (outcome.refused, len(outcome.refusals)) == (5, 2)
+
+
+# (minutes since the one before, estimate, share of it that is charged in %, minutes until settled)
+JOBS = st.tuples(
+    st.integers(0, 900), st.integers(0, 12), st.integers(0, 100), st.integers(0, 2000) | st.none()
+)
+
+
+@given(st.lists(JOBS, max_size=30), st.integers(0, 30))
+def test_decides_like_a_list_of_jobs_that_is_added_up_each_time(
+    jobs: list[tuple[int, int, int, int | None]], cap: int
+) -> None:
+    events, now = [], 0.0
+    for gap, requested, percent, lasts in jobs:
+        now += gap
+        settled_at = None if lasts is None else at(now + lasts + 0.5)
+        charged = None if lasts is None else requested * percent // 100
+        events.append(recorded(now, requested, charged=charged, settled_at=settled_at))
+
+    outcome = replay(events, {ORG_DAILY: cap}, listed=len(events))
+
+    admitted: list[Recorded] = []
+    refused: list[Recorded] = []
+    for event in events:
+        today = [one for one in admitted if one.at.date() == event.at.date()]
+        counted = sum(
+            one.charged
+            if one.settled_at is not None and one.charged is not None and one.settled_at <= event.at
+            else one.requested
+            for one in today
+        )
+        fits = cap > 0 and counted + event.requested <= cap
+        (admitted if fits else refused).append(event)
+    assert [one.reference for one in outcome.refusals] == [one.reference for one in refused]
+    assert outcome.refused == len(refused)
