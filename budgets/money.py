@@ -31,15 +31,16 @@ def from_credits(value: object) -> int:
     1
     """
     number = _as_decimal(value)
+    shown = str(value)[:40]
     # Before any comparison: NaN compares false with everything, so it would pass every bound.
     if not number.is_finite():
-        raise AmountError(f"{value!r} is not a finite number of credits.")
+        raise AmountError(f"{shown} is not a finite number of credits.")
     if number < 0:
-        raise AmountError(f"{value!r} credits is negative; the least is 0.")
+        raise AmountError(f"{shown} credits is negative; the least is 0.")
     if number > MAX_MICROCREDITS // MICROCREDITS_PER_CREDIT:
-        raise AmountError(f"{str(value)[:40]} credits is too large; the most is 1000000000.")
+        raise AmountError(f"{shown} credits is too large; the most is 1000000000.")
     if number != number.quantize(_ONE_MICROCREDIT):
-        raise AmountError(f"{str(value)[:40]} credits has more than six decimals.")
+        raise AmountError(f"{shown} credits has more than six decimals.")
     return int(number * MICROCREDITS_PER_CREDIT)
 
 

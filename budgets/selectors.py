@@ -1,7 +1,9 @@
 """Reads of caps, counters and the ledger's proof. Locks and writes nothing."""
 
+import datetime as dt
+import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -9,7 +11,7 @@ from django.db import connection
 from budgets import windows
 from budgets.gate import OnCapHit
 from budgets.models import Entry, Hold
-from budgets.types import Balance
+from budgets.types import Balance, CounterDrift, OpenHold, Statement
 
 RANKS = {kind: rank for rank, kind in enumerate(windows.WindowKind)}
 
@@ -46,17 +48,50 @@ CASE WHEN c.raised_until IS NULL THEN c.cap_microcredits
      ELSE c.cap_microcredits END"""
 
 # Every counter of a few subjects now, with its cap; a window that nothing was counted in reads 0.
-_BALANCES = f"""{CURRENT}
-SELECT k.layer, k.subject_id, k.kind, k.period, coalesce(w.spent, 0), coalesce(w.held, 0),
-       {EFFECTIVE_CAP}, c.cap_microcredits,
-       CASE WHEN c.raised_until > genie_now() THEN c.raised_until END,
-       coalesce(c.on_cap_hit, 'block')
-  FROM keys k
-  LEFT JOIN budgets_window w ON w.subject_id = k.subject_id AND w.layer = k.layer
-                            AND w."window" = k.kind AND w.period = k.period
-  LEFT JOIN budgets_cap c ON c.subject_id = k.subject_id AND c.layer = k.layer
-                         AND c."window" = k.kind
- ORDER BY k.position, k.rank
+_NOW = f"""{CURRENT},
+now AS MATERIALIZED (
+  SELECT k.position, k.rank, w.id, k.layer, k.subject_id, k.kind, k.period,
+         coalesce(w.spent, 0) AS spent, coalesce(w.held, 0) AS held,
+         {EFFECTIVE_CAP} AS cap, c.cap_microcredits AS base_cap,
+         CASE WHEN c.raised_until > genie_now() THEN c.raised_until END AS raised_until,
+         coalesce(c.on_cap_hit, 'block') AS on_cap_hit
+    FROM keys k
+    LEFT JOIN budgets_window w ON w.subject_id = k.subject_id AND w.layer = k.layer
+                              AND w."window" = k.kind AND w.period = k.period
+    LEFT JOIN budgets_cap c ON c.subject_id = k.subject_id AND c.layer = k.layer
+                           AND c."window" = k.kind
+)"""  # noqa: S608 - composed of constants
+
+_BALANCE = """n.layer, n.subject_id, n.kind, n.period, n.spent, n.held, n.cap, n.base_cap,
+       n.raised_until, n.on_cap_hit"""
+
+_BALANCES = f"""{_NOW}
+SELECT {_BALANCE} FROM now n ORDER BY n.position, n.rank
+"""  # noqa: S608 - composed of constants
+
+# The same, with the open holds on these counters. What a user's jobs hold in other organisations is
+# in the user's counter, and named to nobody here: so that layer's own holds are not looked for. The
+# open holds are the partial index's, whatever the table has grown to. They ride on the first row.
+_STATEMENT = f"""{_NOW},
+held AS MATERIALIZED (
+  SELECT h.reference, h.amount, h.opened_at, h.window_ids
+    FROM budgets_hold h
+   WHERE h.closed_at IS NULL
+     AND h.window_ids && (SELECT array_agg(id) FROM now WHERE layer <> 'user' AND id IS NOT NULL)
+),
+newest AS (
+  SELECT h.reference, h.amount, h.opened_at,
+         (SELECT array_agg(DISTINCT n.layer) FROM now n WHERE n.id = ANY (h.window_ids)) AS layers
+    FROM held h ORDER BY h.opened_at DESC, h.reference DESC LIMIT %s
+),
+total AS (
+  SELECT count(*) AS holds, coalesce(sum(amount), 0)::bigint AS amount,
+         (SELECT coalesce(json_agg(newest), '[]')::text FROM newest) AS newest
+    FROM held
+)
+SELECT {_BALANCE}, t.holds, t.amount, t.newest
+  FROM now n LEFT JOIN total t ON n.position = 1 AND n.rank = 0
+ ORDER BY n.position, n.rank
 """  # noqa: S608 - composed of constants
 
 # Counters against what the entries say. Settlements are summed per set of windows before the sets
@@ -104,19 +139,45 @@ SELECT coalesce(h.reference, m.reference), h.amount, m.held, m.closed
 
 def balances(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[Balance]:
     """Return every window of these subjects in its current period, in the order given."""
-    layers = [layer.value for layer, _ in subjects]
     with connection.cursor() as cursor:
-        cursor.execute(_BALANCES, [layers, [subject_id for _, subject_id in subjects]])
+        cursor.execute(_BALANCES, _subjects(subjects))
+        return [_balance(row) for row in cursor.fetchall()]
+
+
+def statement(subjects: Sequence[tuple[windows.Layer, uuid.UUID]], *, most_holds: int) -> Statement:
+    """Return the balances of these subjects and the open holds on them, newest first; query count 1.
+
+    Args:
+        subjects: The layers of one payer in walk order, so the first is its organisation.
+        most_holds: How many holds to name; all are counted.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STATEMENT, [*_subjects(subjects), most_holds])
         rows = cursor.fetchall()
-    return [_balance(*row) for row in rows]
+    open_holds, held, newest = rows[0][-3:]
+    return Statement(
+        balances=tuple(_balance(row[:-3]) for row in rows),
+        open_holds=open_holds,
+        held_microcredits=held,
+        newest_holds=tuple(_open_hold(one) for one in json.loads(newest)),
+    )
 
 
-def counter_drift() -> Iterator[tuple[str, int, int, int, int]]:
-    """Yield (name, spent, spent by the entries, held, held by the entries) where they differ."""
+def counter_drift() -> list[CounterDrift]:
+    """Return the windows whose counters are not what their entries add up to, by their id."""
     with connection.cursor() as cursor:
         cursor.execute(_DRIFT)
-        for row_id, name, *amounts in cursor.fetchall():
-            yield name or f"missing window {row_id}", *amounts
+        return [
+            CounterDrift(
+                window_id=window_id,
+                name=name or f"missing window {window_id}",
+                spent=spent,
+                spent_derived=spent_derived,
+                held=held,
+                held_derived=held_derived,
+            )
+            for window_id, name, spent, spent_derived, held, held_derived in cursor.fetchall()
+        ]
 
 
 def hold_drift() -> list[uuid.UUID]:
@@ -142,8 +203,12 @@ def settled_count() -> int:
     return Entry.objects.filter(kind=Entry.Kind.SETTLE).count()
 
 
-def _balance(layer: str, subject_id: uuid.UUID, window: str, period: str, *amounts: Any) -> Balance:
-    spent, held, cap, base_cap, raised_until, on_cap_hit = amounts
+def _subjects(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[Any]]:
+    return [[layer.value for layer, _ in subjects], [subject_id for _, subject_id in subjects]]
+
+
+def _balance(row: tuple[Any, ...]) -> Balance:
+    layer, subject_id, window, period, spent, held, cap, base_cap, raised_until, on_cap_hit = row
     return Balance(
         layer=windows.Layer(layer),
         subject_id=subject_id,
@@ -155,4 +220,13 @@ def _balance(layer: str, subject_id: uuid.UUID, window: str, period: str, *amoun
         base_cap=base_cap,
         raised_until=raised_until,
         on_cap_hit=OnCapHit(on_cap_hit),
+    )
+
+
+def _open_hold(record: Mapping[str, Any]) -> OpenHold:
+    return OpenHold(
+        reference=uuid.UUID(record["reference"]),
+        amount=record["amount"],
+        opened_at=dt.datetime.fromisoformat(record["opened_at"]),
+        layers=tuple(layer for layer in windows.Layer if layer in record["layers"]),
     )

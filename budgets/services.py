@@ -9,6 +9,7 @@ import itertools
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 from django.conf import settings
 from django.db import connection
@@ -28,6 +29,7 @@ from budgets.types import (
     Refused,
     Report,
     Settlement,
+    Statement,
 )
 from budgets.windows import Layer, WindowKind
 from genie.core import crypto, errors
@@ -45,6 +47,13 @@ overrun = Metric(
     "genie_budget_overrun_total",
     "Settlements that asked for more than their hold; each is a defect",
 )
+
+
+class AlertWebhookChange(TypedDict):
+    """What to write of an application's alert webhook: judged, and the secret sealed."""
+
+    url: str | tenants.Unchanged | None
+    sealed_secret: str | tenants.Unchanged | None
 
 
 def configured_mode() -> Mode:
@@ -193,15 +202,27 @@ def raise_cap(
     if until <= now:
         raise errors.InvalidRequest.of("until", "The end of a raise lies in the future.")
     if to_microcredits > money.MAX_MICROCREDITS:
-        raise errors.InvalidRequest.of("cap", "A cap is at most 1000000000 credits.")
+        raise errors.InvalidRequest.of("to", "A cap is at most 1000000000 credits.")
     # One guarded statement: a cap that is lifted meanwhile is not raised. Null is below nothing.
     raised = Cap.objects.filter(
         layer=layer, subject_id=subject_id, window=window, cap_microcredits__lt=to_microcredits
     ).update(raised_microcredits=to_microcredits, raised_until=until, updated_at=now)
     if not raised:
         raise errors.InvalidRequest.of(
-            "cap", f"There is no {window} cap of the {layer} layer below that amount to raise."
+            "to", f"There is no {window} cap of the {layer} layer below that amount to raise."
         )
+
+
+def end_raise(layer: Layer, subject_id: uuid.UUID, window: WindowKind, *, now: dt.datetime) -> None:
+    """Let a cap itself count again, whether it was raised or not. Acts on the next request.
+
+    Raises:
+        InvalidRequest: The layer does not have that window.
+    """
+    _check_window(layer, window)
+    Cap.objects.filter(layer=layer, subject_id=subject_id, window=window).exclude(
+        raised_until=None
+    ).update(raised_microcredits=None, raised_until=None, updated_at=now)
 
 
 def set_on_cap_hit(application_id: uuid.UUID, behaviour: OnCapHit, *, now: dt.datetime) -> None:
@@ -244,13 +265,25 @@ def set_alert_webhook(
             but no URL.
         NotFound: The organisation has no such application.
     """
+    change = judge_alert_webhook(url=url, secret=secret)
+    tenants.set_alert_webhook(organization_id, application_id, **change)
+
+
+def judge_alert_webhook(
+    *, url: str | tenants.Unchanged | None, secret: str | tenants.Unchanged | None
+) -> AlertWebhookChange:
+    """Return what ``tenants.write_alert_webhook`` is to write; see ``set_alert_webhook``.
+
+    Raises:
+        InvalidRequest: The URL may not be called, or the secret cannot be one.
+    """
     if isinstance(url, str):
         transport.check_url(url, field="alertWebhookUrl")
     if isinstance(secret, str):
         if problem := signing.secret_problem(secret):
             raise errors.InvalidRequest.of("alertWebhookSecret", problem)
         secret = crypto.seal(secret)
-    tenants.set_alert_webhook(organization_id, application_id, url=url, sealed_secret=secret)
+    return {"url": url, "sealed_secret": secret}
 
 
 def expire(*, older_than: dt.timedelta, limit: int) -> int:
@@ -266,6 +299,11 @@ def expire(*, older_than: dt.timedelta, limit: int) -> int:
 def effective(payer: Payer) -> list[Balance]:
     """Return every window of the payer in walk order: cap, spent, held, remaining, period."""
     return balances(payer.subjects())
+
+
+def statement(payer: Payer, *, most_holds: int) -> Statement:
+    """Return ``effective`` together with the open holds behind it, at most so many by name."""
+    return selectors.statement(payer.subjects(), most_holds=most_holds)
 
 
 def balances(subjects: Sequence[tuple[Layer, uuid.UUID]]) -> list[Balance]:
@@ -404,11 +442,11 @@ def _near_cap_percent() -> int:
 
 
 def _counter_drift() -> Iterable[Drift]:
-    for name, spent, spent_derived, held, held_derived in selectors.counter_drift():
-        if spent != spent_derived:
-            yield Drift(what="spent", name=name, recorded=spent, derived=spent_derived)
-        if held != held_derived:
-            yield Drift(what="held", name=name, recorded=held, derived=held_derived)
+    for one in selectors.counter_drift():
+        if one.spent != one.spent_derived:
+            yield Drift(what="spent", name=one.name, recorded=one.spent, derived=one.spent_derived)
+        if one.held != one.held_derived:
+            yield Drift(what="held", name=one.name, recorded=one.held, derived=one.held_derived)
 
 
 def _hold_drift() -> Iterable[Drift]:

@@ -91,6 +91,18 @@ class Drift:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CounterDrift:
+    """A window's counters, and what its entries add up to; -1 is recorded where the row is gone."""
+
+    window_id: int
+    name: str
+    spent: int
+    spent_derived: int
+    held: int
+    held_derived: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The outcome of a verification."""
 
@@ -123,3 +135,27 @@ class Balance:
     def remaining(self) -> int | None:
         """What may still be held; never below 0, None if unlimited."""
         return None if self.cap is None else max(0, self.cap - self.spent - self.held)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHold:
+    """Money that a job holds now, and on which layers of the payer who asks."""
+
+    reference: uuid.UUID  # the job
+    amount: int
+    opened_at: dt.datetime
+    layers: tuple[Layer, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a payer may spend now, and what holds the rest. Amounts in micro-credits.
+
+    The holds are those of the organisation's jobs that count on a current window of the payer,
+    whoever asked for them.
+    """
+
+    balances: tuple[Balance, ...]
+    open_holds: int
+    held_microcredits: int  # by all of them
+    newest_holds: tuple[OpenHold, ...]

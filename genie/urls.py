@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("genie.tenants.urls")),
+    path("api/", include("budgets.urls")),
 ]
 
 handler400 = "genie.core.api.handler400"

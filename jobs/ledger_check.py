@@ -1,7 +1,8 @@
 """Proves the ledger against the jobs: budgets re-derives its counters, jobs give their costs."""
 
+from budgets import repair as budget_repair
 from budgets import services as budgets
-from budgets.types import Report
+from budgets.types import CounterDrift, Report
 from jobs.models import Job
 from jobs.states import TERMINAL
 
@@ -14,3 +15,12 @@ def verify() -> Report:
         open_references=open_jobs.iterator(),
         costs=((job_id, cost or 0) for job_id, cost in costs.iterator()),
     )
+
+
+def repair(reason: str) -> list[CounterDrift]:
+    """Set drifted counters to what their entries add up to; return what was wrong.
+
+    Raises:
+        InvalidRequest: The reason cannot be recorded.
+    """
+    return budget_repair.repair(reason)

@@ -14,6 +14,7 @@ import redis.asyncio
 from django.conf import settings
 from django.http import HttpRequest
 
+from budgets.types import Payer
 from genie.core import errors
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
@@ -22,9 +23,11 @@ from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
 from jobs import hub, operations, queue, quotes, selectors, services
+from jobs import spending as jobs_spending
 from jobs.quotes import Question, Quote
 from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
 from jobs.services import Accepted, Cancelled, Submission
+from jobs.spending import Spending, UsageFilter, UsageReport
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,9 +97,16 @@ _waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
     "workers", _one_by_one(lambda within_s: selectors.live_workers(within_s=within_s))
 )
+_spendings: Coalescer[Payer, Spending] = Coalescer(
+    "spendings", _one_by_one(jobs_spending.spending), max_waiting=64
+)
+# Each reads up to a quarter of an organisation's jobs: few may wait for the one thread.
+_usages: Coalescer[UsageFilter, UsageReport] = Coalescer(
+    "usages", _one_by_one(jobs_spending.usage), max_batch=1, max_waiting=16
+)
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
-    _workers,
+    *(_workers, _spendings, _usages),
 )
 
 
@@ -147,6 +157,16 @@ async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:
 async def job_list(wanted: ListFilter) -> list[JobView]:
     """Return a page of jobs, newest first."""
     return await _lists.ask(wanted)
+
+
+async def spending(payer: Payer) -> Spending:
+    """Return what a payer may spend now, and which jobs hold its money."""
+    return await _spendings.ask(payer)
+
+
+async def usage(wanted: UsageFilter) -> UsageReport:
+    """Return what an organisation has used; raises Unavailable when many ask at once."""
+    return await _usages.ask(wanted)
 
 
 async def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str) -> Cancelled:

@@ -23,7 +23,11 @@ def new_request_id() -> str:
 
 
 class StrictJSONParser(BaseParser):
-    """Parses management bodies as strictly as the job routes do (``REST_FRAMEWORK`` setting)."""
+    """Parses management bodies as strictly as the job routes do (``REST_FRAMEWORK`` setting).
+
+    Fractions stay decimal: these bodies state caps, and a float would hide digits that a cap may
+    not have.
+    """
 
     media_type = "application/json"
 
@@ -34,7 +38,7 @@ class StrictJSONParser(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return the body as an object; raises InvalidRequest for anything else."""
-        return strict_json.decode_object(stream.read())
+        return strict_json.decode_object(stream.read(), fraction=strict_json.exact)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

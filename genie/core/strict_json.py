@@ -7,6 +7,8 @@ each with one sentence. Knows no request.
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from genie.core.errors import InvalidRequest
@@ -20,8 +22,15 @@ _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def decode_object(raw: bytes) -> dict[str, Any]:
+def decode_object(
+    raw: bytes, *, fraction: Callable[[str], float | Decimal] | None = None
+) -> dict[str, Any]:
     """Return the object that ``raw`` says.
+
+    Args:
+        raw: The body.
+        fraction: Reads a number that has a point or an exponent. By default it becomes a float;
+            ``exact`` keeps every digit, for bodies that state amounts of money.
 
     Raises:
         InvalidRequest: It is not one well-formed JSON object.
@@ -35,7 +44,7 @@ def decode_object(raw: bytes) -> dict[str, Any]:
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_int=_int,
-            parse_float=_float,
+            parse_float=fraction or _float,
         )
     except UnicodeDecodeError:
         raise InvalidRequest.of("", "the body is not valid UTF-8") from None
@@ -49,6 +58,20 @@ def decode_object(raw: bytes) -> dict[str, Any]:
     if b"\\u" in raw:
         _require_clean(value, "")
     return value
+
+
+def exact(digits: str) -> Decimal:
+    """Return a JSON number with all its digits; never a float.
+
+    Raises:
+        InvalidRequest: It has too many digits, or an exponent that no number has.
+    """
+    if len(digits) > MAX_DIGITS:
+        raise InvalidRequest.of("", f"a number has more than {MAX_DIGITS} digits")
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise InvalidRequest.of("", "a number is too large") from None
 
 
 def require_clean_text(text: str, *, field: str) -> None:

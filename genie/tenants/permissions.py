@@ -44,6 +44,11 @@ def caller(request: Request) -> Principal:
     return request.auth
 
 
+def is_operator(request: Request) -> bool:
+    """Tell whether a superuser is signed in: the operator, who stands above all organisations."""
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
 def _acting_in(organization: Organization, request: Request) -> Principal | None:
     if isinstance(request.auth, Principal):
         return request.auth if request.auth.organization_id == organization.id else None

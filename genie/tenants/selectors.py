@@ -127,6 +127,35 @@ def member(organization_id: uuid.UUID, username: str) -> Member | None:
     return mine.select_related("user").filter(user__username=username).first()
 
 
+def member_of_user(organization_id: uuid.UUID, user_id: uuid.UUID) -> Member | None:
+    """Return the user's place in the organisation, with the user, or None."""
+    mine = Member.objects.filter(organization_id=organization_id, user_id=user_id)
+    return mine.select_related("user").first()
+
+
+def application_of(organization_id: uuid.UUID, application_id: uuid.UUID) -> Application | None:
+    """Return the organisation's application with this id, or None."""
+    return Application.objects.filter(organization_id=organization_id, id=application_id).first()
+
+
+def application_names(
+    organization_id: uuid.UUID, application_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    """Return the names of those that the organisation still has; no query for none."""
+    if not application_ids:
+        return {}
+    mine = Application.objects.filter(organization_id=organization_id, id__in=application_ids)
+    return dict(mine.values_list("id", "name"))
+
+
+def usernames(organization_id: uuid.UUID, user_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Return the names of those users that are members still; no query for none."""
+    if not user_ids:
+        return {}
+    mine = Member.objects.filter(organization_id=organization_id, user_id__in=user_ids)
+    return dict(mine.values_list("user_id", "user__username"))
+
+
 def api_keys(
     organization_id: uuid.UUID, *, limit: int, before: uuid.UUID | None = None
 ) -> list[ApiKey]:

@@ -1,87 +1,19 @@
 # ruff: noqa: N815 - DRF takes the field names of the contract from the attributes
-"""The JSON of the management API: strict on the way in, camelCase on the way out.
-
-Strict means that nothing is coerced (``5`` is no string, ``"yes"`` no boolean, ``true`` no number)
-and that an unknown field is an error, so that a misspelt limit is never silently no limit.
-"""
+"""The JSON of the management API of keys: strict on the way in, camelCase on the way out."""
 
 import datetime as dt
-import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from rest_framework import serializers
 
+from genie.core.serializers import (
+    StrictId,
+    StrictInteger,
+    StrictMoment,
+    StrictSerializer,
+    StrictText,
+)
 from genie.tenants import keys, limits
 from genie.tenants.models import ApiKey
-
-
-class StrictText(serializers.CharField):
-    """A JSON string, kept as it is."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(trim_whitespace=False, **options)
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return str(super().to_internal_value(data))
-
-
-class StrictInteger(serializers.Field[int, Any, int, Any]):
-    """A JSON integer; its bounds are the domain's."""
-
-    default_error_messages = {"invalid": "write an integer."}
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:  # True is an int to isinstance
-            self.fail("invalid")
-        return int(data)
-
-
-class StrictId(serializers.Field[uuid.UUID, Any, str, Any]):
-    """A UUID as a JSON string."""
-
-    default_error_messages = {"invalid": "write a UUID."}
-
-    def to_internal_value(self, data: Any) -> uuid.UUID:
-        if isinstance(data, str) and len(data) == 36:
-            try:
-                return uuid.UUID(data)
-            except ValueError:
-                pass  # refused below, like any other text
-        return self.fail("invalid")
-
-
-class StrictMoment(serializers.Field[dt.datetime, Any, str, Any]):
-    """A moment as an ISO-8601 string with its offset from UTC."""
-
-    default_error_messages = {"invalid": "write a time with its offset, like 2030-01-31T12:00:00Z."}
-
-    def to_internal_value(self, data: Any) -> dt.datetime:
-        try:
-            moment = dt.datetime.fromisoformat(data)
-            return moment.astimezone(dt.UTC) if moment.tzinfo else self.fail("invalid")
-        except (TypeError, ValueError, OverflowError):
-            return self.fail("invalid")
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses what it does not know, beside what its fields refuse."""
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
-        problems: dict[str, Any] = {str(name)[:64]: ["there is no such field."] for name in unknown}
-        try:
-            values: dict[str, Any] = super().to_internal_value(data)
-        except serializers.ValidationError as error:
-            found = error.detail
-            raise serializers.ValidationError(
-                {**problems, **found} if isinstance(found, dict) else found
-            ) from error
-        if problems:
-            raise serializers.ValidationError(problems)
-        return values
 
 
 def _texts() -> serializers.ListField:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection
 
 from genie.core import errors
 from genie.core.models import DatabaseNow
-from genie.core.transactions import transaction
+from genie.core.transactions import transaction, transaction_required
 from genie.tenants import keys, limits, peppers, selectors
 from genie.tenants.models import ApiKey, Application, Member, Organization, User
 from genie.tenants.principal import Principal
@@ -137,9 +137,22 @@ def set_alert_webhook(
     url: str | Unchanged | None,
     sealed_secret: str | Unchanged | None,
 ) -> None:
+    """Do the work of ``write_alert_webhook`` in a transaction of its own."""
+    with transaction():
+        write_alert_webhook(organization_id, application_id, url=url, sealed_secret=sealed_secret)
+
+
+def write_alert_webhook(
+    organization_id: uuid.UUID,
+    application_id: uuid.UUID,
+    *,
+    url: str | Unchanged | None,
+    sealed_secret: str | Unchanged | None,
+) -> None:
     """Write where an application is told about its caps; without a URL no secret is kept either.
 
-    ``budgets.services.set_alert_webhook`` judges the URL and the secret, and calls this.
+    ``budgets.services`` judges the URL and the secret, and calls this. Needs the caller's
+    transaction, which a refusal ends.
 
     Args:
         organization_id: Whose application.
@@ -161,12 +174,12 @@ def set_alert_webhook(
     needs_url = "alertWebhookUrl is not set, so there is nothing to sign."
     mine = Application.objects.filter(organization_id=organization_id, id=application_id)
     with (
+        transaction_required(),
         _refusing(
             "tenants_application_alert_secret_has_url",
             field="alertWebhookSecret",
             message=needs_url,
         ),
-        transaction(),
     ):
         if not (mine.update(**changes) if changes else mine.exists()):
             raise errors.NotFound("There is nothing here.")
@@ -260,6 +273,8 @@ def _require_grantable(scopes: Sequence[str], *, by: Principal | None) -> None:
 
     Making keys for everyday work is what ``admin`` is for. Beyond that a key gives only what it
     has, and never ``admin``: else a leaked key could leave heirs that outlive its revocation.
+    ``budgets:write`` opens the organisation's own caps, which an admin may not change, and its
+    holder's colleagues' caps: it comes from an owner alone.
     """
     if by is None:
         return
@@ -268,6 +283,10 @@ def _require_grantable(scopes: Sequence[str], *, by: Principal | None) -> None:
         if scope == Scope.ADMIN and by.key_id is not None:
             raise errors.Forbidden(
                 "Only an owner or admin who is signed in may make a key with the scope 'admin'."
+            )
+        if scope == Scope.BUDGETS_WRITE and by.role is not Role.OWNER:
+            raise errors.Forbidden(
+                "Only an owner who is signed in may make a key with the scope 'budgets:write'."
             )
         if scope not in by.scopes and scope not in DEFAULT_SCOPES:
             raise errors.Forbidden(f"You cannot give the scope '{scope}', which you lack.")

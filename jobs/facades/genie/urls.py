@@ -8,7 +8,7 @@ read as a job's id: a route without parameters is a comparison of two strings.
 from django.urls import URLPattern, path
 
 from genie.core.lean import routes
-from jobs.facades.genie import views
+from jobs.facades.genie import spending_views, views
 
 _ROUTES = {
     "jobs/quote": routes(POST=views.quote),
@@ -20,6 +20,8 @@ _ROUTES = {
     "jobs": routes(GET=views.jobs),
     "jobs/<str:job_id>/cancel": routes(POST=views.cancel),
     "jobs/<str:job_id>/events": routes(GET=views.job_events),
+    "budgets/effective": routes(GET=spending_views.effective),
+    "usage": routes(GET=spending_views.usage),
 }
 
 

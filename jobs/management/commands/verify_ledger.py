@@ -4,33 +4,58 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
-from budgets.types import Drift, Report
+from budgets.types import CounterDrift, Drift, Report
 from genie.core.commands import GenieCommand
 from jobs import ledger_check
 
 
 class Command(GenieCommand):
-    """``verify_ledger``: exit status 0 when all agrees, 1 on any drift."""
+    """``verify_ledger [--repair --reason TEXT]``: exit status 0 when all agrees, 1 on any drift."""
 
-    help = "Re-derive every balance from the entries and the jobs; fail if any differs."
+    help = (
+        "Re-derive every balance from the entries and the jobs; fail if any differs. With --repair,"
+        " first set drifted counters to what their entries add up to."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--repair",
+            action="store_true",
+            help="set drifted counters to what their entries add up to; entries stay as they are",
+        )
+        parser.add_argument(
+            "--reason", metavar="TEXT", help="why; recorded in the ledger for each repaired window"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        wants, reason = options["repair"], options["reason"]
+        if wants != bool(reason):
+            raise CommandError("--repair and --reason TEXT go together: a repair needs its reason.")
+        repaired = ledger_check.repair(reason) if wants else []
         report = ledger_check.verify()
         self.emit(
             {
                 "clean": report.is_clean,
+                **({"repaired": [dataclasses.asdict(one) for one in repaired]} if wants else {}),
                 "drift": [dataclasses.asdict(one) for one in report.drift],
                 "openHolds": report.open_holds,
                 "settlements": report.settlements,
             },
-            _said(report),
+            "\n".join([*map(_repaired, repaired), _said(report)]),
         )
         if not report.is_clean:
             raise CommandError(
                 f"The ledger drifts in {len(report.drift)} places; stop billing by it and look at them."
             )
+
+
+def _repaired(one: CounterDrift) -> str:
+    return (
+        f"Repaired {one.name}: spent {one.spent} to {one.spent_derived}, "
+        f"held {one.held} to {one.held_derived}."
+    )
 
 
 def _said(report: Report) -> str:

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
 
+from tests.integration.tenants.conftest import acme, signed_in, stranger
+
+__all__ = ["acme", "signed_in", "stranger"]
+
 _flush = DatabaseOperations.execute_sql_flush
 
 

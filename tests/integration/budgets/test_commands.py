@@ -228,7 +228,7 @@ class TestBudgetsShow:
             out.getvalue()
             .splitlines()[-1]
             .endswith(
-                "cap 25, spent 0, held 0; raised from 10 until 2999-01-01T00:00:00.000Z; notify-only"
+                "cap 25, spent 0, held 0, left 25; raised from 10 until 2999-01-01T00:00:00.000Z; notify-only"
             )
         )
 

@@ -1,13 +1,18 @@
 """The proof of the ledger: clean when it is, and red for each kind of damage."""
 
+import threading
 import uuid
 
 import pytest
 from django.db import connection
 
-from budgets import services
+from budgets import ledger, repair, selectors, services
+from budgets.models import Entry, Window
 from budgets.types import Drift
+from genie.core import errors
 from genie.core.ids import new_id
+from genie.core.transactions import transaction
+from tests import builders as everywhere
 from tests.integration.budgets import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,3 +110,115 @@ class TestVerify:
         report = services.verify(costs=[(new_id(), 1)])
 
         assert found(report.drift) == {("cost", 1, None), ("cost", 0, 1)}
+
+
+class TestRepair:
+    def test_sets_drifted_counters_to_what_their_entries_add_up_to(
+        self, jobs: tuple[uuid.UUID, uuid.UUID]
+    ) -> None:
+        damage("UPDATE budgets_window SET spent = spent + 1 WHERE layer = 'user'")
+        damage("UPDATE budgets_window SET held = 0 WHERE layer = 'org'")
+        entries = set(Entry.objects.values_list("id", "kind", "amount"))
+
+        repaired = repair.repair("a disk was restored")
+
+        assert len(repaired) == 3
+        assert services.verify(open_references=[jobs[0]], costs=[(jobs[1], 4)]).is_clean
+        assert set(Window.objects.values_list("spent", "held")) == {(4, 7)}
+        assert entries < set(Entry.objects.values_list("id", "kind", "amount"))
+
+    @pytest.mark.usefixtures("jobs")
+    def test_records_why_and_what_was_wrong_once_for_each_window(self) -> None:
+        damage("UPDATE budgets_window SET spent = 9, held = 0 WHERE layer = 'org'")
+
+        repair.repair("  a disk was restored ")
+
+        records = list(Entry.objects.filter(kind="adjust"))
+        assert {(one.amount, one.reason) for one in records} == {
+            (0, "a disk was restored (repair: spent 9 to 4, held 0 to 7)")
+        }
+        assert len({one.reference for one in records}) == 1
+        windows = Window.objects.filter(layer="org").values_list("id", flat=True)
+        assert sorted(map(str, (one.window_ids for one in records))) == sorted(
+            str([window]) for window in windows
+        )
+
+    @pytest.mark.usefixtures("jobs")
+    def test_of_a_clean_ledger_writes_nothing(self) -> None:
+        assert repair.repair("to be sure") == []
+        assert not Entry.objects.filter(kind="adjust").exists()
+
+    @pytest.mark.parametrize("reason", ["", " ", "a" * 501, "a\nb"])
+    def test_needs_a_reason(self, reason: str) -> None:
+        with pytest.raises(errors.InvalidRequest):
+            repair.repair(reason)
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "DELETE FROM budgets_window WHERE layer = 'user'",
+            "UPDATE budgets_entry SET amount = 5 WHERE kind = 'settle'",
+            "DELETE FROM budgets_hold WHERE closed_at IS NULL",
+        ],
+    )
+    @pytest.mark.usefixtures("jobs")
+    def test_mends_counters_alone(self, sql: str) -> None:
+        damage(sql)
+
+        repair.repair("what a counter can say")
+
+        assert not services.verify().is_clean
+
+    def test_waits_for_an_admission_and_counts_it(self) -> None:
+        payer = builders.new_payer()
+        builders.admitted(payer, 5)
+        damage("UPDATE budgets_window SET held = held + 1")
+        holding, go_on = threading.Event(), threading.Event()
+
+        def admit() -> None:
+            with transaction():
+                services.hold_many([builders.request(payer, 3)])
+                holding.set()
+                assert go_on.wait(30)
+
+        def mend() -> int:
+            assert holding.wait(30)
+            return len(repair.repair("while jobs come in"))
+
+        def release() -> int:
+            everywhere.wait_until_blocked()
+            go_on.set()
+            return 0
+
+        _, repaired, _ = builders.together([admit, mend, release])
+
+        assert repaired == 11
+        assert builders.counters(payer) == {(0, 8)}
+        assert services.verify().is_clean
+
+    def test_a_settlement_that_waits_is_added_to_what_was_repaired(self) -> None:
+        payer = builders.new_payer()
+        reference = builders.admitted(payer, 5)
+        damage("UPDATE budgets_window SET held = held + 1")
+        locked, go_on = threading.Event(), threading.Event()
+
+        def mend() -> None:
+            found = selectors.counter_drift()
+            with transaction():
+                ledger.lock_for_repair([one.window_id for one in found])
+                locked.set()
+                assert go_on.wait(30)
+                ledger.repair(found, reference=new_id(), reason="by hand")
+
+        def settle() -> None:
+            assert locked.wait(30)
+            builders.settle(reference, 2)
+
+        def release() -> None:
+            everywhere.wait_until_blocked()
+            go_on.set()
+
+        builders.together([mend, settle, release])
+
+        assert builders.counters(payer) == {(2, 0)}
+        assert services.verify().is_clean

@@ -209,6 +209,50 @@ class TestVerifyLedger:
         }
         assert "The ledger agrees" in say("verify_ledger")
 
+    def test_repairs_counters_for_a_reason_and_then_agrees(self) -> None:
+        builders.make_ended_job()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE budgets_window SET spent = spent + 5 WHERE layer = 'user'")
+
+        said = run("verify_ledger", "--repair", "--reason", "a disk was restored")
+
+        assert (said["clean"], said["drift"]) == (True, [])
+        (repaired,) = said["repaired"]
+        assert (repaired["spent"], repaired["spent_derived"]) == (12, 7)
+        assert run("verify_ledger")["clean"]
+
+    def test_says_what_it_repaired_and_fails_where_more_is_wrong(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        job = builders.make_ended_job()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE budgets_window SET spent = spent + 5 WHERE layer = 'user'")
+            cursor.execute("ALTER TABLE jobs_job DISABLE TRIGGER USER")
+            cursor.execute("UPDATE jobs_job SET cost_microcredits = 8 WHERE id = %s", [job.id])
+            cursor.execute("ALTER TABLE jobs_job ENABLE TRIGGER USER")
+
+        with pytest.raises(CommandError, match="The ledger drifts in 1 places"):
+            call_command("verify_ledger", "--repair", "--reason", "a disk was restored")
+
+        said = capsys.readouterr().out
+        assert "Repaired user" in said
+        assert "cost" in said
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [["--repair"], ["--repair", "--reason", ""], ["--repair", "--reason", " "],
+         ["--reason", "why"]],
+    )  # fmt: skip
+    def test_repairs_nothing_without_a_reason(self, arguments: list[str]) -> None:
+        builders.make_ended_job()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE budgets_window SET spent = spent + 5 WHERE layer = 'user'")
+
+        with pytest.raises(CommandError, match="reason"):
+            call_command("verify_ledger", *arguments)
+        with pytest.raises(CommandError, match="drifts in 1"):
+            call_command("verify_ledger")
+
     def test_prints_drift_and_fails(self, capsys: pytest.CaptureFixture[str]) -> None:
         builders.make_ended_job()
         with connection.cursor() as cursor:

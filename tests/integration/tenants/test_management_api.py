@@ -1,6 +1,5 @@
 """The management API of keys over Django's handler: who may, what it takes, what it shows."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from django.test import Client
 
 from genie.tenants import selectors, services
 from genie.tenants.models import ApiKey, User
+from tests.integration.tenants.callers import Actors, send, with_key
 from tests.integration.tenants.conftest import CSRF
 
 SignedIn = Callable[[User], Client]
@@ -21,51 +21,25 @@ def url(acme: Any, key_id: object = None) -> str:
     return base if key_id is None else f"{base}/{key_id}"
 
 
-def send(client: Client, method: str, path: str, body: object = None, **headers: str) -> Any:
-    data = body if isinstance(body, str | bytes) else json.dumps(body)
-    return client.generic(
-        method,
-        path,
-        data if body is not None else b"",
-        content_type="application/json",
-        headers=headers,
-    )
-
-
-def with_key(full_key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {full_key}"}
-
-
-class Actors:
-    """Everybody who may come along, and how each sends a request."""
-
-    def __init__(self, acme: Any, stranger: Any, signed_in: SignedIn) -> None:
-        revoked = acme.key(scopes=("admin",))
-        services.revoke_key(acme.organization.id, revoked.row.id)
-        self._sessions = {
+@pytest.fixture
+def actors(acme: Any, stranger: Any, signed_in: SignedIn) -> Actors:
+    revoked = acme.key(scopes=("admin",))
+    services.revoke_key(acme.organization.id, revoked.row.id)
+    return Actors(
+        sessions={
             "owner": signed_in(acme.owner),
             "admin": signed_in(acme.admin),
             "member": signed_in(acme.member),
             "stranger": signed_in(stranger.owner),
-        }
-        self._keys = {
+        },
+        keys={
             "admin key": acme.key(scopes=("admin",)).full_key,
+            "budget key": acme.key(scopes=("admin", "budgets:write")).full_key,
             "plain key": acme.key().full_key,
             "stranger's key": stranger.key(scopes=("admin",)).full_key,
             "revoked key": revoked.full_key,
-        }
-
-    def send(self, who: str, method: str, path: str, body: object = None) -> Any:
-        if who in self._sessions:
-            return send(self._sessions[who], method, path, body, **{"X-CSRFToken": CSRF})
-        return send(
-            Client(), method, path, body, **with_key(self._keys[who]) if who in self._keys else {}
-        )
-
-
-@pytest.fixture
-def actors(acme: Any, stranger: Any, signed_in: SignedIn) -> Actors:
-    return Actors(acme, stranger, signed_in)
+        },
+    )
 
 
 OUTCOMES = [
@@ -318,9 +292,12 @@ class TestCreate:
         ("who", "scope", "status"),
         [
             ("owner", "admin", 201),
-            ("admin", "budgets:write", 201),
+            ("owner", "budgets:write", 201),
+            ("admin", "admin", 201),
+            ("admin", "budgets:write", 403),
             ("admin key", "admin", 403),
             ("admin key", "budgets:write", 403),
+            ("budget key", "budgets:write", 403),
             ("admin key", "inference", 201),
         ],
     )
