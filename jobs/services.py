@@ -16,8 +16,9 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Settlement
 from genie.core import errors, transactions
-from jobs import events, lifecycle, positions, prices
+from jobs import events, lifecycle, positions, prices, selectors
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
+from jobs.selectors import Parked
 from jobs.states import JobState, Mode
 from webhooks import payloads
 from webhooks import services as webhooks
@@ -31,6 +32,7 @@ class Submission:
     job: NewJob
     idempotency_key: str | None = None
     body_digest: bytes = b""  # SHA-256 of the endpoint and the body
+    parks: bool = False  # where a cap refuses it, wait for room instead of being refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,26 +43,29 @@ class Accepted:
     replayed: bool = False
     created_at: dt.datetime | None = None  # None for a replay: read the job
     queue_position: int | None = None  # 1 is next; None when it was not asked for
+    parked: Parked | None = None  # it has no place in its queue until there is room
 
 
 def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
     """Admit each submission by itself, all in one transaction; answers are in order.
 
     Idempotency key, holds, job row and first event commit together or not at all; a refused
-    submission leaves only its budget event.
+    submission leaves only its budget event, a parked one a job without a hold.
     """
     with transactions.transaction():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = _take_idempotency_keys(submissions, outcomes)
-        held = _hold(submissions, fresh, outcomes)
-        created_at = lifecycle.insert_many([submissions[index].job for index in held])
-        _release_idempotency_keys([submissions[i] for i in fresh if i not in set(held)])
+        taken = _hold(submissions, fresh, outcomes)
+        created_at = lifecycle.insert_many(list(taken.values()))
+        _release_idempotency_keys([submissions[i] for i in fresh if i not in taken])
         _replay_within_batch(submissions, outcomes)
-        places = positions.of_new([submissions[index].job for index in held])
-    for index in held:
-        job_id = submissions[index].job.id
+        places = positions.of_new([job for job in taken.values() if job.parked_by is None])
+    for index, job in taken.items():
         outcomes[index] = Accepted(
-            job_id=job_id, created_at=created_at, queue_position=places.get(job_id)
+            job_id=job.id,
+            created_at=created_at,
+            queue_position=places.get(job.id),
+            parked=_parked(job, created_at),
         )
     return [outcomes[index] for index in range(len(submissions))]
 
@@ -82,6 +87,7 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
             [
                 Settlement(reference=one.job_id, actual_microcredits=one.cost_microcredits)
                 for one in ended
+                if one.admitted
             ]
         )
         notified = [_webhook_event(one) for one in ended if one.webhook_url]
@@ -231,16 +237,25 @@ def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
-) -> list[int]:
-    """Take the holds; return the indexes that were admitted and answer the refused."""
+) -> dict[int, NewJob]:
+    """Take the holds; return the jobs to insert, by index, and answer the refused."""
     requests = [_hold_request(submissions[index].job) for index in fresh]
-    admitted = []
+    taken = {}
     for index, decision in zip(fresh, budgets.hold_many(requests), strict=True):
+        wanted = submissions[index]
         if isinstance(decision, Held):
-            admitted.append(index)
+            taken[index] = wanted.job
+        elif wanted.parks and decision.may_fit:
+            taken[index] = dataclasses.replace(wanted.job, parked_by=decision.cap)
         else:
             outcomes[index] = decision.error
-    return admitted
+    return taken
+
+
+def _parked(job: NewJob, created_at: dt.datetime | None) -> Parked | None:
+    if job.parked_by is None or created_at is None:
+        return None
+    return selectors.parked(job.parked_by, day=created_at.astimezone(dt.UTC).date())
 
 
 def _hold_request(job: NewJob) -> HoldRequest:

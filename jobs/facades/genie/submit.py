@@ -43,8 +43,8 @@ def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:
     """Return the mode; ``mode`` decides, and ``stream`` only where it is absent.
 
     Raises:
-        InvalidRequest: The two contradict each other, the route has no such mode, or a webhook
-            comes without async.
+        InvalidRequest: The two contradict each other, the route has no such mode, or a webhook or
+            parking comes without async.
     """
     mode = Mode(body.mode) if body.mode else (Mode.STREAM if stream else Mode.SYNC)
     if mode is Mode.STREAM and not streams:
@@ -55,6 +55,8 @@ def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:
         )
     if body.webhook is not None and mode is not Mode.ASYNC:
         raise errors.InvalidRequest.of("webhook", 'a webhook needs "mode": "async"')
+    if body.on_budget == "park" and mode is not Mode.ASYNC:
+        raise errors.InvalidRequest.of("on_budget", 'parking needs "mode": "async"')
     return mode
 
 
@@ -167,6 +169,7 @@ async def submission(
         body_digest=hashlib.sha256(
             request.path.removeprefix("/api").encode() + b"\0" + request.body
         ).digest(),
+        parks=body.on_budget == "park",
     )
 
 
