@@ -93,9 +93,8 @@ def preview_in_turn(
         return []
     places = _places(requests)
     table: list[list[gate.Counter]] = [[] for _ in places]
-    for one in selectors.balances(list(places)):
-        counter = gate.Counter(0, one.layer, one.window, one.period, one.spent, one.held, one.cap)
-        table[places[one.layer, one.subject_id]].append(counter)
+    for one in balances(list(places)):
+        table[places[one.layer, one.subject_id]].append(_counter(one))
     batch = _batch(mode, places, table)
     return [batch.decide_in_turn(request) for request in requests]
 
@@ -295,6 +294,13 @@ def _batch(
         near_cap_percent=_near_cap_percent(),
         places=places,
         table=table,
+    )
+
+
+def _counter(balance: Balance) -> gate.Counter:
+    """Return a balance as the gate judges it; a copy, of no row."""
+    return gate.Counter(
+        0, balance.layer, balance.window, balance.period, balance.spent, balance.held, balance.cap
     )
 
 

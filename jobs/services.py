@@ -32,7 +32,7 @@ class Submission:
     job: NewJob
     idempotency_key: str | None = None
     body_digest: bytes = b""  # SHA-256 of the endpoint and the body
-    parks: bool = False  # where a cap refuses it, wait for room instead of being refused
+    park_limit_s: float | None = None  # where a cap refuses it: so long to start; None: refuse
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +245,10 @@ def _hold(
         wanted = submissions[index]
         if isinstance(decision, Held):
             taken[index] = wanted.job
-        elif wanted.parks and decision.may_fit:
-            taken[index] = dataclasses.replace(wanted.job, parked_by=decision.cap)
+        elif wanted.park_limit_s is not None and decision.may_fit:
+            taken[index] = dataclasses.replace(
+                wanted.job, parked_by=decision.cap, start_limit_s=wanted.park_limit_s
+            )
         else:
             outcomes[index] = decision.error
     return taken

@@ -48,6 +48,8 @@ CHAT_RESULT: dict[str, Any] = {
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
 }
 
+PARK_LIMIT_S = 86_400.0
+
 _numbers = itertools.count(1)
 
 
@@ -128,7 +130,7 @@ def submission(
         job=new_job(account, **attributes),
         idempotency_key=key,
         body_digest=digest if key is not None else b"",
-        parks=parks,
+        park_limit_s=attributes.get("start_limit_s", PARK_LIMIT_S) if parks else None,
     )
 
 

@@ -169,7 +169,7 @@ async def submission(
         body_digest=hashlib.sha256(
             request.path.removeprefix("/api").encode() + b"\0" + request.body
         ).digest(),
-        parks=body.on_budget == "park",
+        park_limit_s=_park_limit_s(body),
     )
 
 
@@ -222,6 +222,14 @@ def _limits(body: Submitted) -> tuple[float, float]:
             "timeout_seconds", f"is above the {run_s:g} s of this system"
         )
     return min(asked, run_s), min(asked, start_s)
+
+
+def _park_limit_s(body: Submitted) -> float | None:
+    """Return the seconds that a refused job may take to start; None if it is not to be parked."""
+    if body.on_budget != "park":
+        return None
+    longest_s: float = settings.GENIE_PARK_LIMIT_S
+    return longest_s if body.timeout_seconds is None else min(body.timeout_seconds, longest_s)
 
 
 def _idempotency_key(request: HttpRequest) -> str | None:

@@ -87,12 +87,22 @@ class TestSubmit:
         assert (event.type, event.data) == ("job.parked", {"cap": "org_daily_cap"})
         assert ledger_check.verify().is_clean
 
+    def test_it_has_as_long_to_start_as_parking_allows(self, full: Any) -> None:
+        wanted = builders.submission(full, parks=True)
+        services.submit_many([wanted])
+
+        job = Job.objects.get(id=wanted.job.id)
+        limit = (job.start_deadline_at - job.created_at).total_seconds()
+        assert limit == builders.PARK_LIMIT_S > wanted.job.start_limit_s
+
     def test_a_job_that_fits_is_not_parked(self, account: Any) -> None:
         (answer,) = services.submit_many([builders.submission(account, parks=True)])
 
         assert isinstance(answer, Accepted)
         assert answer.parked is None
         assert answer.queue_position == 1
+        job = Job.objects.get(id=answer.job_id)
+        assert (job.start_deadline_at - job.created_at).total_seconds() == 3600
 
     def test_a_job_that_may_not_wait_is_refused_beside_one_that_may(self, full: Any) -> None:
         batch = [builders.submission(full), builders.submission(full, parks=True)]
@@ -659,7 +669,7 @@ class TestRaces:
         builders.cap_org(full, None)
 
         with transaction.atomic():
-            services._locked(parked[0].id, None)
+            services._locked(parked[0].id, None, reason="x")
             assert _in_thread(unpark) == [parked[1].id]
 
         operations.cancel(parked[0].id, organization_id=None, reason="x")
