@@ -35,8 +35,9 @@ START = dt.datetime(2027, 12, 30, 12, tzinfo=dt.UTC)
 START_LIMIT = dt.timedelta(days=2)
 
 _numbers = itertools.count(1)
+# Such that most examples have several parked jobs, large and small, and caps with room for some.
 amounts = st.integers(min_value=0, max_value=12)
-caps = st.one_of(st.none(), st.integers(min_value=0, max_value=30))
+caps = st.sampled_from([None, 0, 6, 12, 15, 18, 24, 30, 40])
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -63,65 +64,40 @@ class ParkingMachine(RuleBasedStateMachine):
         self.queue = f"queue-{next(_numbers)}"
         self.jobs: dict[uuid.UUID, Modelled] = {}  # in the order of their submission
         self.line: list[uuid.UUID] = []  # the queue
-        self.org_cap: int | None = None
+        builders.cap_org(self.account, 12)
+        self.org_cap: int | None = 12
         self.caps: list[int | None] = [None, None]
         self.org_spent: dict[dt.date, int] = {}
         self.spent = [0, 0]
 
-    @rule(application=st.integers(0, 1), amount=amounts, parks=st.booleans())
-    def submit(self, application: int, amount: int, *, parks: bool) -> None:
-        self._tick()
-        wanted = builders.submission(
-            self.account,
-            application_id=self.applications[application],
-            estimate_microcredits=amount,
-            start_limit_s=START_LIMIT.total_seconds(),
-            queue=self.queue,
-            parks=parks,
-        )
+    @rule(
+        asked=st.lists(st.tuples(st.integers(0, 1), amounts), min_size=1, max_size=4),
+        parks=st.sampled_from([True, True, True, False]),
+    )
+    def submit(self, asked: list[tuple[int, int]], *, parks: bool) -> None:
+        for application, amount in asked:
+            self._submit(application, amount, parks=parks)
 
-        (answer,) = services.submit_many([wanted])
-
-        job = Modelled(
-            application=application,
-            amount=amount,
-            deadline=self.clock + START_LIMIT,
-            state="parked",
-        )
-        blocked = self._blocked(job)
-        if blocked is not None and not (parks and self._may_fit(job)):
-            assert isinstance(answer, errors.BudgetCapHit)
-            return
-        assert isinstance(answer, Accepted)
-        assert (answer.parked is not None) == (blocked is not None)
-        self.jobs[answer.job_id] = job
-        if blocked is None:
-            self._admitted(answer.job_id)
+    @rule(
+        asked=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 9)), min_size=4, max_size=6),
+        to=st.sampled_from([18, 21, 24]),
+    )
+    def crowd(self, asked: list[tuple[int, int]], to: int) -> None:
+        """Let several park on a new day, behind one that takes all the room; then raise the cap."""
+        self.clock += dt.timedelta(days=1)
+        self._cap_organisation(12)
+        for application, amount in [(0, 12), *asked]:
+            self._submit(application, amount, parks=True)
+        self._cap_organisation(to)
+        self._unpark()
 
     @rule()
     def unpark(self) -> None:
-        self._tick()
-        closed: set[str] = set()
-        expected = []
-        for job_id, job in self.jobs.items():
-            binding = {"org", f"application {job.application}"}
-            if job.state != "parked" or job.deadline <= self.clock or binding & closed:
-                continue
-            blocked = self._blocked(job)
-            if blocked is None:
-                self._admitted(job_id)
-                expected.append(job_id)
-            else:
-                closed.add(blocked)
-
-        admitted = parking.unpark(cursor=Cursor())
-
-        assert admitted.get(self.queue, []) == expected
+        self._unpark()
 
     @rule(amount=caps)
     def cap_organisation(self, amount: int | None) -> None:
-        builders.cap_org(self.account, amount)
-        self.org_cap = amount
+        self._cap_organisation(amount)
 
     @rule(application=st.integers(0, 1), amount=caps)
     def cap_application(self, application: int, amount: int | None) -> None:
@@ -195,6 +171,58 @@ class ParkingMachine(RuleBasedStateMachine):
         self.clock += dt.timedelta(minutes=1)
         set_clock(self.clock)
 
+    def _submit(self, application: int, amount: int, *, parks: bool) -> None:
+        self._tick()
+        wanted = builders.submission(
+            self.account,
+            application_id=self.applications[application],
+            estimate_microcredits=amount,
+            start_limit_s=START_LIMIT.total_seconds(),
+            queue=self.queue,
+            parks=parks,
+        )
+
+        (answer,) = services.submit_many([wanted])
+
+        job = Modelled(
+            application=application,
+            amount=amount,
+            deadline=self.clock + START_LIMIT,
+            state="parked",
+        )
+        blocked = self._blocked(job)
+        if blocked is not None and not (parks and self._may_fit(job)):
+            assert isinstance(answer, errors.BudgetCapHit)
+            return
+        assert isinstance(answer, Accepted)
+        assert (answer.parked is not None) == (blocked is not None)
+        self.jobs[answer.job_id] = job
+        if blocked is None:
+            self._admitted(answer.job_id)
+
+    def _unpark(self) -> None:
+        self._tick()
+        closed: set[str] = set()
+        expected = []
+        for job_id, job in self.jobs.items():
+            binding = {"org", f"application {job.application}"}
+            if job.state != "parked" or job.deadline <= self.clock or binding & closed:
+                continue
+            blocked = self._blocked(job)
+            if blocked is None:
+                self._admitted(job_id)
+                expected.append(job_id)
+            else:
+                closed.add(blocked)
+
+        admitted = parking.unpark(cursor=Cursor())
+
+        assert admitted.get(self.queue, []) == expected
+
+    def _cap_organisation(self, amount: int | None) -> None:
+        builders.cap_org(self.account, amount)
+        self.org_cap = amount
+
     def _admitted(self, job_id: uuid.UUID) -> None:
         job = self.jobs[job_id]
         job.state, job.day = "queued", self.clock.date()
@@ -232,8 +260,8 @@ def test_parked_jobs_follow_their_model() -> None:
         run_state_machine_as_test(
             ParkingMachine,
             settings=settings(
-                max_examples=25,
-                stateful_step_count=25,
+                max_examples=30,
+                stateful_step_count=15,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
