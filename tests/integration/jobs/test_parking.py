@@ -162,18 +162,14 @@ class TestSubmit:
         assert IdempotencyKey.objects.get().job_id == first.job.id
         assert len(parked_ids()) == 1
 
-    def test_parking_costs_no_statement_more_than_admitting(self, account: Any) -> None:
-        def statements(**attributes: Any) -> int:
-            batch = [builders.submission(account, parks=True, **attributes) for _ in range(5)]
+    def test_parking_costs_no_statement_more_than_refusing(self, full: Any) -> None:
+        def statements(*, parks: bool) -> int:
+            batch = [builders.submission(full, parks=parks) for _ in range(5)]
             with CaptureQueriesContext(connection) as asked:
                 services.submit_many(batch)
             return len(asked)
 
-        statements()  # makes the counters' rows
-        admitted = statements()
-        builders.cap_org(account, 1000)
-
-        assert statements() == admitted - 1  # and nobody's place is counted
+        assert statements(parks=True) == statements(parks=False)
         assert len(parked_ids()) == 5
 
 
