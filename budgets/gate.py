@@ -131,6 +131,18 @@ def alarms(
     return found
 
 
+def may_fit(account: Account, *, amount: int) -> bool:
+    """Return whether the amount fits under every cap that blocks, once nothing else is counted.
+
+    Where it does not, neither the end of a window nor the end of other jobs can make room.
+    """
+    return all(
+        counter.cap and amount <= counter.cap
+        for counter in account.capped
+        if counter.on_cap_hit is OnCapHit.BLOCK
+    )
+
+
 def take(account: Account, *, amount: int) -> None:
     """Count ``amount`` as held on every window of the account."""
     for counter in account.counters:
@@ -154,7 +166,7 @@ def refusal(account: Account, *, blocking: Counter, amount: int) -> errors.Budge
     if resets_at is not None:
         extra["resetsAt"] = resets_at
     extra["layers"] = [shown(counter, amount=amount) for counter in account.capped]
-    name = f"{blocking.layer}_{blocking.window}_cap"
+    name = windows.cap_name(blocking.layer, blocking.window)
     return errors.BudgetCapHit(f"Budget cap reached: {name}", **extra)
 
 

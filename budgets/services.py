@@ -8,8 +8,8 @@ import datetime as dt
 import itertools
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
-from typing import TypedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypedDict, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -21,6 +21,7 @@ from budgets.gate import Mode, OnCapHit
 from budgets.models import Cap
 from budgets.types import (
     Balance,
+    Behind,
     Drift,
     Foreseen,
     Held,
@@ -36,6 +37,8 @@ from genie.core import crypto, errors
 from genie.core.transactions import transaction, transaction_required
 from genie.tenants import services as tenants
 from webhooks import signing, transport
+
+AnswerT = TypeVar("AnswerT")
 
 NEAR_CAP_PERCENT = 80  # of a cap, after this request; GENIE_BUDGET_NEAR_CAP_PERCENT replaces it
 
@@ -76,20 +79,36 @@ def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> l
         LedgerError: A guard fired.
         IntegrityError: A reference has been held before.
     """
+    return _hold(requests, mode, _Batch.decide)
+
+
+def hold_in_turn(
+    requests: Sequence[HoldRequest], *, mode: Mode | None = None
+) -> list[Held | Refused | Behind]:
+    """Hold what is allowed of a line of waiting requests, oldest first, none past an older one.
+
+    As ``hold_many``, but a refusal closes the subject whose cap it met: every later request that
+    the subject pays for too is Behind it. A refusal writes no event: each of these was refused,
+    and that was recorded, when its line began.
+
+    Raises:
+        AmountError, LedgerError, IntegrityError: As ``hold_many``.
+    """
+    return _hold(requests, mode, _Batch.decide_in_turn)
+
+
+def preview_in_turn(
+    requests: Sequence[HoldRequest], *, mode: Mode | None = None
+) -> list[Held | Refused | Behind]:
+    """Return what ``hold_in_turn`` would answer now. Locks, holds and records nothing."""
     if not requests:
         return []
-    mode = configured_mode() if mode is None else mode
-    for request in requests:
-        _check_amount(request.amount_microcredits)
-    with transaction_required():
-        places = _places(requests)
-        table = ledger.lock(list(places))
-        batch = _Batch(mode=mode, near_cap_percent=_near_cap_percent(), places=places, table=table)
-        answers = [batch.decide(request) for request in requests]
-        counters = [counter for counters in table for counter in counters]
-        ledger.hold(batch.taken, told=batch.told, counters=counters, capped=mode is Mode.ON)
-        batch.alarms.publish()
-    return answers
+    places = _places(requests)
+    table: list[list[gate.Counter]] = [[] for _ in places]
+    for one in balances(list(places)):
+        table[places[one.layer, one.subject_id]].append(_counter(one))
+    batch = _batch(mode, places, table)
+    return [batch.decide_in_turn(request) for request in requests]
 
 
 def foresee(payer: Payer, amount_microcredits: int, *, mode: Mode | None = None) -> Foreseen:
@@ -351,6 +370,7 @@ class _Batch:
     taken: list[ledger.Taken] = dataclasses.field(default_factory=list)
     told: list[ledger.Told] = dataclasses.field(default_factory=list)
     alarms: alerts.Alarms = dataclasses.field(default_factory=alerts.Alarms)
+    closed: dict[tuple[Layer, uuid.UUID], str] = dataclasses.field(default_factory=dict)
 
     def decide(self, request: HoldRequest) -> Held | Refused:
         account = self.accounts.get(request.payer) or self._open(request.payer)
@@ -363,13 +383,30 @@ class _Batch:
             if decision is not gate.Decision.ALLOW and self.mode is Mode.ON:
                 self._alarm(request, account, decision)
             if decision is gate.Decision.REFUSE and counter and self.mode is Mode.ON:
-                error = gate.refusal(account, blocking=counter, amount=amount)
-                return Refused(reference=request.reference, error=error)
+                return Refused(
+                    reference=request.reference,
+                    error=gate.refusal(account, blocking=counter, amount=amount),
+                    cap=windows.cap_name(counter.layer, counter.window),
+                    may_fit=gate.may_fit(account, amount=amount),
+                )
         gate.take(account, amount=amount)
         self.taken.append(ledger.Taken(request.reference, account, amount))
         if account.warns and self.mode is Mode.ON:
             return Held(reference=request.reference, remaining=gate.remaining(account))
         return Held(reference=request.reference)
+
+    def decide_in_turn(self, request: HoldRequest) -> Held | Refused | Behind:
+        """Decide on a request of a line; ``closed`` are the subjects at whose caps older ones wait."""
+        subjects = request.payer.subjects()
+        for subject in subjects:
+            if (cap := self.closed.get(subject)) is not None:
+                return Behind(reference=request.reference, cap=cap)
+        answer = self.decide(request)
+        if isinstance(answer, Refused):
+            self.told.pop()
+            layer, _ = windows.cap_named(answer.cap)
+            self.closed[layer, dict(subjects)[layer]] = answer.cap
+        return answer
 
     def _open(self, payer: Payer) -> gate.Account:
         rows = [self.table[self.places[subject]] for subject in payer.subjects()]
@@ -400,6 +437,42 @@ class _Batch:
                 held,
             )
         )
+
+
+def _hold(
+    requests: Sequence[HoldRequest],
+    mode: Mode | None,
+    decide: Callable[[_Batch, HoldRequest], AnswerT],
+) -> list[AnswerT]:
+    """Lock the windows of all requests once, decide on each in order, and write what came of it."""
+    if not requests:
+        return []
+    for request in requests:
+        _check_amount(request.amount_microcredits)
+    with transaction_required():
+        places = _places(requests)
+        table = ledger.lock(list(places))
+        batch = _batch(mode, places, table)
+        answers = [decide(batch, request) for request in requests]
+        if batch.taken or batch.told:
+            counters = [counter for counters in table for counter in counters]
+            capped = batch.mode is Mode.ON
+            ledger.hold(batch.taken, told=batch.told, counters=counters, capped=capped)
+        batch.alarms.publish()
+    return answers
+
+
+def _batch(
+    mode: Mode | None,
+    places: dict[tuple[Layer, uuid.UUID], int],
+    table: list[list[gate.Counter]],
+) -> _Batch:
+    return _Batch(
+        mode=configured_mode() if mode is None else mode,
+        near_cap_percent=_near_cap_percent(),
+        places=places,
+        table=table,
+    )
 
 
 def _counter(balance: Balance) -> gate.Counter:

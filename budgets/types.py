@@ -58,6 +58,16 @@ class Refused:
 
     reference: uuid.UUID
     error: errors.BudgetCapHit
+    cap: str  # the name of the cap, such as application_monthly_cap
+    may_fit: bool  # whether every cap is at least the amount, so that waiting may help
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """It was not decided on: an older request of the line waits for a cap that binds both."""
+
+    reference: uuid.UUID
+    cap: str  # the name of that cap
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,25 @@ FIELD_OF: Mapping[tuple[Layer, WindowKind], str] = {
 }
 
 
+def cap_name(layer: Layer, window: WindowKind) -> str:
+    """Return what a refusal calls the cap.
+
+    >>> cap_name(Layer.APPLICATION, WindowKind.MONTHLY)
+    'application_monthly_cap'
+    """
+    return f"{layer}_{window}_cap"
+
+
+def cap_named(name: str) -> tuple[Layer, WindowKind]:
+    """Return the layer and the window of a cap by its name.
+
+    >>> cap_named("org_daily_cap") == (Layer.ORG, WindowKind.DAILY)
+    True
+    """
+    layer, window, _ = name.split("_")
+    return Layer(layer), WindowKind(window)
+
+
 def period_of(window: WindowKind, day: dt.date) -> str:
     """Return the name of the period that the UTC day ``day`` is in.
 

@@ -205,6 +205,8 @@ GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)
 GENIE_NO_WORKER_S = env.seconds("GENIE_NO_WORKER_S", 30)
 GENIE_DRAIN_S = env.seconds("GENIE_DRAIN_S", 45)
 GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for longer: queue-timeout
+# The same for a job that is parked when it is submitted: long enough for a daily cap to begin anew.
+GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
 GENIE_STREAM_TTL_S = env.seconds("GENIE_STREAM_TTL_S", 3600)  # Redis keeps an ended job's stream
 GENIE_PING_S = env.seconds("GENIE_PING_S", 15)  # a silent SSE answer gets a comment

@@ -40,9 +40,18 @@ class JobEventInline(ReadOnly, admin.TabularInline[JobEvent, Job]):
 class JobAdmin(ReadOnlyAdmin):
     """Jobs, newest first. Prompts and answers only for who may read them."""
 
-    list_display = ("id", "state", "queue", "model", "organization", "attempt", "created_at")
+    list_display = (
+        "id",
+        "state",
+        "parked_by",
+        "queue",
+        "model",
+        "organization",
+        "attempt",
+        "created_at",
+    )
     list_select_related = ("organization",)
-    list_filter = ("state", "queue")
+    list_filter = ("state", ("parked_by", admin.EmptyFieldListFilter), "queue")
     search_fields = ("=id",)  # see get_search_results
     search_help_text = "A job's id in any spelling, or an organisation's slug"
     ordering = ("-id",)
@@ -133,7 +142,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
         {
             "fields": (
                 ("public_id", "id"),
-                ("state", "kind", "mode"),
+                ("state", "parked_by", "kind", "mode"),
                 ("queue", "lane", "requested_model", "model"),
                 ("organization", "application_id", "member_id", "user_id", "api_key_id"),
                 "error_text",
@@ -145,7 +154,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
         {
             "fields": (
                 ("attempt", "max_attempts", "worker"),
-                ("created_at", "started_at", "completed_at"),
+                ("created_at", "queued_at", "started_at", "completed_at"),
                 ("start_deadline_at", "run_deadline_at", "run_limit_s"),
                 ("lease_expires_at", "not_before", "ticketed_at"),
                 ("cancel_requested_at", "cancel_reason"),

@@ -1,6 +1,6 @@
 """A worker's hold on running jobs: claim the best queued ones, renew their leases. SQL only.
 
-The order of the claim (``lane, created_at, id``) is the order that ``queue_position`` reads, and
+The order of the claim (``lane, queued_at, id``) is the order that ``queue_position`` reads, and
 every time is PostgreSQL's.
 """
 
@@ -48,20 +48,20 @@ class Claimed:
 # snapshot is from before the move, so what was taken is left out of `more` by name.
 _CLAIM = """
 WITH best AS (
-  SELECT id, attempt, lane, created_at FROM jobs_job
-  WHERE queue = %s AND state = 'queued' AND (not_before IS NULL OR not_before <= genie_now())
+  SELECT id, attempt, lane, queued_at FROM jobs_job
+  WHERE queue = %s AND state = 'queued' AND parked_by IS NULL AND (not_before IS NULL OR not_before <= genie_now())
     AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
-  ORDER BY lane, created_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
+  ORDER BY lane, queued_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
 placed AS (
   SELECT id, row_number() OVER place AS place, count(*) FILTER (WHERE attempt + 1 >= %s) OVER place AS solos
-  FROM best WINDOW place AS (ORDER BY lane, created_at, id)),
+  FROM best WINDOW place AS (ORDER BY lane, queued_at, id)),
 taken AS (
   UPDATE jobs_job j SET state = 'running', attempt = attempt + 1, worker = %s, started_at = genie_now(),
     lease_expires_at = genie_now() + %s * interval '1 second', not_before = NULL,
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
   FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-    estimate_microcredits, lane, reply_to),
+    estimate_microcredits, lane, queued_at, reply_to),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
@@ -71,10 +71,10 @@ opened AS (
 SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
   estimate_microcredits, reply_to
 FROM (SELECT EXISTS (
-        SELECT FROM jobs_job WHERE queue = %s AND state = 'queued'
+        SELECT FROM jobs_job WHERE queue = %s AND state = 'queued' AND parked_by IS NULL
           AND (not_before IS NULL OR not_before <= genie_now()) AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
           AND NOT id = ANY(ARRAY(SELECT id FROM placed WHERE solos = 0 OR (place = 1 AND %s)))) AS more) rest
-  LEFT JOIN taken ON true ORDER BY lane, created_at, id
+  LEFT JOIN taken ON true ORDER BY lane, queued_at, id
 """
 
 _RENEW = """

@@ -8,9 +8,14 @@ from jobs.states import TERMINAL
 
 
 def verify() -> Report:
-    """Return the report; the querysets are read inside the ledger's own snapshot."""
-    open_jobs = Job.objects.exclude(state__in=TERMINAL).values_list("id", flat=True)
-    costs = Job.objects.filter(state__in=TERMINAL).values_list("id", "cost_microcredits")
+    """Return the report; the querysets are read inside the ledger's own snapshot.
+
+    A job that is parked, or was to its end, has never been in the ledger: a hold or a settlement of
+    one is drift.
+    """
+    admitted = Job.objects.filter(parked_by=None)
+    open_jobs = admitted.exclude(state__in=TERMINAL).values_list("id", flat=True)
+    costs = admitted.filter(state__in=TERMINAL).values_list("id", "cost_microcredits")
     return budgets.verify(
         open_references=open_jobs.iterator(),
         costs=((job_id, cost or 0) for job_id, cost in costs.iterator()),

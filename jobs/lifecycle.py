@@ -8,7 +8,7 @@ import dataclasses
 import datetime as dt
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -42,6 +42,7 @@ class NewJob:
     webhook_url: str
     webhook_secret: str | None
     reply_to: str = ""
+    parked_by: str | None = None  # the cap that keeps it out of its queue
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +81,15 @@ class Ended:
     webhook_url: str
     webhook_secret: str | None
     reply_to: str
+    admitted: bool  # whether it has a hold to settle; a job that was parked to its end has none
 
 
 _RECORD = """
   id uuid, organization_id uuid, application_id uuid, member_id uuid, user_id uuid, api_key_id uuid,
   kind text, mode text, queue text, lane smallint, requested_model text, model text, request jsonb,
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
-  estimate_microcredits bigint, webhook_url text, webhook_secret text, reply_to text
+  estimate_microcredits bigint, webhook_url text, webhook_secret text, reply_to text,
+  parked_by text
 """
 
 _INSERT = f"""
@@ -95,15 +98,18 @@ job AS (
   INSERT INTO jobs_job (
     id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
-    created_at, ticketed_at, start_deadline_at, run_limit_s, price_version, estimate_microcredits,
-    prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret, reply_to)
+    created_at, queued_at, ticketed_at, start_deadline_at, run_limit_s, price_version,
+    estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
+    reply_to, parked_by)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
-    genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second', run_limit_s,
-    price_version, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret, reply_to
-  FROM new RETURNING id)
+    genie_now(), genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second',
+    run_limit_s, price_version, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
+    reply_to, parked_by
+  FROM new RETURNING id, parked_by)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
-SELECT id, 'job.queued', 0, '{{}}', genie_now() FROM job RETURNING at
+SELECT id, CASE WHEN parked_by IS NULL THEN 'job.queued' ELSE 'job.parked' END, 0,
+  jsonb_strip_nulls(jsonb_build_object('cap', parked_by)), genie_now() FROM job RETURNING at
 """  # noqa: S608 - the interpolated part is the constant above
 
 _END = """
@@ -118,7 +124,8 @@ WITH moved AS (
     jobs_job old
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
-    j.cost_microcredits, j.webhook_url, old.webhook_secret, j.reply_to),
+    j.cost_microcredits, j.webhook_url, old.webhook_secret, j.reply_to,
+    j.parked_by IS NULL AS admitted),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.' || state, attempt, '{}', completed_at FROM moved),
@@ -126,7 +133,7 @@ closed AS (
   UPDATE jobs_attempt a SET ended_at = m.completed_at, outcome = m.state
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
-  webhook_url, webhook_secret, reply_to FROM moved
+  webhook_url, webhook_secret, reply_to, admitted FROM moved
 """
 
 _REQUEUE = """
@@ -147,8 +154,26 @@ SELECT id, queue FROM moved
 """
 
 
+# A parked job takes its place in its queue when it is admitted, not when it was submitted.
+_ADMIT = """
+WITH moved AS (
+  UPDATE jobs_job SET parked_by = NULL, queued_at = genie_now(), ticketed_at = genie_now()
+  WHERE id = ANY(%s::uuid[]) AND state = 'queued' AND parked_by IS NOT NULL
+  RETURNING id, queue, queued_at),
+logged AS (
+  INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
+  SELECT id, 'job.queued', 0, '{}', queued_at FROM moved)
+SELECT id, queue FROM moved
+"""
+
+_PARK_BY = """
+UPDATE jobs_job j SET parked_by = r.cap FROM unnest(%s::uuid[], %s::text[]) AS r(id, cap)
+WHERE j.id = r.id AND j.state = 'queued' AND j.parked_by <> r.cap
+"""
+
+
 def insert_many(jobs: Sequence[NewJob]) -> dt.datetime | None:
-    """Insert queued jobs and their first event; return when they were created, the same for all.
+    """Insert queued or parked jobs and their first event; return when they were created, the same for all.
 
     Needs the caller's transaction.
     """
@@ -156,6 +181,22 @@ def insert_many(jobs: Sequence[NewJob]) -> dt.datetime | None:
         cursor.execute(_INSERT, [_document(jobs)])
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def admit_many(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Put parked jobs at the end of their queues; return the queue of each that moved.
+
+    Needs the caller's transaction, which has locked them and taken their holds.
+    """
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_ADMIT, [list(job_ids)])
+        return dict(cursor.fetchall())
+
+
+def park_by_many(caps: Mapping[uuid.UUID, str]) -> None:
+    """Record which cap parks each of these jobs now. Needs the caller's transaction and locks."""
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_PARK_BY, [list(caps), list(caps.values())])
 
 
 def end_many(endings: Sequence[Ending]) -> list[Ended]:
@@ -238,6 +279,7 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         webhook_url=row[8],
         webhook_secret=row[9],
         reply_to=row[10],
+        admitted=row[11],
         result_json=ending.result_json,
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,

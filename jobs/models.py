@@ -2,13 +2,25 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 
 from genie.core import ids
 from genie.core.models import DatabaseNow
 from jobs.states import TERMINAL, JobKind, JobState, Lane, Mode
 
 _TERMINAL = sorted(TERMINAL)
+_PARKED = Q(state=JobState.QUEUED, parked_by__isnull=False)
+
+# Who pays, as one value: an array compares where one of its elements is null, a row does not.
+# `parking` says the same in SQL, so that its walk over the payers finds the index.
+_PAYER = Func(
+    F("organization"),
+    F("application_id"),
+    F("member_id"),
+    F("user_id"),
+    template="(ARRAY[%(expressions)s])",
+    output_field=ArrayField(models.UUIDField()),
+)
 
 
 def _choices(values: type[JobState] | type[Mode] | type[JobKind]) -> list[tuple[str, str]]:
@@ -37,6 +49,9 @@ class Job(models.Model):
     request = models.JSONField()  # validated and normalised; what the runner gives to the engine
 
     state = models.CharField(max_length=12, choices=_choices(JobState), default=JobState.QUEUED)
+    # The cap that keeps a queued job out of its queue, such as org_daily_cap; null once it has been
+    # admitted. A job that ends with it was never admitted: it had no hold and costs nothing.
+    parked_by = models.CharField(max_length=40, null=True)
     attempt = models.SmallIntegerField(default=0)  # counts claims; 0 until the first
     max_attempts = models.SmallIntegerField()
     worker = models.CharField(max_length=120, default="", blank=True)
@@ -46,6 +61,7 @@ class Job(models.Model):
     cancel_reason = models.CharField(max_length=200, default="", blank=True)
 
     created_at = models.DateTimeField(db_default=DatabaseNow())
+    queued_at = models.DateTimeField(db_default=DatabaseNow())  # when it was admitted: its place
     started_at = models.DateTimeField(null=True)  # of the newest attempt
     completed_at = models.DateTimeField(null=True)
     start_deadline_at = models.DateTimeField()
@@ -127,17 +143,31 @@ class Job(models.Model):
                     )
                 ),
             ),
+            # Admission comes first: what is parked has not run, cannot complete and owes nothing.
+            models.CheckConstraint(
+                name="job_parked_has_not_run",
+                condition=Q(parked_by__isnull=True)
+                | (
+                    ~Q(state__in=[JobState.RUNNING, JobState.COMPLETED])
+                    & Q(mode=Mode.ASYNC, attempt=0, worker="", not_before__isnull=True)
+                    & (Q(cost_microcredits__isnull=True) | Q(cost_microcredits=0))
+                ),
+            ),
             models.CheckConstraint(
                 name="job_tokens_not_negative",
                 condition=Q(prompt_tokens__gte=0, completion_tokens__gte=0),
             ),
         ]
         indexes = [
-            # The claim and queue_position: same columns, same order.
+            # The claim and queue_position: same columns, same order. Parked jobs are not in it.
             models.Index(
                 name="job_claim_order",
-                fields=["queue", "lane", "created_at", "id"],
-                condition=Q(state=JobState.QUEUED),
+                fields=["queue", "lane", "queued_at", "id"],
+                condition=Q(state=JobState.QUEUED, parked_by__isnull=True),
+            ),
+            # Un-parking: from payer to payer, each one's oldest jobs.
+            models.Index(
+                _PAYER, F("created_at"), F("id"), name="job_parked_by_payer", condition=_PARKED
             ),
             # The sweep: lapsed leases and passed deadlines.
             models.Index(

@@ -43,8 +43,13 @@ def requeue(job_id: uuid.UUID) -> Requeued:
     Raises:
         JobNotFound: There is no such job.
         JobTerminal: It has ended.
+        BudgetCapHit: It is parked, so it is in no queue.
     """
     job = existing(job_id)
+    if job.parked is not None:
+        raise errors.BudgetCapHit(
+            f"The job is parked by {job.parked.cap}; raise the cap, or cancel the job."
+        )
     given_up = None
     if job.state is JobState.RUNNING:
         attempt = Requeue(job_id=job_id, attempt=job.attempt, reason="operator", delay_s=0)

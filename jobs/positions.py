@@ -58,7 +58,8 @@ def of_new(jobs: Sequence[NewJob], *, depths: Depths = _depths) -> dict[uuid.UUI
 def _count(queue: str, lane: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM jobs_job WHERE queue = %s AND state = 'queued' AND lane <= %s",
+            """SELECT count(*) FROM jobs_job
+               WHERE queue = %s AND state = 'queued' AND parked_by IS NULL AND lane <= %s""",
             [queue, lane],
         )
         return int(cursor.fetchone()[0])

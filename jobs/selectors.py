@@ -12,7 +12,23 @@ from typing import Any
 
 from django.db import connection
 
+from budgets import windows
+from budgets.windows import Layer, WindowKind
 from jobs.states import JobKind, JobState, Mode, is_terminal
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """Why a queued job is not in its queue: the cap that refused it when it was last tried."""
+
+    layer: Layer
+    window: WindowKind
+    resets_at: str | None  # when the window turns, as the wire writes instants; None for total
+
+    @property
+    def cap(self) -> str:
+        """The cap's name, such as org_daily_cap."""
+        return windows.cap_name(self.layer, self.window)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +59,7 @@ class JobView:
     first_seq: int
     include_usage: bool
     queue_position: int | None
+    parked: Parked | None = None
 
     @property
     def terminal(self) -> bool:
@@ -67,14 +84,15 @@ _COLUMNS = """
   j.id, j.organization_id, j.kind, j.mode, j.queue, j.lane, j.state, j.model, j.attempt, j.worker,
   j.created_at, j.started_at, j.completed_at, j.prompt_tokens, j.completion_tokens,
   j.estimate_microcredits, j.cost_microcredits, (j.request->'sampling'->>'max_tokens')::int,
-  j.result::text, j.error::text, j.delta_ends, j.first_seq, coalesce((j.request->>'include_usage')::boolean, false)
+  j.result::text, j.error::text, j.delta_ends, j.first_seq, coalesce((j.request->>'include_usage')::boolean, false),
+  CASE WHEN j.state = 'queued' THEN j.parked_by END, (genie_now() AT TIME ZONE 'UTC')::date
 """
 
 # The claim's own order: a position and a claim cannot disagree.
 _AHEAD = """
-  CASE WHEN j.state = 'queued' THEN 1 + (
-    SELECT count(*) FROM jobs_job o WHERE o.queue = j.queue AND o.state = 'queued'
-      AND (o.lane, o.created_at, o.id) < (j.lane, j.created_at, j.id)) END
+  CASE WHEN j.state = 'queued' AND j.parked_by IS NULL THEN 1 + (
+    SELECT count(*) FROM jobs_job o WHERE o.queue = j.queue AND o.state = 'queued' AND o.parked_by IS NULL
+      AND (o.lane, o.queued_at, o.id) < (j.lane, j.queued_at, j.id)) END
 """
 
 
@@ -87,6 +105,13 @@ def jobs_by_key(keys: Sequence[JobKey]) -> list[JobView | None]:
         )
         found = {row[0]: _view(row) for row in cursor.fetchall()}
     return [_visible(found.get(key.job_id), key) for key in keys]
+
+
+def parked(cap: str, *, day: dt.date) -> Parked:
+    """Return what parks a job, by the cap's name; ``day`` is today in UTC."""
+    layer, window = windows.cap_named(cap)
+    resets_at = windows.resets_at_wire(window, windows.period_of(window, day))
+    return Parked(layer=layer, window=window, resets_at=resets_at)
 
 
 def terminal_ids(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
@@ -226,5 +251,6 @@ def _view(row: tuple[Any, ...]) -> JobView:
         delta_ends=row[20],
         first_seq=row[21],
         include_usage=row[22],
-        queue_position=row[23],
+        parked=parked(row[23], day=row[24]) if row[23] is not None else None,
+        queue_position=row[25],
     )

@@ -16,8 +16,9 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Settlement
 from genie.core import errors, transactions
-from jobs import events, lifecycle, positions, prices
+from jobs import events, lifecycle, positions, prices, selectors
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
+from jobs.selectors import Parked
 from jobs.states import JobState, Mode
 from webhooks import payloads
 from webhooks import services as webhooks
@@ -31,6 +32,7 @@ class Submission:
     job: NewJob
     idempotency_key: str | None = None
     body_digest: bytes = b""  # SHA-256 of the endpoint and the body
+    park_limit_s: float | None = None  # where a cap refuses it: so long to start; None: refuse
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,28 +44,39 @@ class Accepted:
     created_at: dt.datetime | None = None  # None for a replay: read the job
     queue_position: int | None = None  # 1 is next; None when it was not asked for
     budget_remaining: int | None = None  # micro-credits, where the application wants to be warned
+    parked: Parked | None = None  # it has no place in its queue until there is room
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """A job to insert: held for, or parked."""
+
+    job: NewJob
+    budget_remaining: int | None = None
 
 
 def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
     """Admit each submission by itself, all in one transaction; answers are in order.
 
     Idempotency key, holds, job row and first event commit together or not at all; a refused
-    submission leaves only its budget event and what its application is told.
+    submission leaves only its budget event and what its application is told, a parked one a job
+    without a hold.
     """
     with transactions.transaction():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = _take_idempotency_keys(submissions, outcomes)
-        held = _hold(submissions, fresh, outcomes)
-        created_at = lifecycle.insert_many([submissions[index].job for index in held])
-        _release_idempotency_keys([submissions[i] for i in fresh if i not in held])
+        taken = _hold(submissions, fresh, outcomes)
+        created_at = lifecycle.insert_many([one.job for one in taken.values()])
+        _release_idempotency_keys([submissions[i] for i in fresh if i not in taken])
         _replay_within_batch(submissions, outcomes)
-        places = positions.of_new([submissions[index].job for index in held])
-    for index, hold in held.items():
+        places = positions.of_new([one.job for one in taken.values() if one.job.parked_by is None])
+    for index, one in taken.items():
         outcomes[index] = Accepted(
-            job_id=hold.reference,
+            job_id=one.job.id,
             created_at=created_at,
-            queue_position=places.get(hold.reference),
-            budget_remaining=hold.remaining,
+            queue_position=places.get(one.job.id),
+            budget_remaining=one.budget_remaining,
+            parked=_parked(one.job, created_at),
         )
     return [outcomes[index] for index in range(len(submissions))]
 
@@ -95,6 +108,7 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
             [
                 Settlement(reference=one.job_id, actual_microcredits=one.cost_microcredits)
                 for one in ended
+                if one.admitted
             ]
         )
         notified = [_webhook_event(one) for one in ended if one.webhook_url]
@@ -244,16 +258,28 @@ def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
-) -> dict[int, Held]:
-    """Take the holds; return those of the indexes that were admitted and answer the refused."""
+) -> dict[int, _Taken]:
+    """Take the holds; return what to insert, by index, and answer the refused."""
     requests = [_hold_request(submissions[index].job) for index in fresh]
-    admitted: dict[int, Held] = {}
+    taken: dict[int, _Taken] = {}
     for index, decision in zip(fresh, budgets.hold_many(requests), strict=True):
+        wanted = submissions[index]
         if isinstance(decision, Held):
-            admitted[index] = decision
+            taken[index] = _Taken(job=wanted.job, budget_remaining=decision.remaining)
+        elif wanted.park_limit_s is not None and decision.may_fit:
+            parked = dataclasses.replace(
+                wanted.job, parked_by=decision.cap, start_limit_s=wanted.park_limit_s
+            )
+            taken[index] = _Taken(job=parked)
         else:
             outcomes[index] = decision.error
-    return admitted
+    return taken
+
+
+def _parked(job: NewJob, created_at: dt.datetime | None) -> Parked | None:
+    if job.parked_by is None or created_at is None:
+        return None
+    return selectors.parked(job.parked_by, day=created_at.astimezone(dt.UTC).date())
 
 
 def _hold_request(job: NewJob) -> HoldRequest:

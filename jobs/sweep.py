@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from budgets import windows
 from genie.core import transactions
-from jobs import announce, lifecycle, prices, queue, retry, services
+from jobs import announce, lifecycle, parking, prices, queue, retry, services
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.states import JobState
 from webhooks import queue as webhooks_queue
@@ -40,6 +41,7 @@ class Swept:
     execution_timeouts: int = 0
     tickets: int = 0
     deliveries_due: int = 0
+    unparked: int = 0
 
 
 def run_once() -> Swept:
@@ -52,6 +54,8 @@ def run_once() -> Swept:
     swept.deliveries_due = webhooks.tickets_due()
     if swept.deliveries_due:
         webhooks_queue.send_ticket()
+    # Last: it alone waits for counters, which a busy payer may hold for a moment.
+    _unpark(swept)
     return swept
 
 
@@ -126,14 +130,28 @@ def _end_unstarted(swept: Swept) -> None:
     ended = _end_all(
         "state = 'queued' AND start_deadline_at < genie_now()",
         "start_deadline_at",
-        lambda row: _ending(
+        _unstarted,
+    )
+    swept.queue_timeouts = len(ended)
+
+
+def _unstarted(row: dict[str, Any]) -> Ending:
+    if row["parked_by"] is None:
+        return _ending(
             row,
             JobState.TIMEOUT,
             "queue-timeout",
             "No worker started the job in time; submit it again later.",
-        ),
+        )
+    layer, window = windows.cap_named(row["parked_by"])
+    return _ending(
+        row,
+        JobState.TIMEOUT,
+        "budget-exhausted",
+        f"The budget had no room for the job in time; it waited for {row['parked_by']}.",
+        capLayer=layer,
+        capWindow=window,
     )
-    swept.queue_timeouts = len(ended)
 
 
 def _end_all(condition: str, order: str, ending: Callable[[dict[str, Any]], Ending]) -> list[Ended]:
@@ -153,9 +171,9 @@ def _send_tickets(swept: Swept) -> None:
         cursor.execute(
             """WITH late AS (
                  SELECT id FROM jobs_job
-                 WHERE state = 'queued' AND ticketed_at < genie_now() - %s * interval '1 second'
+                 WHERE state = 'queued' AND parked_by IS NULL AND ticketed_at < genie_now() - %s * interval '1 second'
                    AND (not_before IS NULL OR not_before <= genie_now())
-                 ORDER BY lane, created_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
+                 ORDER BY lane, queued_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
                UPDATE jobs_job j SET ticketed_at = genie_now() FROM late WHERE j.id = late.id
                RETURNING j.id, j.queue""",
             [settings.GENIE_TICKET_AGE_S, PER_PASS],
@@ -167,9 +185,16 @@ def _send_tickets(swept: Swept) -> None:
     swept.tickets = sum(len(ids) for ids in late.values())
 
 
+def _unpark(swept: Swept) -> None:
+    admitted = parking.unpark()
+    queue.sender.send(admitted)
+    swept.unparked = sum(len(ids) for ids in admitted.values())
+
+
 _COLUMNS = (
     "id",
     "state",
+    "parked_by",
     "attempt",
     "max_attempts",
     "mode",
@@ -191,7 +216,9 @@ def _rows(condition: str, order: str) -> list[dict[str, Any]]:
         return [dict(zip(_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _ending(row: dict[str, Any], state: JobState, code: str, message: str) -> Ending:
+def _ending(
+    row: dict[str, Any], state: JobState, code: str, message: str, **details: str
+) -> Ending:
     """Return the ending; a job whose worker is gone pays only for tokens that reached its caller."""
     delivered = row["completion_tokens"] if row["mode"] == "stream" else 0
     return Ending(
@@ -205,5 +232,5 @@ def _ending(row: dict[str, Any], state: JobState, code: str, message: str) -> En
             estimate_microcredits=row["estimate_microcredits"],
         ),
         completion_tokens=delivered,
-        error={"code": code, "message": message},
+        error={"code": code, "message": message, **details},
     )

@@ -70,7 +70,7 @@ def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieErr
     answers = services.submit_many(submissions)
     tickets: dict[str, list[uuid.UUID]] = {}
     for submission, answer in zip(submissions, answers, strict=True):
-        if isinstance(answer, Accepted) and not answer.replayed:
+        if isinstance(answer, Accepted) and not answer.replayed and answer.parked is None:
             tickets.setdefault(submission.job.queue, []).append(answer.job_id)
     if tickets:
         queue.sender.send(tickets)

@@ -14,8 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from django.db import connection
+from django.utils import timezone
 
+from budgets import services as budgets
 from budgets.types import Payer
+from budgets.windows import Layer, WindowKind
 from genie.core import ids
 from genie.tenants import services as tenants
 from genie.tenants.models import Member
@@ -44,6 +47,8 @@ CHAT_RESULT: dict[str, Any] = {
     ],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
 }
+
+PARK_LIMIT_S = 86_400.0
 
 _numbers = itertools.count(1)
 
@@ -113,13 +118,19 @@ def new_job(account: Account, **attributes: Any) -> NewJob:
 
 
 def submission(
-    account: Account, *, key: str | None = None, digest: bytes = b"\x01" * 32, **attributes: Any
+    account: Account,
+    *,
+    key: str | None = None,
+    digest: bytes = b"\x01" * 32,
+    parks: bool = False,
+    **attributes: Any,
 ) -> Submission:
     """Return a submission, with an idempotency key where a test gives one."""
     return Submission(
         job=new_job(account, **attributes),
         idempotency_key=key,
         body_digest=digest if key is not None else b"",
+        park_limit_s=attributes.get("start_limit_s", PARK_LIMIT_S) if parks else None,
     )
 
 
@@ -129,6 +140,24 @@ def make_job(account: Account | None = None, **attributes: Any) -> Job:
     (answer,) = services.submit_many([wanted])
     assert isinstance(answer, Accepted)
     return Job.objects.get(id=answer.job_id)
+
+
+def make_parked_job(account: Account, **attributes: Any) -> Job:
+    """Return a committed job that a cap keeps out of its queue."""
+    (answer,) = services.submit_many([submission(account, parks=True, **attributes)])
+    assert isinstance(answer, Accepted)
+    assert answer.parked is not None
+    return Job.objects.get(id=answer.job_id)
+
+
+def cap_org(account: Account, microcredits: int | None) -> None:
+    """Let the organisation spend so much today."""
+    cap(Layer.ORG, account.organization_id, WindowKind.DAILY, microcredits)
+
+
+def cap(layer: Layer, subject_id: uuid.UUID, window: WindowKind, microcredits: int | None) -> None:
+    """Write a cap; when it was written is recorded and never compared."""
+    budgets.set_cap(layer, subject_id, window, microcredits, now=timezone.now())
 
 
 def claim(

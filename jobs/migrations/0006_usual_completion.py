@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0004_job_reply_to")]
+    dependencies = [("jobs", "0005_park")]
     operations = [
         migrations.AddIndex(
             model_name="job",

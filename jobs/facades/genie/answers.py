@@ -92,16 +92,18 @@ async def _accepted(principal: Principal, submission: Submission) -> HttpRespons
 
 async def accepted_answer(principal: Principal, kind: JobKind, accepted: Accepted) -> HttpResponse:
     """Return the 202 body of a job that was just made, or of the one that was made before."""
-    position, state, created_at = accepted.queue_position, JobState.QUEUED, accepted.created_at
+    state, created_at = JobState.QUEUED, accepted.created_at
+    now: Accepted | JobView = accepted
     if created_at is None:
-        job = await web.job(accepted.job_id, organization_id=principal.organization_id)
-        position, state, created_at = job.queue_position, job.state, job.created_at
+        now = await web.job(accepted.job_id, organization_id=principal.organization_id)
+        state, created_at = now.state, now.created_at
     body = wire.accepted_body(
         accepted.job_id,
         kind=kind,
         state=state,
         created=int(created_at.timestamp()),
-        queue_position=position,
+        queue_position=now.queue_position,
+        parked=now.parked,
     )
     return json_answer(wire.dumps(body), status=202, headers=_headers(accepted))
 

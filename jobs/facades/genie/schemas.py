@@ -134,6 +134,7 @@ class Submitted(Loose):
     model: Name
     mode: Literal["sync", "stream", "async"] | None = None
     webhook: Webhook | None = None
+    on_budget: Literal["reject", "park"] | None = None
     metadata: Annotated[dict[str, str] | None, PlainValidator(_metadata)] = None
     user: Annotated[str, Field(max_length=256)] | None = None
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -75,8 +75,8 @@ def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:
     """Return the mode; ``mode`` decides, and ``stream`` only where it is absent.
 
     Raises:
-        InvalidRequest: The two contradict each other, the route has no such mode, or a webhook
-            comes without async.
+        InvalidRequest: The two contradict each other, the route has no such mode, or a webhook or
+            parking comes without async.
     """
     mode = Mode(body.mode) if body.mode else (Mode.STREAM if stream else Mode.SYNC)
     if mode is Mode.STREAM and not streams:
@@ -87,6 +87,8 @@ def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:
         )
     if body.webhook is not None and mode is not Mode.ASYNC:
         raise errors.InvalidRequest.of("webhook", 'a webhook needs "mode": "async"')
+    if body.on_budget == "park" and mode is not Mode.ASYNC:
+        raise errors.InvalidRequest.of("on_budget", 'parking needs "mode": "async"')
     return mode
 
 
@@ -199,6 +201,7 @@ async def submission(
         body_digest=hashlib.sha256(
             request.path.removeprefix("/api").encode() + b"\0" + request.body
         ).digest(),
+        park_limit_s=_park_limit_s(body),
     )
 
 
@@ -251,6 +254,14 @@ def _limits(body: Submitted) -> tuple[float, float]:
             "timeout_seconds", f"is above the {run_s:g} s of this system"
         )
     return min(asked, run_s), min(asked, start_s)
+
+
+def _park_limit_s(body: Submitted) -> float | None:
+    """Return the seconds that a refused job may take to start; None if it is not to be parked."""
+    if body.on_budget != "park":
+        return None
+    longest_s: float = settings.GENIE_PARK_LIMIT_S
+    return longest_s if body.timeout_seconds is None else min(body.timeout_seconds, longest_s)
 
 
 def _idempotency_key(request: HttpRequest) -> str | None:

@@ -15,7 +15,7 @@ from inference.specs import Unit
 from jobs import events
 from jobs.events import Entry, EntryType
 from jobs.quotes import Quote
-from jobs.selectors import JobView
+from jobs.selectors import JobView, Parked
 from jobs.states import OBJECTS, JobKind, JobState
 
 _POLL_AFTER_S = 1
@@ -35,7 +35,13 @@ def dumps(value: Any) -> str:
 
 
 def accepted_body(
-    job_id: uuid.UUID, *, kind: JobKind, state: JobState, created: int, queue_position: int | None
+    job_id: uuid.UUID,
+    *,
+    kind: JobKind,
+    state: JobState,
+    created: int,
+    queue_position: int | None,
+    parked: Parked | None = None,
 ) -> dict[str, Any]:
     """Return the 202 body. Two public documents name the poll address differently, so both are sent."""
     bare = ids.bare(job_id)
@@ -49,6 +55,7 @@ def accepted_body(
         "events_url": f"/v1/jobs/{bare}/events",
         "created": created,
         "queue_position": queue_position,
+        **_parked_fields(parked),
     }
 
 
@@ -74,6 +81,7 @@ def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str,
     if job.state is JobState.QUEUED:
         body["queue_position"] = job.queue_position
         body["eta_seconds"] = _eta_s(job.queue_position, seconds_per_job)
+        body |= _parked_fields(job.parked)
     elif job.state is JobState.RUNNING:
         body["progress"] = _progress(job)
     if job.terminal:
@@ -254,6 +262,18 @@ def decode_cursor(text: str) -> tuple[dt.datetime, uuid.UUID]:
         raise InvalidRequest.of(
             "cursor", "is not a cursor of this list; use next_cursor of the page before"
         ) from None
+
+
+def _parked_fields(parked: Parked | None) -> dict[str, str]:
+    """Return why a queued job has no place in its queue, in the words of the 402; else nothing."""
+    if parked is None:
+        return {}
+    fields = {
+        "reason": "parked_budget",
+        "capLayer": parked.layer.value,
+        "capWindow": parked.window.value,
+    }
+    return fields if parked.resets_at is None else fields | {"resetsAt": parked.resets_at}
 
 
 def _eta_s(position: int | None, seconds_per_job: float | None) -> float | None:

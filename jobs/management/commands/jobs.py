@@ -139,6 +139,7 @@ def _line(job: JobView) -> str:
     return (
         f"{_public_id(job)}  {job.state:<9}  {job.queue:<9}  {job.mode:<6}  #{job.attempt}"
         f"  {events.iso(job.created_at)}  {job.model}"
+        f"{f'  parked by {job.parked.cap}' if job.parked else ''}"
     )
 
 
@@ -152,6 +153,8 @@ def _shown(job: JobView) -> dict[str, Any]:
         "mode": str(job.mode),
         "queue": job.queue,
         "queuePosition": job.queue_position,
+        "parkedBy": job.parked.cap if job.parked else None,
+        "resetsAt": job.parked.resets_at if job.parked else None,
         "model": job.model,
         "organizationId": str(job.organization_id),
         "attempt": job.attempt,

@@ -186,6 +186,30 @@ class TestRemaining:
         assert account.warns == (behaviour is OnCapHit.SOFT_WARN)
 
 
+class TestMayFit:
+    @pytest.mark.parametrize(
+        ("caps", "amount", "fits"),
+        [
+            ([], 10**15, True),
+            ([None], 10**15, True),
+            ([10, 20], 10, True),
+            ([20, 10], 11, False),
+            ([0], 0, False),  # a cap of 0 allows nothing, not even a zero estimate
+        ],
+    )
+    def test_compares_the_amount_with_every_cap_alone(
+        self, caps: list[int | None], amount: int, *, fits: bool
+    ) -> None:
+        account = Account.of([counter(cap, spent=5, held=5) for cap in caps])
+
+        assert gate.may_fit(account, amount=amount) is fits
+
+    def test_passes_over_a_cap_that_does_not_block(self) -> None:
+        account = Account.of([counter(10), of_application(1, OnCapHit.SOFT_WARN)])
+
+        assert gate.may_fit(account, amount=10)
+
+
 class TestTake:
     def test_is_seen_by_the_next_request(self) -> None:
         account = Account.of([counter(10), counter(None)])

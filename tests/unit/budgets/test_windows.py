@@ -7,9 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budgets import windows
-from budgets.windows import Layer, WindowKind
+from budgets.windows import WINDOWS_OF, Layer, WindowKind
 
 CALENDAR = [WindowKind.DAILY, WindowKind.WEEKLY, WindowKind.MONTHLY]
+
+
+class TestCapName:
+    def test_names_every_cap_and_back(self) -> None:
+        pairs = [(layer, kind) for layer, kinds in WINDOWS_OF.items() for kind in kinds]
+
+        names = [windows.cap_name(layer, kind) for layer, kind in pairs]
+
+        assert [windows.cap_named(name) for name in names] == pairs
+        assert len(set(names)) == len(pairs)
 
 
 class TestResetsAt:

@@ -248,6 +248,9 @@ class TestMode:
             ({"mode": "async", "stream": False}, Mode.ASYNC),
             ({"mode": "sync"}, Mode.SYNC),
             ({"mode": "async", "webhook": {"url": "https://h.example/"}}, Mode.ASYNC),
+            ({"mode": "async", "on_budget": "park"}, Mode.ASYNC),
+            ({"on_budget": "reject"}, Mode.SYNC),
+            ({"stream": True, "on_budget": None}, Mode.STREAM),
         ],
     )
     def test_follows_the_contract(self, fields: dict[str, Any], mode: Mode) -> None:
@@ -262,6 +265,8 @@ class TestMode:
             ({"mode": "async", "stream": True}, "stream"),
             ({"webhook": {"url": "https://h.example/"}}, "webhook"),
             ({"mode": "stream", "webhook": {"url": "https://h.example/"}}, "webhook"),
+            ({"on_budget": "park"}, "on_budget"),
+            ({"stream": True, "on_budget": "park"}, "on_budget"),
         ],
     )
     def test_refuses_a_contradiction(self, fields: dict[str, Any], field: str) -> None:

@@ -12,6 +12,7 @@ from genie.core import ids
 from genie.core.errors import InvalidRequest
 from inference.specs import ModelSpec, Price, Unit
 from inference.types import Modality
+from jobs import selectors
 from jobs.events import Entry, EntryType
 from jobs.facades.genie import wire
 from jobs.states import TERMINAL, JobKind, JobState
@@ -22,6 +23,9 @@ def parse(frames: bytes) -> list[dict[str, str]]:
     """Return the fields of each server-sent event, as a client reads them."""
     events = frames.decode().removesuffix("\n\n").split("\n\n")
     return [dict(line.split(": ", 1) for line in event.split("\n")) for event in events]
+
+
+_CAP_FIELDS = {"capLayer", "capWindow", "resetsAt"}
 
 
 class TestJobBody:
@@ -41,6 +45,39 @@ class TestJobBody:
             "queue_position": 4,
             "eta_seconds": 2.0,
         }
+
+    @pytest.mark.parametrize(
+        ("cap", "fields"),
+        [
+            (
+                "org_daily_cap",
+                {
+                    "reason": "parked_budget",
+                    "capLayer": "org",
+                    "capWindow": "daily",
+                    "resetsAt": "2026-11-21T00:00:00.000Z",
+                },
+            ),
+            (
+                "member_total_cap",
+                {"reason": "parked_budget", "capLayer": "member", "capWindow": "total"},
+            ),
+        ],
+    )
+    def test_of_a_parked_job_tells_the_cap_instead_of_a_place(
+        self, cap: str, fields: dict[str, str]
+    ) -> None:
+        parked = selectors.parked(cap, day=views.CREATED.date())
+        job = views.job(parked=parked, queue_position=None)
+
+        body = wire.job_body(job, seconds_per_job=0.5)
+
+        assert (body["status"], body["queue_position"], body["eta_seconds"]) == (
+            "queued",
+            None,
+            None,
+        )
+        assert {name: body[name] for name in body if name in {"reason", *_CAP_FIELDS}} == fields
 
     def test_of_a_queue_without_a_pace_has_no_eta(self) -> None:
         assert wire.job_body(views.job())["eta_seconds"] is None

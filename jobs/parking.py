@@ -1,0 +1,189 @@
+"""Un-parks: admits the jobs that a cap keeps out of their queues, as soon as there is room.
+
+Note [Order of parked jobs]
+    Parked jobs are tried oldest first. One that a cap refuses closes that cap: every younger one
+    that the cap binds too, be it of another application or member, waits behind it. So nobody is
+    overtaken at a cap, a large job is not starved by small ones, and a job whose own caps have room
+    does not wait for a neighbour whose caps have none. A pass looks at one payer after another and
+    at so many jobs of each, which bounds it; and only one sweep un-parks at a time, since two that
+    skip each other's locks would let the younger job in first.
+"""
+
+import dataclasses
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+
+from django.db import connection
+
+from budgets import services as budgets
+from budgets.types import Held, HoldRequest, Payer
+from genie.core import transactions
+from jobs import lifecycle
+
+PAYERS_PER_PASS = 100  # each costs one look at an index, and a few rows of counters
+TRIES_PER_PAYER = 50  # of one payer with room, in one pass
+TRIES_PER_PASS = 200  # of all payers with room: how long their counters stay locked
+
+_ALONE = 0x67656E69655F706B  # the advisory lock of this step; "genie_pk"
+
+_PARKED = "state = 'queued' AND parked_by IS NOT NULL AND start_deadline_at > genie_now()"
+_PAYER = "(ARRAY[organization_id, application_id, member_id, user_id])"  # as the index says it
+_COLUMNS = f"{_PAYER} AS payer, id, created_at, estimate_microcredits, parked_by"
+
+# The oldest parked job of each payer: from payer to payer by the index, so a payer with many parked
+# jobs costs as much as one with one.
+_HEADS = f"""
+WITH RECURSIVE line AS (
+  (SELECT {_COLUMNS} FROM jobs_job WHERE {_PARKED} AND {_PAYER} > %s::uuid[]
+    ORDER BY {_PAYER}, created_at, id LIMIT 1)
+  UNION ALL
+  (SELECT next.* FROM line CROSS JOIN LATERAL (
+     SELECT {_COLUMNS} FROM jobs_job WHERE {_PARKED} AND {_PAYER} > line.payer
+      ORDER BY {_PAYER}, created_at, id LIMIT 1) next)
+)
+SELECT * FROM line LIMIT %s
+"""  # noqa: S608 - composed of constants
+
+# Locked rows are skipped: somebody is ending them.
+_LOCK = f"""
+SELECT job.* FROM json_to_recordset(%s::json) AS wanted(payer uuid[], tries int)
+  CROSS JOIN LATERAL (
+    SELECT {_COLUMNS} FROM jobs_job WHERE {_PARKED} AND {_PAYER} = wanted.payer
+     ORDER BY created_at, id LIMIT wanted.tries FOR UPDATE SKIP LOCKED) job
+ ORDER BY job.created_at, job.id
+"""  # noqa: S608 - composed of constants
+
+
+class ParkingError(RuntimeError):
+    """A locked job could not be admitted although it has its hold: a defect; nothing is committed."""
+
+
+@dataclasses.dataclass(slots=True)
+class Cursor:
+    """The payer after which the next pass begins; a hint of one process, to take turns by."""
+
+    after: Payer | None = None  # None: begin with the first
+
+
+_cursor = Cursor()
+
+
+def unpark(*, cursor: Cursor = _cursor) -> dict[str, list[uuid.UUID]]:
+    """Admit the parked jobs that have room now; return them by queue, for their tickets.
+
+    What is admitted takes its hold in the same transaction. See Note [Order of parked jobs].
+    """
+    heads = _heads(cursor.after)
+    cursor.after = heads[-1].payer if len(heads) == PAYERS_PER_PASS else None
+    tries = _tries(heads)
+    if not tries:
+        return {}
+    with transactions.transaction():
+        if not _alone():
+            return {}
+        return _admit(_locked(tries))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    payer: Payer
+    job_id: uuid.UUID
+    created_at: dt.datetime
+    estimate_microcredits: int
+    parked_by: str
+
+    def request(self) -> HoldRequest:
+        return HoldRequest(
+            reference=self.job_id,
+            payer=self.payer,
+            amount_microcredits=self.estimate_microcredits,
+        )
+
+
+def _tries(heads: Sequence[_Waiting]) -> dict[Payer, int]:
+    """Return how many jobs of each payer to lock and try; none where nothing would change.
+
+    Looks at the counters without locks, so a pass over caps that stay full writes nothing. A payer
+    without room still brings its oldest job: it closes the cap that it waits for.
+    """
+    ordered = sorted(heads, key=lambda one: (one.created_at, one.job_id))
+    answers = budgets.preview_in_turn([one.request() for one in ordered])
+    answered = list(zip(ordered, answers, strict=True))
+    roomy = {head.payer for head, answer in answered if isinstance(answer, Held)}
+    stands = all(
+        answer.cap == head.parked_by for head, answer in answered if not isinstance(answer, Held)
+    )
+    if not roomy and stands:
+        return {}
+    share = max(1, min(TRIES_PER_PAYER, TRIES_PER_PASS // max(1, len(roomy))))
+    return {head.payer: share if head.payer in roomy else 1 for head in ordered}
+
+
+def _admit(waiting: Sequence[_Waiting]) -> dict[str, list[uuid.UUID]]:
+    """Hold for these locked jobs in turn, admit what is held, and say what parks the others now."""
+    answers = budgets.hold_in_turn([one.request() for one in waiting])
+    held = []
+    caps = {}
+    for one, answer in zip(waiting, answers, strict=True):
+        if isinstance(answer, Held):
+            held.append(one.job_id)
+        elif answer.cap != one.parked_by:
+            caps[one.job_id] = answer.cap
+    if caps:
+        lifecycle.park_by_many(caps)
+    queues = lifecycle.admit_many(held) if held else {}
+    if len(queues) != len(held):
+        raise ParkingError(f"{len(held)} jobs have holds, {len(queues)} were admitted.")
+    by_queue: dict[str, list[uuid.UUID]] = {}
+    for job_id in held:
+        by_queue.setdefault(queues[job_id], []).append(job_id)
+    return by_queue
+
+
+def _heads(after: Payer | None) -> list[_Waiting]:
+    with connection.cursor() as cursor:
+        cursor.execute(_HEADS, [_array(after) if after else [], PAYERS_PER_PASS])
+        return [_waiting(*row) for row in cursor.fetchall()]
+
+
+def _alone() -> bool:
+    """Return whether no other transaction un-parks; none does until this one ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_ALONE])
+        return bool(cursor.fetchone()[0])
+
+
+def _locked(tries: Mapping[Payer, int]) -> list[_Waiting]:
+    wanted = [{"payer": _array(payer), "tries": count} for payer, count in tries.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [json.dumps(wanted, default=str)])
+        return [_waiting(*row) for row in cursor.fetchall()]
+
+
+def _waiting(
+    payer: Sequence[uuid.UUID],
+    job_id: uuid.UUID,
+    created_at: dt.datetime,
+    estimate_microcredits: int,
+    parked_by: str,
+) -> _Waiting:
+    organization_id, application_id, member_id, user_id = payer
+    return _Waiting(
+        payer=Payer(
+            organization_id=organization_id,
+            application_id=application_id,
+            member_id=member_id,
+            user_id=user_id,
+        ),
+        job_id=job_id,
+        created_at=created_at,
+        estimate_microcredits=estimate_microcredits,
+        parked_by=parked_by,
+    )
+
+
+def _array(payer: Payer) -> list[uuid.UUID | None]:
+    """Return the payer as the index has it."""
+    return [payer.organization_id, payer.application_id, payer.member_id, payer.user_id]
