@@ -1,5 +1,6 @@
 """A job that a cap refuses may wait: without money, without a place, and admitted in its turn."""
 
+import datetime as dt
 import threading
 import uuid
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from budgets import services as budgets
+from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Entry, Hold
 from budgets.types import HoldRequest
 from budgets.windows import Layer, WindowKind
@@ -271,6 +274,27 @@ class TestUnpark:
         builders.cap_org(full, None)
 
         assert unpark() == [parked.id]
+
+    def test_a_raise_for_a_time_admits(self, full: Any) -> None:
+        parked = builders.make_parked_job(full)
+        now = timezone.now()
+        budgets.raise_cap(
+            *(Layer.ORG, full.organization_id, WindowKind.DAILY, 2000),
+            until=now + dt.timedelta(hours=1),
+            now=now,
+        )
+
+        assert unpark() == [parked.id]
+
+    def test_so_does_an_application_whose_caps_block_no_more(self, account: Any) -> None:
+        builders.cap(Layer.APPLICATION, account.application_id, WindowKind.TOTAL, 1000)
+        builders.make_job(account)
+        parked = builders.make_parked_job(account)
+
+        budgets.set_on_cap_hit(account.application_id, OnCapHit.NOTIFY_ONLY, now=timezone.now())
+
+        assert unpark() == [parked.id]
+        assert ledger_check.verify().is_clean
 
     def test_a_settled_hold_makes_room(self, full: Any) -> None:
         parked = builders.make_parked_job(full, estimate_microcredits=990)
