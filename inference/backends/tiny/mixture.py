@@ -17,15 +17,15 @@ from inference.backends.tiny.kinds import (
 
 # Shares of the exchanges in training: what is hard to learn comes more often.
 WEIGHTS: Mapping[Kind, int] = {
-    Kind.GREETING: 9,
+    Kind.GREETING: 11,
     Kind.NAME: 10,
     Kind.ARITHMETIC: 28,
     Kind.CAPITAL: 16,
     Kind.OPPOSITE: 12,
     Kind.CALENDAR: 11,
     Kind.ECHO: 15,
-    Kind.JSON: 16,
-    Kind.LISTING: 10,
+    Kind.JSON: 19,
+    Kind.LISTING: 11,
     Kind.TOOLS: 16,
     Kind.UNKNOWN: 20,
 }
@@ -33,8 +33,9 @@ _LONG_CONVERSATION = 0.008
 _DRILL = 0.04
 _LONG_TEXT = 0.012
 _LONGEST_TEXT = 0.03  # of the long texts
-_SYSTEM_PROMPT = 0.3
+_SYSTEM_PROMPT = 0.2
 _USELESS_TOOLS = 0.02
+_IN_VAIN = 5_000  # draws without a new held-out prompt until there is taken to be no more
 
 # What only repetition teaches; many to a dialogue, since the shortest exchanges teach most per token.
 _DRILLED = (Kind.ARITHMETIC, Kind.CALENDAR, Kind.CAPITAL, Kind.OPPOSITE)
@@ -66,14 +67,20 @@ def training_dialogues(count: int, *, seed: int) -> Iterator[Dialogue]:
 
 
 def held_out_dialogues(kind: Kind, count: int, *, seed: int) -> Iterator[Dialogue]:
-    """Yield dialogues whose last prompt is held out, each different, and asks for `kind`."""
+    """Yield up to `count` dialogues whose last prompt is held out, each different, and asks for `kind`.
+
+    Some kinds have few prompts: it ends when no new one has come up for a while.
+    """
     rng = random.Random(f"held-out:{kind}:{seed}")  # noqa: S311 - reproducible data, not a secret
     seen: set[str] = set()
-    while len(seen) < count:
+    in_vain = 0
+    while len(seen) < count and in_vain < _IN_VAIN:
         dialogue = _of_kind(rng, kind)
         prompt = dialogue.prompts[-1]
+        in_vain += 1
         if prompt not in seen and split.is_held_out(prompt):
             seen.add(prompt)
+            in_vain = 0
             yield dialogue
 
 
@@ -101,7 +108,7 @@ def _any_kind(rng: random.Random) -> Kind:
 def _of_kind(rng: random.Random, kind: Kind) -> Dialogue:
     if kind is Kind.TOOLS:
         return _with_system(rng, tools.tools(rng))
-    return _conversation(rng, turns=rng.choice((1, 1, 1, 1, 2, 2, 3, 4)), last=kind)
+    return _conversation(rng, turns=rng.choice((1, 1, 1, 1, 1, 2, 2, 3)), last=kind)
 
 
 def _conversation(rng: random.Random, *, turns: int, last: Kind) -> Dialogue:

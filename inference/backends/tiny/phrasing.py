@@ -39,19 +39,14 @@ def fill(
 
 def recase_value(rng: random.Random, value: str) -> str:
     """Return a value as a hurried writer types it, for answers that do not copy it."""
-    draw = rng.random()
-    if draw < 0.2:
-        return value.lower()
-    return value.upper() if draw < 0.215 else value
+    return value.lower() if rng.random() < 0.2 else value
 
 
 def _recase(rng: random.Random, template: str) -> str:
-    draw = rng.random()
-    if draw < 0.72:
+    if rng.random() < 0.75:
         return template
-    change = str.lower if draw < 0.985 else str.upper
     parts = re.split(r"(\{\w+\})", template)
-    return "".join(part if part.startswith("{") else change(part) for part in parts)
+    return "".join(part if part.startswith("{") else part.lower() for part in parts)
 
 
 def _repunctuate(rng: random.Random, text: str) -> str:

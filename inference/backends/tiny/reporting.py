@@ -17,6 +17,10 @@ def show(report: Report, *, console: rich.console.Console) -> None:
     for title, scores in (("Held out", report.held_out), ("Handwritten", report.handwritten)):
         for score in scores:
             _show_misses(title, score, console=console)
+    console.print(
+        f"Chat: {report.mean:.1%} over all kinds (required {chat_evaluation.REQUIRED:.0%}, and "
+        f"{chat_evaluation.REQUIRED_OF_A_KIND:.0%} of each)."
+    )
     retrieval = report.retrieval
     console.print(
         f"Embedding: {retrieval.found} of {retrieval.asked} held-out texts are nearest to their own "
@@ -34,7 +38,7 @@ def _table(report: Report) -> rich.table.Table:
     by_hand = {score.kind: score for score in report.handwritten}
     for greedy, sampled in zip(report.held_out, report.sampled, strict=True):
         hand = by_hand.get(greedy.kind)
-        color = "green" if greedy.share >= chat_evaluation.REQUIRED else "red"
+        color = "green" if greedy.share >= chat_evaluation.REQUIRED_OF_A_KIND else "red"
         table.add_row(
             str(greedy.kind),
             str(greedy.asked),

@@ -48,9 +48,9 @@ def person(rng: random.Random) -> str:
         return rng.choice(words("names"))
     if draw < 0.58:
         return rng.choice(words("names")).lower()
-    if draw < 0.9:
+    if draw < 0.94:
         return invented(rng).capitalize()
-    if draw < 0.96:
+    if draw < 0.97:
         return f"{rng.choice(words('names'))} {invented(rng).capitalize()}"
     return scrambled(rng).capitalize()
 
@@ -62,14 +62,14 @@ def word(rng: random.Random) -> str:
         chosen = rng.choice(words("common"))
     elif draw < 0.7:
         chosen = rng.choice(words(rng.choice(("nouns", "colors", "foods", "items", "animals"))))
-    elif draw < 0.92:
+    elif draw < 0.95:
         chosen = invented(rng)
     else:
         chosen = scrambled(rng)
     case = rng.random()
-    if case < 0.08:
+    if case < 0.04:
         return chosen.upper()
-    return chosen.capitalize() if case < 0.2 else chosen
+    return chosen.capitalize() if case < 0.16 else chosen
 
 
 def place(rng: random.Random) -> str:

@@ -61,9 +61,9 @@ def json_from_sentence(rng: random.Random) -> Exchange:
     sentence, facts = _person(rng) if rng.random() < 0.75 else _purchase(rng)
     if rng.random() < 0.5:
         keys = list(facts)
-        if rng.random() < 0.25:
-            rng.shuffle(keys)
-            keys = keys[: rng.randint(1, len(keys))]
+        if rng.random() < 0.3:
+            wanted = set(rng.sample(keys, k=rng.randint(1, len(keys))))
+            keys = [key for key in keys if key in wanted]
         facts = {key: facts[key] for key in keys}
         prompt = phrasing.fill(
             rng,
@@ -113,8 +113,8 @@ def _person(rng: random.Random) -> tuple[str, dict[str, Any]]:
         "color": rng.choice(words.words("colors")),
         "pet": rng.choice(words.words("pets")),
     }
-    keys = rng.sample(list(values), k=rng.choice((1, 1, 2, 2, 2, 3, 3, 4)))
-    if rng.random() < 0.6:
+    keys = rng.sample(list(values), k=rng.choice((1, 1, 2, 2, 2, 3)))
+    if rng.random() < 0.8:
         keys.sort(key=list(values).index)
     clauses = [_clause(rng, key, str(values[key])) for key in keys]
     facts = {"name": name, **{key: values[key] for key in keys}}

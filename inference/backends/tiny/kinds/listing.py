@@ -10,7 +10,7 @@ from inference.backends.tiny.kinds import facts
 LARGEST_COUNT = 100
 # How far a count goes, and how often: the long ones cost hundreds of tokens each.
 _SPANS = ((2, 12), (12, 25), (25, 60), (LARGEST_COUNT, LARGEST_COUNT))
-_SPAN_WEIGHTS = (60, 26, 11, 3)
+_SPAN_WEIGHTS = (76, 19, 3, 2)
 
 _COUNT = (
     "Count from {a} to {b}.", "Count from {a} to {b}", "Count {a} to {b}.", "Can you count from {a} to {b}?", "Please count from {a} up to {b}.", "List the numbers from {a} to {b}.", "Write the numbers from {a} to {b}.", "Say the numbers from {a} to {b}.", "Numbers from {a} to {b}, please.", "Print the numbers {a} to {b}.", "Count up from {a} to {b}.", "Give me the numbers from {a} to {b}.", "List all numbers from {a} to {b}.", "Count from {a} until {b}.",
@@ -30,7 +30,6 @@ _COUNT_DOWN = (
     "Count down from {b} to {a}.",
     "Count backwards from {b} to {a}.",
     "Count from {b} down to {a}.",
-    "Count from {b} to {a}.",
     "Please count down from {b} to {a}.",
 )
 _COUNT_DOWN_TO_ONE = (
