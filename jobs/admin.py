@@ -64,7 +64,7 @@ class JobAdmin(ReadOnlyAdmin):
     """Jobs, newest first. Prompts and answers only for who may read them."""
 
     list_display = (
-        "spelled", "state", "model", "organization", "attempt", "created_at", "took", "cost",
+        "spelled", "state", "created_at", "took", "cost", "model", "organization", "attempt",
     )  # fmt: skip
     list_select_related = ("organization",)
     list_filter = ("state", "mode", QueueFilter, ("created_at", TimeFilter))
@@ -149,11 +149,11 @@ class JobAdmin(ReadOnlyAdmin):
             return "-"
         return f"{((job.completed_at or timezone.now()) - job.started_at).total_seconds():.2f} s"
 
-    @admin.display(description="estimate, credits")
+    @admin.display(description="estimate")
     def estimate(self, job: Job) -> str:
         return money.to_text(job.estimate_microcredits)
 
-    @admin.display(description="cost, credits", ordering="cost_microcredits")
+    @admin.display(description="cost", ordering="cost_microcredits")
     def cost(self, job: Job) -> str:
         return "-" if job.cost_microcredits is None else money.to_text(job.cost_microcredits)
 
@@ -223,7 +223,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
         },
     ),
     (
-        "Cost",
+        "Cost, in credits",
         {
             "fields": (
                 ("prompt_tokens", "completion_tokens"),

@@ -231,7 +231,7 @@ class BudgetEventAdmin(NamedAdmin):
 
     list_display = (
         "at", "decision_and_mode", "organization", "application", "member", "requested_credits",
-        "cap_then", "job",
+        "job", "cap_then",
     )  # fmt: skip
     list_filter = (
         "decision", ModeFilter, LayerFilter, WindowFilter, ("at", TimeFilter), OrganizationFilter,

@@ -1,7 +1,7 @@
 """The bases of read-only admin pages over large tables. Registers nothing itself."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -80,6 +80,11 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
     actions: Any = None
     change_list_template = "admin/bounded_change_list.html"
     change_form_template = "admin/read_only_change_form.html"
+
+    class Media:
+        """A style sheet; a subclass adds its own to it."""
+
+        css: ClassVar = {"all": ["core/admin.css"]}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows that it is bounded."""
