@@ -23,7 +23,7 @@ from budgets.admin.naming import (
     shown,
 )
 from budgets.admin.spending import SpendingPage
-from budgets.gate import AlertKind, Decision, Mode
+from budgets.gate import Decision, Mode
 from budgets.models import Alert, BudgetEvent, Entry, Hold, Window
 from budgets.windows import Layer, WindowKind
 from genie.core import ids
@@ -307,20 +307,12 @@ class BudgetEventAdmin(NamedAdmin):
         return f"{event.layer} {event.window}: {used} of {shown(event.cap)}"
 
 
-class AlertKindFilter(LayerFilter):
-    """Alerts that a cap is near, or that it was hit."""
-
-    title = "kind"
-    parameter_name = "kind"
-    values = [one.value for one in AlertKind]
-
-
 @admin.register(Alert)
 class AlertAdmin(NamedAdmin):
     """What applications were told; the deliveries are in the notification log."""
 
     list_display = ("at", "kind", "application", "subject", "layer", "window", "period")
-    list_filter = (AlertKindFilter, LayerFilter, ("at", TimeFilter), OrganizationFilter)
+    list_filter = ("kind", LayerFilter, ("at", TimeFilter), OrganizationFilter)
     search_fields = ("=application_id",)
     search_help_text = "An organization's slug, or the id of an application"
     ordering = ("-id",)

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from budgets.gate import Mode
-from budgets.models import BudgetEvent, Entry, Hold, Window
+from budgets.models import Alert, BudgetEvent, Entry, Hold, Window
 from budgets.windows import Layer, WindowKind
 from genie.core import ids
 from tests.integration.budgets import builders, operators
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.django_db
 
 READ_ONLY = ["window", "hold", "entry", "budgetevent", "capchange", "alert"]
 TABLES = ["cap", *READ_ONLY]
+# What one_of_each leaves in each table, in credits.
+SHOWN = {
+    "cap": "2500", "capchange": "2500", "window": "1.25", "hold": "5.123456", "entry": "5.123456",
+    "budgetevent": "5.123456", "alert": "cap-hit",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -53,8 +58,17 @@ def rows(client: Client, table: str, **query: Any) -> list[Any]:
     return list(answer.context["cl"].result_list)
 
 
-def one_of_each(named: operators.Named, *, amount: int = 5_000_000) -> uuid.UUID:
+def one_of_each(named: operators.Named, *, amount: int = 5_123_456) -> uuid.UUID:
     builders.cap(Layer.ORG, named.organization_id, WindowKind.DAILY, 2_500_000_000)
+    assert named.payer.application_id is not None
+    Alert.objects.get_or_create(
+        kind="cap-hit",
+        application_id=named.payer.application_id,
+        layer="org",
+        subject_id=named.organization_id,
+        window="daily",
+        period="2026-11-21",
+    )
     reference = builders.admitted(named.payer, amount)
     builders.settle(reference, 1_250_000)
     return reference
@@ -103,7 +117,7 @@ class TestLists:
         text = page(watcher, table)
 
         assert acme.slug in text
-        assert ("2500" if table in ("cap", "capchange") else "5") in text
+        assert SHOWN[table] in text
         assert str(acme.organization_id) not in text.replace(
             f"/admin/tenants/organization/{acme.organization_id}/change/", ""
         )
@@ -135,7 +149,7 @@ class TestLists:
 
 
 class TestSearch:
-    @pytest.mark.parametrize("table", ["cap", "window", "capchange", "budgetevent"])
+    @pytest.mark.parametrize("table", ["cap", "window", "capchange", "budgetevent", "alert"])
     def test_finds_an_organisation_by_its_slug(
         self, operator: Client, acme: operators.Named, globex: operators.Named, table: str
     ) -> None:
@@ -190,7 +204,7 @@ class TestSearch:
 
         assert rows(operator, table, q=text) == []
 
-    @pytest.mark.parametrize("table", ["cap", "window", "capchange", "budgetevent"])
+    @pytest.mark.parametrize("table", ["cap", "window", "capchange", "budgetevent", "alert"])
     @pytest.mark.parametrize("text", ["nonsense", "' OR 1=1 --", "\x00", "x" * 5000])
     def test_of_an_unknown_organisation_finds_nothing(
         self, operator: Client, acme: operators.Named, table: str, text: str

@@ -1,5 +1,6 @@
 """Caps are set in the admin through the service, by whoever may, and every change is kept."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import IntegrityError, connection
 from django.test import Client
 
 from budgets import services
+from budgets.gate import OnCapHit
 from budgets.models import Cap, CapChange
 from budgets.types import Refused
 from budgets.windows import Layer, WindowKind
@@ -16,6 +18,8 @@ from tests.integration.budgets import builders, operators
 
 pytestmark = pytest.mark.django_db
 
+NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
+FUTURE = dt.datetime(2120, 1, 1, tzinfo=dt.UTC)
 ADD = "/admin/budgets/cap/add/"
 
 
@@ -211,6 +215,22 @@ class TestHistory:
         cap = daily(acme, 7)
 
         assert cap.changes.count() == 1
+
+    def test_knows_raises_and_what_a_cap_does_when_it_is_hit(self, acme: operators.Named) -> None:
+        application = acme.payer.application_id
+        assert application is not None
+        builders.cap(Layer.APPLICATION, application, WindowKind.TOTAL, 7)
+        services.raise_cap(
+            Layer.APPLICATION, application, WindowKind.TOTAL, 9, until=FUTURE, now=NOW, by="olga"
+        )
+        services.set_on_cap_hit(application, OnCapHit.SOFT_WARN, now=NOW, by="adam")
+
+        cap = Cap.objects.get(subject_id=application, window="total")
+        text = operators.superuser().get(page_of(cap)).content.decode()
+
+        assert [one.by for one in cap.changes.order_by("id")] == ["", "olga", "adam"]
+        assert "raised none → 0.000009; raised_until none → 2120-01-01" in text
+        assert "on_cap_hit block → soft-warn" in text
 
     @pytest.mark.parametrize(
         "statement",
