@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+import psycopg
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.db import OperationalError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -15,6 +17,9 @@ from django.utils.safestring import SafeString
 
 # The newest rows that a list shows; a search or a filter reaches the others.
 SHOWN = 1_000
+TOO_MUCH = (
+    "That search or filter read too many rows. Narrow it, by time or by an id, and try again."
+)
 
 
 class BoundedPaginator(Paginator[Any]):
@@ -85,6 +90,16 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
         """A style sheet; a subclass adds its own to it."""
 
         css: ClassVar = {"all": ["core/admin.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list; a search or a filter that reads for too long is given up with a word."""
+        try:
+            return super().changelist_view(request, extra_context)
+        except OperationalError as error:
+            if not (request.GET and isinstance(error.__cause__, psycopg.errors.QueryCanceled)):
+                raise
+            self.message_user(request, TOO_MUCH, level=messages.WARNING)
+            return HttpResponseRedirect(request.path)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that knows that it is bounded."""

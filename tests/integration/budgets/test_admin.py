@@ -1,13 +1,16 @@
 """The admin shows the ledger by names and credits, in a bounded number of statements."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.contrib.messages import get_messages
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from budgets.admin.ledger import EntryAdmin
 from budgets.gate import Mode
 from budgets.models import Alert, BudgetEvent, Entry, Hold, Window
 from budgets.windows import Layer, WindowKind
@@ -301,3 +304,33 @@ class TestPages:
         builders.hold(builders.request(acme.payer, 5))
 
         assert "/admin/jobs/job/" not in page(operator, "budgetevent").split("result_list")[1]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTimeLimit:
+    @pytest.fixture
+    def slow(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Make the list of entries read for longer than a statement may."""
+
+        def sleep(admin: Any, rows: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(60)")
+
+        monkeypatch.setattr(EntryAdmin, "look_up", sleep)
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '500ms'")
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
+
+    @pytest.mark.usefixtures("slow")
+    def test_of_a_filter_is_said_in_a_sentence(self, operator: Client) -> None:
+        answer = operator.get("/admin/budgets/entry/", {"kind__exact": "hold"})
+
+        assert answer.headers["Location"] == "/admin/budgets/entry/"
+        assert ["Narrow it" in one.message for one in get_messages(answer.wsgi_request)] == [True]
+
+    @pytest.mark.usefixtures("slow")
+    def test_of_the_plain_list_is_an_error(self, operator: Client) -> None:
+        with pytest.raises(OperationalError):
+            operator.get("/admin/budgets/entry/")
