@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection
 from django.test import Client
 
-from budgets import services
+from budgets import changes, services
 from budgets.gate import OnCapHit
 from budgets.models import Cap, CapChange
 from budgets.types import Refused
@@ -215,6 +215,18 @@ class TestHistory:
         cap = daily(acme, 7)
 
         assert cap.changes.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_names_who_asked_over_http(self, acme: operators.Named) -> None:
+        changes.change_caps(
+            Layer.ORG,
+            acme.organization_id,
+            changes.CapChange(caps={WindowKind.DAILY: 7}),
+            by=acme.payer.user_id,
+            now=NOW,
+        )
+
+        assert CapChange.objects.get().by == f"{acme.username} (API)"
 
     def test_knows_raises_and_what_a_cap_does_when_it_is_hit(self, acme: operators.Named) -> None:
         application = acme.payer.application_id
