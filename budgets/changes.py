@@ -12,6 +12,7 @@ from budgets.gate import OnCapHit
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 from genie.core.transactions import transaction
+from genie.tenants import selectors
 from genie.tenants import services as tenants
 from genie.tenants.services import UNCHANGED, Unchanged
 
@@ -66,7 +67,7 @@ def change_caps(
         InvalidRequest: A raise is none: see ``services.raise_cap``.
     """
     with transaction():
-        _write(layer, subject_id, change, now=now)
+        _write(layer, subject_id, change, now=now, by=_who(by))
     _log(layer, subject_id, _named(change), by=by)
 
 
@@ -84,10 +85,11 @@ def change_member(
     Raises:
         InvalidRequest: As ``change_caps``.
     """
+    who = _who(by)
     with transaction():
-        _write(Layer.MEMBER, member_id, change, now=now)
+        _write(Layer.MEMBER, member_id, change, now=now, by=who)
         if not isinstance(user_cap, Unchanged):
-            services.set_cap(Layer.USER, user_id, WindowKind.DAILY, user_cap, now=now)
+            services.set_cap(Layer.USER, user_id, WindowKind.DAILY, user_cap, now=now, by=who)
     _log(Layer.MEMBER, member_id, _named(change), by=by)
     if not isinstance(user_cap, Unchanged):
         _log(Layer.USER, user_id, [WindowKind.DAILY], by=by)
@@ -107,6 +109,7 @@ def change_application(
         InvalidRequest: As ``change_caps`` and ``services.set_alert_webhook``.
         NotFound: The organisation has no such application any more.
     """
+    who = _who(by)
     # Before the transaction: the host's name may have to be looked up.
     webhook = services.judge_alert_webhook(
         url=change.alert_webhook_url, secret=change.alert_webhook_secret
@@ -114,23 +117,30 @@ def change_application(
     with transaction():
         tenants.write_alert_webhook(organization_id, application_id, **webhook)
         if change.on_cap_hit is not None:
-            services.set_on_cap_hit(application_id, change.on_cap_hit, now=now)
-        _write(Layer.APPLICATION, application_id, change.caps, now=now)
+            services.set_on_cap_hit(application_id, change.on_cap_hit, now=now, by=who)
+        _write(Layer.APPLICATION, application_id, change.caps, now=now, by=who)
     others = [name for name, value in webhook.items() if value is not UNCHANGED]
     others += ["on cap hit"] if change.on_cap_hit is not None else []
     _log(Layer.APPLICATION, application_id, [*_named(change.caps), *others], by=by)
 
 
-def _write(layer: Layer, subject_id: uuid.UUID, change: CapChange, *, now: dt.datetime) -> None:
+def _write(
+    layer: Layer, subject_id: uuid.UUID, change: CapChange, *, now: dt.datetime, by: str
+) -> None:
     raises = {one.window: (place, one) for place, one in enumerate(change.raises)}
     # In the order of the windows, so that two changes of one subject wait and never deadlock.
     for window in WindowKind:
         if window in change.caps:
-            services.set_cap(layer, subject_id, window, change.caps[window], now=now)
+            services.set_cap(layer, subject_id, window, change.caps[window], now=now, by=by)
         if window in raises:
             place, one = raises[window]
             with _about(f"raises.{place}"):
-                _raise(layer, subject_id, one, now=now)
+                _raise(layer, subject_id, one, now=now, by=by)
+
+
+def _who(by: uuid.UUID | None) -> str:
+    """Return what the history of a cap calls a user, by name, or a key, by its id."""
+    return f"{selectors.names([by]).get(by, by)} (API)" if by else ""
 
 
 def _named(change: CapChange) -> list[str]:
@@ -145,11 +155,11 @@ def _log(
         logger.info("%s %s: %s changed by %s", layer, subject_id, ", ".join(changed), by)
 
 
-def _raise(layer: Layer, subject_id: uuid.UUID, one: Raise, *, now: dt.datetime) -> None:
+def _raise(layer: Layer, subject_id: uuid.UUID, one: Raise, *, now: dt.datetime, by: str) -> None:
     if one.to is None or one.until is None:
-        services.end_raise(layer, subject_id, one.window, now=now)
+        services.end_raise(layer, subject_id, one.window, now=now, by=by)
     else:
-        services.raise_cap(layer, subject_id, one.window, one.to, until=one.until, now=now)
+        services.raise_cap(layer, subject_id, one.window, one.to, until=one.until, now=now, by=by)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -94,6 +94,23 @@ SELECT {_BALANCE}, t.holds, t.amount, t.newest
  ORDER BY n.position, n.rank
 """  # noqa: S608 - composed of constants
 
+# One range of the counters' unique index per subject.
+_DAILY_SPENT = """
+SELECT w.subject_id, w.period, w.spent
+  FROM budgets_window w
+ WHERE w.subject_id = ANY(%s::uuid[]) AND w.layer IN ('org', 'application')
+   AND w."window" = 'daily' AND w.period BETWEEN %s AND %s AND w.spent > 0
+"""
+
+# Every layer has a daily window, so the daily ones among those of a hold name each payer once.
+_PAYERS = """
+SELECT h.reference, w.layer, w.subject_id
+  FROM budgets_hold h
+ CROSS JOIN LATERAL unnest(h.window_ids) AS place(id)
+  JOIN budgets_window w ON w.id = place.id
+ WHERE h.reference = ANY(%s::uuid[]) AND w."window" = 'daily'
+"""
+
 # Counters against what the entries say. Settlements are summed per set of windows before the sets
 # are taken apart: a payer's jobs of one day share one set, so a million jobs are a few rows.
 _DRIFT = """
@@ -161,6 +178,33 @@ def statement(subjects: Sequence[tuple[windows.Layer, uuid.UUID]], *, most_holds
         held_microcredits=held,
         newest_holds=tuple(_open_hold(one) for one in json.loads(newest)),
     )
+
+
+def daily_spent(
+    subject_ids: Sequence[uuid.UUID], *, first: dt.date, last: dt.date
+) -> dict[uuid.UUID, dict[dt.date, int]]:
+    """Return what organisations and applications spent on each of these UTC days, both included.
+
+    Days without spending are absent. Late settlements count for the day of their admission.
+    """
+    spent: dict[uuid.UUID, dict[dt.date, int]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_DAILY_SPENT, [list(subject_ids), first.isoformat(), last.isoformat()])
+        for subject_id, period, amount in cursor.fetchall():
+            spent.setdefault(subject_id, {})[dt.date.fromisoformat(period)] = amount
+    return spent
+
+
+def payers(
+    references: Iterable[uuid.UUID],
+) -> dict[uuid.UUID, dict[windows.Layer, uuid.UUID]]:
+    """Return who pays on each layer, for each of these references that has been held."""
+    found: dict[uuid.UUID, dict[windows.Layer, uuid.UUID]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_PAYERS, [list(references)])
+        for reference, layer, subject_id in cursor.fetchall():
+            found.setdefault(reference, {})[windows.Layer(layer)] = subject_id
+    return found
 
 
 def counter_drift() -> list[CounterDrift]:

@@ -174,11 +174,13 @@ def set_cap(
     cap_microcredits: int | None,
     *,
     now: dt.datetime,
+    by: str = "",
 ) -> None:
     """Write one cap; None is unlimited, 0 allows nothing. Acts on the next request.
 
     A cap below what is spent and held already refuses new work and disturbs nothing. A temporary
-    raise of the cap ends with this, or a lower cap would not act.
+    raise of the cap ends with this, or a lower cap would not act. ``by`` is who did it, as the
+    cap's history shows it; a trigger appends to that.
 
     Raises:
         InvalidRequest: The layer does not have that window, or the amount cannot be a cap.
@@ -195,11 +197,12 @@ def set_cap(
             "raised_microcredits": None,
             "raised_until": None,
             "updated_at": now,
+            "updated_by": by,
         },
     )
 
 
-def raise_cap(
+def raise_cap(  # noqa: PLR0913 - what, and by whom
     layer: Layer,
     subject_id: uuid.UUID,
     window: WindowKind,
@@ -207,6 +210,7 @@ def raise_cap(
     *,
     until: dt.datetime,
     now: dt.datetime,
+    by: str = "",
 ) -> None:
     """Let a higher amount count instead of a cap until an instant; it ends by itself.
 
@@ -225,14 +229,16 @@ def raise_cap(
     # One guarded statement: a cap that is lifted meanwhile is not raised. Null is below nothing.
     raised = Cap.objects.filter(
         layer=layer, subject_id=subject_id, window=window, cap_microcredits__lt=to_microcredits
-    ).update(raised_microcredits=to_microcredits, raised_until=until, updated_at=now)
+    ).update(raised_microcredits=to_microcredits, raised_until=until, updated_at=now, updated_by=by)
     if not raised:
         raise errors.InvalidRequest.of(
             "to", f"There is no {window} cap of the {layer} layer below that amount to raise."
         )
 
 
-def end_raise(layer: Layer, subject_id: uuid.UUID, window: WindowKind, *, now: dt.datetime) -> None:
+def end_raise(
+    layer: Layer, subject_id: uuid.UUID, window: WindowKind, *, now: dt.datetime, by: str = ""
+) -> None:
     """Let a cap itself count again, whether it was raised or not. Acts on the next request.
 
     Raises:
@@ -241,10 +247,12 @@ def end_raise(layer: Layer, subject_id: uuid.UUID, window: WindowKind, *, now: d
     _check_window(layer, window)
     Cap.objects.filter(layer=layer, subject_id=subject_id, window=window).exclude(
         raised_until=None
-    ).update(raised_microcredits=None, raised_until=None, updated_at=now)
+    ).update(raised_microcredits=None, raised_until=None, updated_at=now, updated_by=by)
 
 
-def set_on_cap_hit(application_id: uuid.UUID, behaviour: OnCapHit, *, now: dt.datetime) -> None:
+def set_on_cap_hit(
+    application_id: uuid.UUID, behaviour: OnCapHit, *, now: dt.datetime, by: str = ""
+) -> None:
     """Say what all caps of an application do when they are hit. Acts on the next request.
 
     The caps of the other layers block whatever this says.
@@ -258,12 +266,13 @@ def set_on_cap_hit(application_id: uuid.UUID, behaviour: OnCapHit, *, now: dt.da
                 window=window,
                 on_cap_hit=behaviour,
                 updated_at=now,
+                updated_by=by,
             )
             for window in windows.WINDOWS_OF[Layer.APPLICATION]
         ],
         update_conflicts=True,
         unique_fields=["subject_id", "layer", "window"],
-        update_fields=["on_cap_hit", "updated_at"],
+        update_fields=["on_cap_hit", "updated_at", "updated_by"],
     )
 
 

@@ -2,8 +2,16 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
+
+admin.site.site_header = "Genie administration"
+admin.site.site_title = "Genie"
+admin.site.index_title = "Everything that can be looked at and set"
+admin.site.site_url = None  # there is no other site to view
 
 urlpatterns = [
+    # For who types the address; nothing is ever posted to it.
+    path("admin", RedirectView.as_view(pattern_name="admin:index", http_method_names=["get"])),
     path("admin/", admin.site.urls),
     path("api/", include("genie.tenants.urls")),
     path("api/", include("budgets.urls")),

@@ -5,15 +5,23 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django_celery_results.admin import TaskResultAdmin
+from django_celery_results.models import GroupResult, TaskResult
 
+from budgets import money
 from genie.core import errors, ids
-from genie.core.admin import ReadOnly, ReadOnlyAdmin
+from genie.core.admin import ReadOnly, ReadOnlyAdmin, TimeFilter, link, list_link
+from genie.tenants import selectors as tenants
+from inference.types import Modality
 from jobs import events, operations
 from jobs.models import Attempt, Job, JobEvent, Worker
-from jobs.states import JobKind
+from jobs.states import JobKind, JobState
 
 READ_PROMPTS = "jobs.view_prompt"
 _AT_ONCE = 200  # jobs of one action: "select all" may mean a million
@@ -36,28 +44,44 @@ class JobEventInline(ReadOnly, admin.TabularInline[JobEvent, Job]):
     fields = ("at", "type", "attempt", "data")
 
 
+class QueueFilter(admin.SimpleListFilter):
+    """One queue. Django's own filter would read the whole table to learn which there are."""
+
+    title = "queue"
+    parameter_name = "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        del request, model_admin
+        return [(queue.value, queue.value) for queue in Modality]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        return queryset.filter(queue=self.value()) if self.value() else queryset
+
+
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     """Jobs, newest first. Prompts and answers only for who may read them."""
 
     list_display = (
-        "id",
-        "state",
-        "parked_by",
-        "queue",
-        "model",
-        "organization",
-        "attempt",
-        "created_at",
-    )
+        "spelled", "state", "parked_by", "created_at", "took", "cost", "model", "organization", "attempt",
+    )  # fmt: skip
     list_select_related = ("organization",)
-    list_filter = ("state", ("parked_by", admin.EmptyFieldListFilter), "queue")
+    list_filter = (
+        "state", "mode", QueueFilter, ("parked_by", admin.EmptyFieldListFilter), ("created_at", TimeFilter),
+    )  # fmt: skip
     search_fields = ("=id",)  # see get_search_results
-    search_help_text = "A job's id in any spelling, or an organisation's slug"
+    search_help_text = "A job's id in any spelling, or an organization's slug"
     ordering = ("-id",)
     actions = ("cancel", "requeue")
     inlines = (AttemptInline, JobEventInline)
-    readonly_fields = ("public_id", "error_text", "request_text", "result_text")
+    readonly_fields = (
+        "public_id", "payer", "key", "error_text", "request_text", "result_text", "took",
+        "estimate", "cost", "money",
+    )  # fmt: skip
+
+    class Media:
+        css = {"all": ["jobs/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return super().get_queryset(request).defer(*_LARGE)
@@ -116,23 +140,62 @@ class JobAdmin(ReadOnlyAdmin):
         for refusal in refusals[:10]:
             self.message_user(request, refusal, level=messages.WARNING)
 
+    @admin.display(description="id", ordering="id")
+    def spelled(self, job: Job) -> str:
+        return ids.bare(job.id)
+
+    @admin.display(description="took")
+    def took(self, job: Job) -> str:
+        """Return how long the newest attempt ran, or has been running."""
+        if job.started_at is None or job.state == JobState.QUEUED:
+            return "-"
+        return f"{((job.completed_at or timezone.now()) - job.started_at).total_seconds():.2f} s"
+
+    @admin.display(description="estimate")
+    def estimate(self, job: Job) -> str:
+        return money.to_text(job.estimate_microcredits)
+
+    @admin.display(description="cost", ordering="cost_microcredits")
+    def cost(self, job: Job) -> str:
+        return "-" if job.cost_microcredits is None else money.to_text(job.cost_microcredits)
+
+    @admin.display(description="paid by")
+    def payer(self, job: Job) -> str:
+        """Return the names of who pays, in the order in which caps are walked."""
+        payers = (job.organization_id, job.application_id, job.member_id)
+        names = tenants.names(payers)
+        return ", ".join(str(names.get(one, one)) for one in payers if one is not None)
+
+    @admin.display(description="API key")
+    def key(self, job: Job) -> str:
+        return link("tenants_apikey", job.api_key_id, job.api_key_id) if job.api_key_id else "-"
+
+    @admin.display(description="in the ledger")
+    def money(self, job: Job) -> str:
+        return format_html(
+            "{}, {}, {}",
+            link("budgets_hold", job.id, "its hold"),
+            list_link("budgets_entry", f"q={job.id}", "what moved"),
+            list_link("budgets_budgetevent", f"q={job.id}", "the decision"),
+        )
+
     @admin.display(description="id in answers")
     def public_id(self, job: Job) -> str:
         return events.public_id(job.id, JobKind(job.kind))
 
     @admin.display(description="error")
     def error_text(self, job: Job) -> str:
-        """Return the error as text; the template escapes it."""
+        """Return the error as escaped text."""
         return _text(job.error)
 
     @admin.display(description="request")
     def request_text(self, job: Job) -> str:
-        """Return what was asked as text; the template escapes it."""
+        """Return what was asked as escaped text."""
         return _text(job.request)
 
     @admin.display(description="result")
     def result_text(self, job: Job) -> str:
-        """Return the answer as text; the template escapes it."""
+        """Return the answer as escaped text."""
         return _text(job.result)
 
 
@@ -144,7 +207,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
                 ("public_id", "id"),
                 ("state", "parked_by", "kind", "mode"),
                 ("queue", "lane", "requested_model", "model"),
-                ("organization", "application_id", "member_id", "user_id", "api_key_id"),
+                ("payer", "key"),
                 "error_text",
             )
         },
@@ -154,7 +217,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
         {
             "fields": (
                 ("attempt", "max_attempts", "worker"),
-                ("created_at", "queued_at", "started_at", "completed_at"),
+                ("created_at", "queued_at", "started_at", "completed_at", "took"),
                 ("start_deadline_at", "run_deadline_at", "run_limit_s"),
                 ("lease_expires_at", "not_before", "ticketed_at"),
                 ("cancel_requested_at", "cancel_reason"),
@@ -162,11 +225,12 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
         },
     ),
     (
-        "Cost",
+        "Cost, in credits",
         {
             "fields": (
                 ("prompt_tokens", "completion_tokens"),
-                ("estimate_microcredits", "cost_microcredits", "price_version"),
+                ("estimate", "cost", "price_version"),
+                "money",
                 "webhook_url",
             )
         },
@@ -178,8 +242,29 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
 class WorkerAdmin(ReadOnlyAdmin):
     """Workers that have been seen lately."""
 
-    list_display = ("name", "queues", "running", "slots", "loaded_models", "heartbeat_at")
+    list_display = (
+        "name", "is_alive", "queues", "running", "slots", "loaded_models", "started_at",
+        "heartbeat_at",
+    )  # fmt: skip
     ordering = ("-heartbeat_at",)
+
+    @admin.display(description="alive", boolean=True)
+    def is_alive(self, worker: Worker) -> bool:
+        """Whether it would still be counted on; one that left is listed for an hour."""
+        return (timezone.now() - worker.heartbeat_at).total_seconds() < settings.GENIE_NO_WORKER_S
+
+
+admin.site.unregister([GroupResult, TaskResult])  # of no groups, and not to be written by hand
+
+
+@admin.register(TaskResult)
+class OutcomeAdmin(ReadOnlyAdmin, TaskResultAdmin):  # type: ignore[misc] # it ships no types
+    """What maintenance tasks came to."""
+
+    list_display = ("task_name", "status", "date_created", "date_done", "result", "worker")
+    list_filter = ("status", ("date_done", TimeFilter))
+    search_fields = ("task_name", "=task_id")
+    ordering = ("-date_done",)
 
 
 def _cancel(job_id: uuid.UUID) -> None:
@@ -187,4 +272,6 @@ def _cancel(job_id: uuid.UUID) -> None:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False, indent=2)
+    if value is None:
+        return "-"
+    return format_html("<pre>{}</pre>", json.dumps(value, ensure_ascii=False, indent=2))

@@ -4,6 +4,7 @@ The layout is UUID version 7 (RFC 9562 section 5.7): 48 bits of Unix millisecond
 with a counter in ``rand_a`` so that ids made by one process in one millisecond stay in order.
 """
 
+import datetime as dt
 import random
 import re
 import threading
@@ -33,6 +34,20 @@ def new_id() -> uuid.UUID:
         _last = (millis, counter)
     value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random.getrandbits(62)
     return uuid.UUID(int=value)
+
+
+def made_at(value: uuid.UUID) -> dt.datetime | None:
+    """Return when the id was made, by the clock of who made it; None for an id that is not ours.
+
+    >>> made_at(uuid.UUID("019d0000-0000-7000-8000-000000000000"))
+    datetime.datetime(2026, 3, 18, 8, 11, 33, 248000, tzinfo=datetime.timezone.utc)
+    """
+    if value.version != 7:
+        return None
+    try:
+        return dt.datetime.fromtimestamp((value.int >> 80) / 1000, tz=dt.UTC)
+    except ValueError:  # 48 bits of milliseconds last longer than the years that a datetime has
+        return None
 
 
 def bare(value: uuid.UUID) -> str:

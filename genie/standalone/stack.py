@@ -17,6 +17,7 @@ MAINTENANCE_THREADS = 2
 WEB_GRACE_S = 10  # how long open answers may go on after a stop signal
 DRAIN_MARGIN_S = 15.0  # above the workers' own drain limit, before they are killed
 DEFAULT_DRAIN_S = 45.0
+FLOWER_COLUMNS = "name,kwargs,state,received,runtime,worker,uuid"
 FLOWER_USER = "genie"
 STOP_ORDER = (("web-",), ("worker-",), ("webhooks", "maintenance", "flower"))
 
@@ -130,6 +131,8 @@ def flower(layout: Layout, *, port: int, password: str, cookie_secret: str) -> P
             "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}",
             "FLOWER_COOKIE_SECRET": cookie_secret,
             "FLOWER_READ_ONLY": "1",
+            # A ticket's arguments are the ids of the jobs that caused it: what one looks for.
+            "FLOWER_TASKS_COLUMNS": FLOWER_COLUMNS,
         },
     )
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from genie.tenants import services
 from genie.tenants.models import ApiKey, Application, Member, Organization, User
@@ -54,14 +55,39 @@ class MemberAdmin(admin.ModelAdmin[Member]):
         return ["organization", "user"] if obj else []
 
 
+class LiveFilter(admin.SimpleListFilter):
+    """Keys that work, and those that were revoked or have expired."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Live"), ("revoked", "Revoked"), ("expired", "Expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        expired = Q(expires_at__lte=timezone.now())
+        match self.value():
+            case "live":
+                return queryset.exclude(expired).filter(revoked_at=None)
+            case "revoked":
+                return queryset.exclude(revoked_at=None)
+            case "expired":
+                return queryset.filter(expired, revoked_at=None)
+        return queryset
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     """Keys, to look at and to revoke; neither the secret nor its digest is shown."""
 
-    list_display = ["name", "organization", "member", "created_at", "last_used_at", "revoked_at"]
-    list_select_related = ["organization", "member__user"]
-    list_filter = ["revoked_at"]
+    list_display = [
+        "name", "is_live", "organization", "application", "member", "last_used_at", "expires_at",
+        "revoked_at",
+    ]  # fmt: skip
+    list_select_related = ["organization", "application", "member__user"]
+    list_filter = [LiveFilter]
     search_fields = ["name", "organization__slug", "=id"]
+    search_help_text = "A key's name or id, or an organization's slug"
     ordering = ["-id"]
     actions = ["revoke"]
     exclude = ["digest"]
@@ -78,6 +104,12 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Whoever may change keys may revoke them, though nothing else of a key can be changed."""
         return super().has_change_permission(request)
+
+    @admin.display(description="live", boolean=True)
+    def is_live(self, key: ApiKey) -> bool:
+        """Whether a request with this key is answered, as far as the key itself goes."""
+        is_expired = key.expires_at is not None and key.expires_at <= timezone.now()
+        return key.revoked_at is None and not is_expired
 
     @admin.action(description="Revoke the selected keys, for good", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

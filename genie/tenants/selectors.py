@@ -1,14 +1,15 @@
 """Reads of identity. Every read is fresh: nothing here is cached, so a revocation acts at once."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from genie.core import ids
 from genie.tenants import scopes
-from genie.tenants.models import ApiKey, Application, Member, Organization
+from genie.tenants.models import ApiKey, Application, Member, Organization, User
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Role
 
@@ -36,6 +37,36 @@ SELECT o.id, o.slug, o.is_free_tier, m.id, m.user_id, m.role
  ORDER BY m.created_at, m.id
  LIMIT 1
 """
+
+_NAMES = """
+SELECT id, slug, '' FROM tenants_organization WHERE id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT a.id, o.slug, a.name
+  FROM tenants_application a JOIN tenants_organization o ON o.id = a.organization_id
+ WHERE a.id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT m.id, o.slug, u.username
+  FROM tenants_member m
+  JOIN tenants_organization o ON o.id = m.organization_id
+  JOIN tenants_user u ON u.id = m.user_id
+ WHERE m.id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT id, '', username FROM tenants_user WHERE id = ANY(%(ids)s::uuid[])
+"""
+
+
+class Name(NamedTuple):
+    """What people call an organisation, application, member or user.
+
+    >>> str(Name("acme", "")), str(Name("acme", "chatbot")), str(Name("", "olga"))
+    ('acme', 'acme / chatbot', 'olga')
+    """
+
+    organization: str  # its slug; empty for a user, who may be in several
+    own: str  # empty for the organisation itself
+
+    def __str__(self) -> str:
+        return " / ".join(part for part in self if part)
 
 
 # Asked within an admission, for every request of an application that is at a cap.
@@ -178,6 +209,38 @@ def api_key(reference: str) -> ApiKey | None:
     if identifier is None:
         return None
     return ApiKey.objects.select_related("organization").filter(id=identifier).first()
+
+
+def names(identifiers: Iterable[uuid.UUID | None]) -> dict[uuid.UUID, Name]:
+    """Return what the organisations, applications, members and users among these are called.
+
+    One statement, by primary keys; ids of nothing, and of what was deleted, are absent.
+    """
+    wanted = list({one for one in identifiers if one is not None})
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, {"ids": wanted})
+        return {row_id: Name(slug, own) for row_id, slug, own in cursor.fetchall()}
+
+
+def organizations(*, limit: int) -> list[Organization]:
+    """Return organisations in the order of their slugs, at most ``limit``."""
+    return list(Organization.objects.order_by("slug")[:limit])
+
+
+def applications(organization_id: uuid.UUID) -> dict[uuid.UUID, str]:
+    """Return the name of each application of the organisation."""
+    mine = Application.objects.filter(organization_id=organization_id)
+    return dict(mine.values_list("id", "name"))
+
+
+def payers(organization_id: uuid.UUID) -> QuerySet[Any, Any]:
+    """Return, as a subquery, the ids of an organisation's applications, members and their users."""
+    members = Member.objects.filter(organization_id=organization_id)
+    users = User.objects.filter(memberships__organization_id=organization_id)
+    applications = Application.objects.filter(organization_id=organization_id).values_list("id")
+    return applications.union(members.values_list("id"), users.values_list("id"), all=True)
 
 
 def _key_principal(row: tuple[Any, ...]) -> Principal:

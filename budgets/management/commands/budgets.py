@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from budgets import money, replay, services, windows
+from budgets import money, replay, services, subjects, windows
 from budgets.errors import AmountError
 from budgets.gate import OnCapHit
-from budgets.management.commands.set_cap import UNLIMITED, subject
+from budgets.management.commands.set_cap import UNLIMITED
 from budgets.replay import OtherCap
 from budgets.simulation import Outcome
 from budgets.types import Balance, Payer, Statement
@@ -61,8 +61,8 @@ class Command(GenieCommand):
                 self._simulate(options)
 
     def _show(self, options: dict[str, Any]) -> None:
-        subjects = _subjects(options["org"], options["application"], options["member"])
-        balances = services.balances(subjects)
+        payers = _subjects(options["org"], options["application"], options["member"])
+        balances = services.balances(payers)
         self.emit([_shown(one) for one in balances], lambda: "\n".join(map(_line, balances)))
 
     def _holds(self, options: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ def _subjects(
         named.append((Layer.APPLICATION, application))
     if member is not None:
         named += [(Layer.MEMBER, member), (Layer.USER, member)]
-    return [(layer, subject(org, layer=layer, name=name)) for layer, name in named]
+    return [(layer, subjects.find(org, layer=layer, name=name)) for layer, name in named]
 
 
 def _limit(options: dict[str, Any]) -> int:
@@ -137,7 +137,7 @@ def _other_cap(org: str, text: str) -> OtherCap:
         cap = None if amount.lower() == UNLIMITED else money.from_credits(amount)
     except AmountError as error:
         raise errors.InvalidRequest(f"--cap: {error}") from error
-    subject_id = subject(org, layer=layer, name=name) if slash else None
+    subject_id = subjects.find(org, layer=layer, name=name) if slash else None
     return OtherCap(layer=layer, subject_id=subject_id, window=kind, cap=cap)
 
 

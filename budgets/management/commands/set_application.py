@@ -53,7 +53,12 @@ class Command(GenieCommand):
                 secret=tenants.UNCHANGED if secret is None else secret,
             )
         if behaviour is not None:
-            services.set_on_cap_hit(application.id, OnCapHit(behaviour), now=timezone.now())
+            services.set_on_cap_hit(
+                application.id,
+                OnCapHit(behaviour),
+                now=timezone.now(),
+                by="set_application (command line)",
+            )
         changed = {"onCapHit": behaviour, "alertWebhookUrl": url, "alertWebhookSecret": secret}
         said = "".join(f"\n  {name}: {value}" for name, value in changed.items() if value)
         self.emit(

@@ -1,20 +1,19 @@
 """Set one cap of one layer, or raise one until a given time."""
 
 import datetime as dt
-import uuid
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from budgets import money, services, windows
+from budgets import money, services, subjects, windows
 from budgets.errors import AmountError
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 from genie.core.commands import GenieCommand
-from genie.tenants import services as tenants
 
 UNLIMITED = "none"
+BY = "set_cap (command line)"  # in the cap's history
 
 
 class Command(GenieCommand):
@@ -41,16 +40,16 @@ class Command(GenieCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         layer, window = Layer(options["layer"]), WindowKind(options["window"])
-        subject_id = subject(options["org"], layer=layer, name=options["subject"])
+        subject_id = subjects.find(options["org"], layer=layer, name=options["subject"])
         cap = _cap(options["credits"])
         until = _until(options["raise_until"])
         now = timezone.now()
         if until is None:
-            services.set_cap(layer, subject_id, window, cap, now=now)
+            services.set_cap(layer, subject_id, window, cap, now=now, by=BY)
         elif cap is None:
             raise errors.InvalidRequest("--raise-until needs a number of credits to raise to.")
         else:
-            services.raise_cap(layer, subject_id, window, cap, until=until, now=now)
+            services.raise_cap(layer, subject_id, window, cap, until=until, now=now, by=BY)
         shown = "unlimited" if cap is None else f"{money.to_text(cap)} credits"
         ending = "" if until is None else f" until {windows.instant_wire(until)}"
         self.emit(
@@ -64,29 +63,6 @@ class Command(GenieCommand):
             },
             f"The {window} cap of {layer} {options['subject'] or options['org']} is {shown}{ending}.",
         )
-
-
-def subject(org: str, *, layer: Layer, name: str | None) -> uuid.UUID:
-    """Return the id that a cap of this layer is for.
-
-    Raises:
-        InvalidRequest: A name is missing, or given for the organisation's own layer.
-        NotFound: There is no such organisation, application or member.
-    """
-    organization = tenants.existing_organization(org)
-    if (layer is Layer.ORG) != (name is None):
-        need = "takes no --subject" if layer is Layer.ORG else "needs --subject NAME"
-        raise errors.InvalidRequest(f"The {layer} layer {need}.")
-    match layer:
-        case Layer.ORG:
-            return organization.id
-        case Layer.APPLICATION:
-            return tenants.existing_application(organization, name or "").id
-        case Layer.MEMBER:
-            return tenants.existing_member(organization, name or "").id
-        case Layer.USER:
-            # Named through a membership, so that an operator's typing error cannot hit a stranger.
-            return tenants.existing_member(organization, name or "").user_id
 
 
 def _cap(text: str) -> int | None:

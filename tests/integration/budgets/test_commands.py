@@ -74,7 +74,7 @@ class TestSetCap:
             (["acme", "--layer", "org", "--window", "daily", "--credits", ""], "not a number"),
             (["acme", "--layer", "org", "--window", "daily", "--credits", "1e400"], "too large"),
             (["nobody", "--layer", "org", "--window", "daily", "--credits", "1"], "nobody"),
-            (["acme", "--layer", "user", "--window", "daily", "--credits", "1"], "needs --subject"),
+            (["acme", "--layer", "user", "--window", "daily", "--credits", "1"], "needs a subject"),
             (
                 ["acme", "--layer", "member", "--subject", "zoe", "--window", "daily",
                  "--credits", "1"],
@@ -83,7 +83,7 @@ class TestSetCap:
             (
                 ["acme", "--layer", "org", "--subject", "acme", "--window", "daily",
                  "--credits", "1"],
-                "takes no --subject",
+                "takes no subject",
             ),
             (
                 ["acme", "--layer", "org", "--window", "daily", "--credits", "none",

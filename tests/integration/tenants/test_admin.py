@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from genie.tenants import services
-from genie.tenants.models import User
+from genie.tenants.models import ApiKey, User
 
 
 @pytest.fixture
@@ -58,6 +58,40 @@ class TestPages:
 
         assert operator.get("/admin/tenants/apikey/add/").status_code == 403
         assert operator.post(f"/admin/tenants/apikey/{key.id}/delete/").status_code == 403
+
+
+class TestState:
+    def test_tells_live_keys_from_others(self, acme: Any, operator: Client) -> None:
+        live, revoked, expired = acme.key().row, acme.key().row, acme.key().row
+        services.revoke_key(acme.organization.id, revoked.id)
+        ApiKey.objects.filter(id=expired.id).update(expires_at="2020-01-01T00:00:00Z")
+
+        found = {
+            state: [
+                one.id
+                for one in operator.get("/admin/tenants/apikey/", {"state": state})
+                .context["cl"]
+                .result_list
+            ]
+            for state in ("live", "revoked", "expired")
+        }
+
+        assert found == {"live": [live.id], "revoked": [revoked.id], "expired": [expired.id]}
+
+
+class TestAddress:
+    def test_without_its_slash_leads_to_the_admin(self, client: Client) -> None:
+        assert client.get("/admin").headers["Location"] == "/admin/"
+        assert client.post("/admin").status_code == 405
+
+
+class TestPolicy:
+    def test_lets_no_page_run_a_script_that_is_not_ours(self, operator: Client) -> None:
+        policy = operator.get("/admin/").headers["Content-Security-Policy"]
+
+        assert "default-src 'self';" in policy
+        assert "script-src" not in policy
+        assert "frame-ancestors 'none'" in policy
 
 
 class TestRevoke:

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from genie.core import errors
+from genie.core import errors, ids
 from genie.tenants import authentication, keys, peppers, selectors, services
 from genie.tenants.models import ApiKey
 from genie.tenants.principal import Principal
@@ -194,3 +194,40 @@ class TestRevokeKey:
             services.revoke_key(acme.organization.id, key.row.id)
 
         assert look_up(key.full_key) is not None
+
+
+class TestNames:
+    def test_are_of_organisations_applications_members_and_users(self, acme: Any) -> None:
+        membership = acme.membership(acme.member)
+        slug, username = acme.organization.slug, acme.member.username
+
+        found = selectors.names(
+            [acme.organization.id, acme.application.id, membership.id, acme.member.id, None]
+        )
+
+        assert {one: str(name) for one, name in found.items()} == {
+            acme.organization.id: slug,
+            acme.application.id: f"{slug} / shop",
+            membership.id: f"{slug} / {username}",
+            acme.member.id: username,
+        }
+
+    @pytest.mark.django_db
+    def test_of_nothing_are_absent(self) -> None:
+        assert selectors.names([ids.new_id()]) == {}
+        assert selectors.names([]) == {}
+
+    def test_take_one_statement(self, acme: Any, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(1):
+            selectors.names([acme.organization.id, acme.application.id, acme.member.id])
+
+
+class TestPayers:
+    def test_are_those_of_one_organisation(self, acme: Any, stranger: Any) -> None:
+        members = [acme.membership(one) for one in (acme.owner, acme.admin, acme.member)]
+
+        assert set(selectors.payers(acme.organization.id).values_list(flat=True)) == {
+            acme.application.id,
+            *(one.id for one in members),
+            *(one.user_id for one in members),
+        }

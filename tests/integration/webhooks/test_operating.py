@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -98,6 +99,22 @@ class TestAdmin:
         assert SCRIPT not in page
         assert b"a-marker-secret" not in page
         assert (Delivery.objects.get(id=delivery_id).sealed_secret or "?").encode() not in page
+
+    def test_hides_what_was_sent_from_who_may_not_read_answers(self, client: Client) -> None:
+        delivery = Delivery.objects.get(id=publish())
+        watcher = get_user_model().objects.create_user("watcher", is_staff=True)
+        watcher.user_permissions.set(
+            Permission.objects.filter(codename__in=["view_delivery", "view_event"])
+        )
+        client.force_login(watcher)
+
+        pages = [
+            client.get(reverse("admin:webhooks_delivery_change", args=[delivery.id])),
+            client.get(reverse("admin:webhooks_event_change", args=[delivery.event_id])),
+        ]
+
+        assert [page.status_code for page in pages] == [200, 200]
+        assert not [page for page in pages if b"alert(1)" in page.content]
 
     @pytest.mark.parametrize("model", ["delivery", "event"])
     def test_lists_and_adds_nothing(self, staff: Client, model: str) -> None:

@@ -1,5 +1,7 @@
 """Ids are ordered in time and have three spellings; nothing else is read as one."""
 
+import datetime as dt
+import doctest
 import string
 import uuid
 
@@ -109,3 +111,31 @@ class TestJunk:
     )
     def test_is_refused(self, text: str) -> None:
         assert ids.parse(text) is None
+
+
+class TestMadeAt:
+    def test_is_when_an_id_was_made(self) -> None:
+        before = dt.datetime.now(dt.UTC)
+
+        made_at = ids.made_at(ids.new_id())
+
+        assert made_at is not None
+        assert abs(made_at - before) < dt.timedelta(minutes=1)
+
+    @given(ANY_ID)
+    def test_never_fails(self, identifier: uuid.UUID) -> None:
+        made_at = ids.made_at(identifier)
+
+        assert made_at is None or made_at.tzinfo is dt.UTC
+
+    @pytest.mark.parametrize(
+        "text",
+        ["00000000-0000-4000-8000-000000000000", "ffffffff-ffff-7fff-8fff-ffffffffffff"],
+        ids=["random", "beyond the year 9999"],
+    )
+    def test_is_unknown_for_ids_that_are_not_ours(self, text: str) -> None:
+        assert ids.made_at(uuid.UUID(text)) is None
+
+
+def test_the_examples_in_the_documentation_hold() -> None:
+    assert doctest.testmod(ids).failed == 0
