@@ -4,6 +4,7 @@ PORT ?= 8000
 STATE_DIR ?= .genie
 HOST ?= 127.0.0.1
 PYTHON ?= python3
+EXAMPLES ?= 400
 # The CPU build of torch is a third of the size: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 VENV := .venv
@@ -11,10 +12,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test check format bench models clean
+.PHONY: help setup up down test prove check format bench bench-budgets models clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: $(STAMP) ## make .venv and install everything that is pinned in constraints.txt
 	@echo "Everything is installed in $(VENV)."
@@ -32,6 +33,10 @@ down: $(STAMP) ## stop the system that `make up` runs on STATE_DIR
 test: $(STAMP) ## run the tests, on servers of their own (ARGS="-k stream")
 	@exec $(BIN)/python -m pytest $(ARGS)
 
+prove: $(STAMP) ## run the property tests of jobs and money at length (EXAMPLES=400)
+	@GENIE_PROOF_EXAMPLES="$(EXAMPLES)" $(BIN)/python -m pytest tests/integration/jobs/test_machine.py \
+	  tests/integration/jobs/test_linearizable.py tests/integration/budgets/test_machine.py $(ARGS)
+
 check: $(STAMP) ## formatting, lint, types, import directions, migrations, deployment checks, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,6 +52,9 @@ format: $(STAMP) ## format the code and apply the safe fixes of the linter
 
 bench: $(STAMP) ## measure, and write docs/benchmarks.md
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-budgets: $(STAMP) ## measure admission and settlement, and write docs/benchmarks-budgets.md
+	@exec $(BIN)/python -m tests.benchmarks.budgets --write docs/benchmarks-budgets.md $(ARGS)
 
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)

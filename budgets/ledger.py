@@ -3,9 +3,10 @@
 Note [Lock order]
     Window rows are locked in primary-key order by everyone, in one statement, and a transaction
     locks them once: hold or settle its whole batch in one call. Rows that do not exist yet are
-    inserted first, while no window is locked, in one natural order. So waits never form a circle:
-    whoever waits for a lock holds smaller ids only, and whoever waits for an insert holds only
-    rows of its own that nobody else can see.
+    inserted first, while no window is locked, in one natural order and in one statement: what is
+    locked next are the periods of that statement's instant, even if midnight has come between. So
+    waits never form a circle: whoever waits for a lock holds smaller ids only, and whoever waits for
+    an insert holds only rows of its own, smaller in that order, that no lock can ask for yet.
 """
 
 import datetime as dt
@@ -23,9 +24,6 @@ from genie.core.transactions import transaction_required
 _KINDS = tuple(windows.WindowKind)
 # A subject without a row in the table of caps has none that could be hit.
 _ON_CAP_HIT = {one.value: one for one in gate.OnCapHit} | {None: gate.OnCapHit.BLOCK}
-
-# A pass inserts the rows that the pass before missed. Two do; the third is for midnight between.
-_LOCK_PASSES = 3
 
 # All rows or none: if one is missing, nothing is locked, so that inserting it cannot deadlock.
 _LOCK = f"""{selectors.CURRENT},
@@ -45,15 +43,21 @@ SELECT f.position, f.rank, w.id, f.period, w.spent, w.held, {selectors.EFFECTIVE
    FOR UPDATE OF w
 """  # noqa: S608 - composed of constants
 
-_INSERT_MISSING = f"""{selectors.CURRENT}
-INSERT INTO budgets_window (layer, subject_id, "window", period, spent, held)
-SELECT k.layer, k.subject_id, k.kind, k.period, 0, 0
-  FROM keys k
- WHERE NOT EXISTS (SELECT FROM budgets_window w
-                    WHERE w.subject_id = k.subject_id AND w.layer = k.layer
-                      AND w."window" = k.kind AND w.period = k.period)
- ORDER BY k.place, k.subject_id, k.rank, k.period
-    ON CONFLICT (subject_id, layer, "window", period) DO NOTHING
+# The same for the instant at which missing rows were inserted: they are all there.
+_LOCK_AT = _LOCK.replace(selectors.CLOCK, "%s::timestamp")
+
+_INSERT_MISSING = f"""{selectors.CURRENT},
+inserted AS (
+  INSERT INTO budgets_window (layer, subject_id, "window", period, spent, held)
+  SELECT k.layer, k.subject_id, k.kind, k.period, 0, 0
+    FROM keys k
+   WHERE NOT EXISTS (SELECT FROM budgets_window w
+                      WHERE w.subject_id = k.subject_id AND w.layer = k.layer
+                        AND w."window" = k.kind AND w.period = k.period)
+   ORDER BY k.place, k.subject_id, k.rank, k.period
+      ON CONFLICT (subject_id, layer, "window", period) DO NOTHING
+)
+SELECT utc FROM clock
 """  # noqa: S608 - composed of constants
 
 # The rows are locked already. The cap predicate is the last wall: whatever decided, a row whose
@@ -199,13 +203,15 @@ def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.
     """
     parameters = [_texts(layer for layer, _ in subjects), _uuids(one for _, one in subjects)]
     with transaction_required(), connection.cursor() as cursor:
-        for _ in range(_LOCK_PASSES):
-            cursor.execute(_LOCK, parameters)
-            rows = cursor.fetchall()
-            if rows:
-                return _by_subject(subjects, rows)
+        cursor.execute(_LOCK, parameters)
+        rows = cursor.fetchall()
+        if not rows:
             cursor.execute(_INSERT_MISSING, parameters)
-    raise LedgerError(f"No windows for {len(subjects)} subjects after {_LOCK_PASSES} passes.")
+            cursor.execute(_LOCK_AT, [*cursor.fetchone(), *parameters])
+            rows = cursor.fetchall()
+    if not rows:
+        raise LedgerError(f"No windows for {len(subjects)} subjects although they were inserted.")
+    return _by_subject(subjects, rows)
 
 
 def hold(

@@ -22,10 +22,12 @@ _PAIRS = ", ".join(
     for kind in kinds
 )
 
-# The periods that hold now and, for a list of subjects, the name of every window they have.
 # PostgreSQL's clock names the period, in UTC, in the statement that counts.
+CLOCK = "genie_now() AT TIME ZONE 'UTC'"
+
+# The periods that hold now and, for a list of subjects, the name of every window they have.
 CURRENT = f"""
-WITH clock AS MATERIALIZED (SELECT genie_now() AT TIME ZONE 'UTC' AS utc),
+WITH clock AS MATERIALIZED (SELECT {CLOCK} AS utc),
 periods AS MATERIALIZED (
   SELECT pair.layer, pair.kind, pair.place, pair.rank,
          CASE pair.kind WHEN 'daily' THEN to_char(clock.utc, 'YYYY-MM-DD')

@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from django.db import connection
 
@@ -78,20 +78,55 @@ def set_clock(instant: dt.datetime | None) -> None:
         )
 
 
+class Racers:
+    """Threads that run works at once, again and again, each on a connection of its own.
+
+    Args:
+        count: The most works of one run.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool = ThreadPoolExecutor(count, initializer=_leave_the_pool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run([_close] * self._count)
+        self._pool.shutdown()
+
+    def run(self, works: Sequence[Callable[[], T]], *, clock: dt.datetime | None = None) -> list[T]:
+        """Let the works loose at the same moment; return their answers, or raise what one raises."""
+        barrier = threading.Barrier(len(works))
+
+        def run(work: Callable[[], T]) -> T:
+            set_clock(clock)
+            barrier.wait(timeout=30)
+            return work()
+
+        return [one.result() for one in [self._pool.submit(run, work) for work in works]]
+
+
 def together(works: Sequence[Callable[[], T]]) -> list[T]:
     """Run the works at once, each in a thread with a connection of its own; raise what one raises."""
-    barrier = threading.Barrier(len(works))
+    with Racers(len(works)) as racers:
+        return racers.run(works)
 
-    def run(work: Callable[[], T]) -> T:
-        # A connection each: with the pool of the web processes, only a dozen would race.
-        options = {**connection.settings_dict["OPTIONS"], "pool": False}
-        connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
-        connection.ensure_connection()
-        barrier.wait(timeout=30)
-        try:
-            return work()
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
+def deadlocks() -> int:
+    """Return how many deadlocks this database has seen."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+def _close() -> None:
+    connection.close()  # this thread's; `connection.close` itself would be that of whoever names it
+
+
+def _leave_the_pool() -> None:
+    """Give this thread a connection of its own: of the pool of a web process, a dozen would race."""
+    options = {**connection.settings_dict["OPTIONS"], "pool": False}
+    connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}

@@ -5,6 +5,7 @@ what the entries say, and the entries what the model did (I4).
 """
 
 import datetime as dt
+import os
 import uuid
 
 import pytest
@@ -28,6 +29,8 @@ from budgets.windows import WINDOWS_OF, Layer, WindowKind
 from genie.core.ids import new_id
 from genie.core.transactions import transaction
 from tests.integration.budgets import builders
+
+EXAMPLES = int(os.environ.get("GENIE_PROOF_EXAMPLES", "25"))
 
 Key = tuple[Layer, uuid.UUID, WindowKind, str]  # one window in one period
 Capped = tuple[Layer, uuid.UUID, WindowKind]  # what a cap is for
@@ -222,12 +225,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.timeout(120 + 10 * EXAMPLES)
 def test_the_ledger_equals_its_model() -> None:
     try:
         run_state_machine_as_test(
             LedgerMachine,
             settings=settings(
-                max_examples=25,
+                max_examples=EXAMPLES,
                 stateful_step_count=18,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

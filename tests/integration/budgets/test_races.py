@@ -1,9 +1,12 @@
 """Caps under concurrent connections: exact, and without a deadlock."""
 
+import datetime as dt
 import itertools
 import random
+import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -15,18 +18,13 @@ from budgets.types import Held, HoldRequest, Payer, Settlement
 from budgets.windows import Layer, WindowKind
 from genie.core.ids import new_id
 from genie.core.transactions import transaction
+from tests.builders import wait_until_blocked
 from tests.integration.budgets import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 64
-
-
-def deadlocks() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        return int(cursor.fetchone()[0])
+MIDNIGHT = dt.datetime(2028, 2, 29, tzinfo=dt.UTC)
 
 
 def ask(*requests: HoldRequest) -> int:
@@ -52,7 +50,7 @@ class TestCapUnderConcurrency:
         payer = builders.new_payer()
         for layer, subject_id in payer.subjects():
             builders.cap(layer, subject_id, WindowKind.DAILY, 100)
-        before = deadlocks()
+        before = builders.deadlocks()
 
         admitted = builders.together(
             [partial(ask, *(builders.request(payer, 1) for _ in range(3))) for _ in range(THREADS)]
@@ -61,7 +59,7 @@ class TestCapUnderConcurrency:
         assert sum(admitted) == 100
         assert builders.counters(payer) == {(0, 100)}
         assert Hold.objects.count() == 100
-        assert deadlocks() == before
+        assert builders.deadlocks() == before
 
     def test_mixed_layers_in_random_order_never_deadlock(self) -> None:
         chance = random.Random(2026)  # noqa: S311 - a repeatable order, no secret
@@ -72,7 +70,7 @@ class TestCapUnderConcurrency:
                 ids[0], [None, *ids[1]], [None, *ids[2]], [None, *ids[3]]
             )
         ]
-        before = deadlocks()
+        before = builders.deadlocks()
 
         def work(batch: list[list[HoldRequest]]) -> int:
             admitted = 0
@@ -100,7 +98,7 @@ class TestCapUnderConcurrency:
         ]
         admitted = sum(builders.together(works))
 
-        assert deadlocks() == before
+        assert builders.deadlocks() == before
         assert Hold.objects.filter(closed_at=None).count() == 0
         assert Hold.objects.count() == admitted
         assert not Window.objects.exclude(held=0).exists()
@@ -150,7 +148,7 @@ class TestSettleUnderConcurrency:
     def test_opposite_orders_of_the_same_holds_do_not_deadlock(self) -> None:
         payers = [builders.new_payer() for _ in range(8)]
         holds = [[builders.admitted(payer, 2) for payer in payers] for _ in range(16)]
-        before = deadlocks()
+        before = builders.deadlocks()
 
         def settle(turn: int) -> None:
             references = holds[turn][:: 1 if turn % 2 else -1]
@@ -161,5 +159,49 @@ class TestSettleUnderConcurrency:
 
         builders.together([partial(settle, turn) for turn in range(16)])
 
-        assert deadlocks() == before
+        assert builders.deadlocks() == before
         assert [builders.counters(payer) for payer in payers] == [{(16, 0)}] * 8
+
+
+class TestMidnight:
+    def test_between_two_statements_of_a_first_request_locks_no_circle(self) -> None:
+        # The first inserts its rows of the old day, midnight comes, and the second has inserted those
+        # of the new day and waits for the first's row of `total`. Whoever named the periods anew
+        # after its insert would now wait for the second.
+        payer = builders.new_payer()
+        inserted, may_go_on = threading.Event(), threading.Event()
+        before = builders.deadlocks()
+
+        def pause_after_the_insert(execute: Any, sql: str, *rest: Any) -> Any:
+            answer = execute(sql, *rest)
+            if "INSERT INTO budgets_window" in sql:
+                inserted.set()
+                assert may_go_on.wait(10)
+                builders.set_clock(MIDNIGHT)
+            return answer
+
+        def first() -> int:
+            builders.set_clock(MIDNIGHT - dt.timedelta(seconds=20))
+            with connection.execute_wrapper(pause_after_the_insert):
+                return ask(builders.request(payer, 1))
+
+        def second() -> int:
+            builders.set_clock(MIDNIGHT)
+            assert inserted.wait(10)
+            return ask(builders.request(payer, 1))
+
+        def referee() -> int:
+            try:
+                assert inserted.wait(10)
+                wait_until_blocked()
+            finally:
+                may_go_on.set()
+            return 0
+
+        admitted = builders.together([first, second, referee])
+
+        assert admitted == [1, 1, 0]
+        assert builders.deadlocks() == before
+        days = Window.objects.filter(layer="org", window="daily").order_by("period")
+        assert [(one.period, one.held) for one in days] == [("2028-02-28", 1), ("2028-02-29", 1)]
+        assert Window.objects.get(layer="member", window="total").held == 2

@@ -43,3 +43,11 @@ def tickets(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[uuid.UUID]]
 
     monkeypatch.setattr(importlib.import_module("jobs.queue").sender, "send", record)
     return sent
+
+
+@pytest.fixture
+def webhook_tickets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the webhook tickets that the sweep sent; none reaches the broker."""
+    sent: list[str] = []
+    monkeypatch.setattr("jobs.sweep.webhooks_queue.send_ticket", lambda: sent.append("ticket"))
+    return sent

@@ -18,14 +18,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server", "we
 Tickets = list[tuple[str, list[uuid.UUID]]]
 
 
-@pytest.fixture
-def webhook_tickets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the webhook tickets that were sent; none reaches the broker."""
-    sent: list[str] = []
-    monkeypatch.setattr("jobs.sweep.webhooks_queue.send_ticket", lambda: sent.append("ticket"))
-    return sent
-
-
 def swept(**counts: int) -> sweep.Swept:
     return sweep.Swept(**counts)
 
