@@ -4,6 +4,7 @@ Web processes count with it before a job is admitted, and backends encode with i
 same tokens. A bound is never less than the count and runs no tokenizer.
 """
 
+import dataclasses
 import functools
 import json
 import re
@@ -225,6 +226,29 @@ def checkpoint_directory(spec: ModelSpec) -> Path | None:
         spec.source, "tokenizer.json", revision=spec.revision
     )
     return Path(found).parent if isinstance(found, str) else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EmbeddingShape:
+    """What an embedding model can take and give."""
+
+    vocabulary: int  # token ids are below it
+    width: int  # dimensions of a whole vector
+
+
+def embedding_shape(spec: ModelSpec) -> EmbeddingShape | None:
+    """Return the shape that a checkpoint's config.json tells; None where it is not on this machine."""
+    directory = checkpoint_directory(spec) if spec.backend != "echo" else None
+    return _shape_in(directory) if directory is not None else None
+
+
+@functools.lru_cache(maxsize=64)
+def _shape_in(directory: Path) -> EmbeddingShape | None:
+    config = _read_json(directory / "config.json")
+    vocabulary, width = config.get("vocab_size"), config.get("hidden_size")
+    if not isinstance(vocabulary, int) or not isinstance(width, int):
+        return None
+    return EmbeddingShape(vocabulary, width)
 
 
 _OPENING = threading.Lock()

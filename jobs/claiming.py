@@ -14,6 +14,9 @@ from jobs.claims import Claimed
 logger = logging.getLogger(__name__)
 
 
+LOOK_S = 5.0  # nobody wakes this loop where Redis hangs: so often it looks by itself
+
+
 class Host(Protocol):
     """The worker process that a claim loop works for."""
 
@@ -98,8 +101,10 @@ class ClaimLoop:
     def _next_limit(self) -> int:
         """Wait until there is something to claim and room for it; return how much."""
         with self._changed:
-            self._changed.wait_for(lambda: self._wanted > 0 or self._host.stopping)
-            wanted, self._wanted = self._wanted, 0
+            woken = self._changed.wait_for(
+                lambda: self._wanted > 0 or self._host.stopping, timeout=LOOK_S
+            )
+            wanted, self._wanted = self._wanted if woken else self._slots, 0
         # Until the claim has answered: a slot that becomes free meanwhile must wake this loop.
         self._more = True
         free = self._slots - self._host.slots_taken(self._queue)

@@ -119,8 +119,8 @@ def remaining(job: JobView, *, seams: Sequence[int] | None, after: int) -> list[
     told = events.from_record(
         text, list(seams or ()) if text else None, job.state, first_seq=job.first_seq
     )
-    left = [entry for entry in told if entry.seq > after]
-    return left or [Entry(seq=after + 1, type=EntryType.ENDED, state=job.state)]
+    # Whoever has it all is told the end once more, under its own number.
+    return [entry for entry in told if entry.seq > after] or told[-1:]
 
 
 async def _rest(job: JobView, *, after: int) -> list[Entry]:

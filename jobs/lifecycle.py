@@ -125,7 +125,9 @@ WITH moved AS (
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
     j.cost_microcredits, j.webhook_url, old.webhook_secret, j.reply_to,
-    j.parked_by IS NULL AS admitted),
+    j.parked_by IS NULL AS admitted,
+    -- As every later answer will have it: jsonb orders keys and blanks in its own way.
+    CASE WHEN j.reply_to <> '' THEN j.result::text END AS result_text),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.' || state, attempt, '{}', completed_at FROM moved),
@@ -133,7 +135,7 @@ closed AS (
   UPDATE jobs_attempt a SET ended_at = m.completed_at, outcome = m.state
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
-  webhook_url, webhook_secret, reply_to, admitted FROM moved
+  webhook_url, webhook_secret, reply_to, admitted, result_text FROM moved
 """
 
 _REQUEUE = """
@@ -280,7 +282,7 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         webhook_secret=row[9],
         reply_to=row[10],
         admitted=row[11],
-        result_json=ending.result_json,
+        result_json=row[12] or ending.result_json,
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,
         completion_tokens=ending.completion_tokens,

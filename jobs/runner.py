@@ -37,7 +37,7 @@ from jobs.stream import Writer
 
 logger = logging.getLogger(__name__)
 
-_TICK_S = 1.0  # how often run limits are checked
+_TICK_S = 0.25  # how often run limits are checked
 _RETRY_S = 1.0  # pause after the database failed
 _LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
 _FINISH_TRIES = 5  # 1, 2, 4 and 8 s apart; then the lease lapses and another attempt runs

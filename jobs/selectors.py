@@ -146,7 +146,7 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
     conditions: list[tuple[str, list[Any]]] = [
         ("j.organization_id = %s", [wanted.organization_id]),
         ("j.state = %s", [wanted.state]),
-        ("j.model = %s", [wanted.model]),
+        ("%s IN (j.model, j.requested_model)", [wanted.model]),
         ("j.application_id = %s", [wanted.application_id]),
         ("j.created_at >= %s", [wanted.created_after]),
         ("j.created_at < %s", [wanted.created_before]),

@@ -73,10 +73,19 @@ class Coalescer(Generic[In, Out]):
         return future
 
     async def ask(self, item: In) -> Out:
-        """Queue one item from an event loop and wait for its answer."""
+        """Queue one item from an event loop and wait for its answer.
+
+        Raises:
+            Unavailable: As ``submit``; or there is no answer for so long that the database must hang.
+                What had begun by then may still happen.
+        """
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
         self._put(item, future)
-        return await future
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await future
+        except TimeoutError:
+            raise Unavailable(_SILENT) from None
 
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Answer what waits, then end the thread."""
@@ -151,8 +160,13 @@ class Coalescer(Generic[In, Out]):
 
 
 _IDLE_S = 1.0  # without a batch for so long, the thread does not keep a connection
+_PATIENCE_S = 15.0  # longer than any statement may take: see statement_timeout in the settings
 _TRIES = 3  # each waits at most lock_timeout for a lock
 _CONTENTION = (DeadlockDetected, LockNotAvailable, SerializationFailure)
+_SILENT = (
+    "The database does not answer, so the outcome is not known. Try again; a submit with the same"
+    " Idempotency-Key makes no second job."
+)
 _AWAY = "The database does not answer; nothing was accepted. Try again shortly."
 
 

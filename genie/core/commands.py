@@ -1,6 +1,7 @@
 """The base of every management command: one-sentence errors and one JSON document on request."""
 
 import json
+import logging
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -35,6 +36,8 @@ class GenieCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command; a refusal becomes one sentence on stderr and exit status 1."""
         self.as_json = bool(options.get("as_json"))
+        # It warns of each attempt to connect; the sentence below says it once.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         try:
             return super().execute(*args, **options)
         except GenieError as error:

@@ -91,16 +91,19 @@ class LeanHandler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
-            body, too_large = await _read_body(receive, self._body_limit(scope["path"]))
+            body, refusal = await _take_body(scope, receive, self._body_limit(scope["path"]))
         except _Gone:
             return
         request = LeanRequest(scope, body, receive)
-        response = await self._respond(request, too_large=too_large)
-        await _send(response, request, send)
+        await _send(await self._respond(request, refusal), request, send)
 
-    async def _respond(self, request: LeanRequest, *, too_large: bool) -> HttpResponseBase:
+    async def _respond(
+        self, request: LeanRequest, refusal: errors.GenieError | None
+    ) -> HttpResponseBase:
+        if refusal is not None:
+            return self._render(request, refusal)
         try:
-            view, arguments = self._route(request, too_large=too_large)
+            view, arguments = self._route(request)
             return await view(request, **arguments)
         except Exception as error:
             # The boundary of a request: whatever is raised becomes one envelope, and a defect a log line.
@@ -109,12 +112,7 @@ class LeanHandler:
                 logger.exception("A request failed", extra={"request_id": request.request_id})
             return self._render(request, translated)
 
-    def _route(self, request: LeanRequest, *, too_large: bool) -> tuple[View, dict[str, Any]]:
-        if too_large:
-            limit = self._body_limit(request.path)
-            raise errors.PayloadTooLarge(
-                f"The body is larger than the {limit} bytes of this route."
-            )
+    def _route(self, request: LeanRequest) -> tuple[View, dict[str, Any]]:
         if (view := self._fixed.get(request.path_info)) is not None:
             return view, {}
         try:
@@ -145,8 +143,48 @@ def routes(**methods: View) -> Any:
     return dispatch
 
 
+BODY_S = 60.0  # in which a body must have come whole
+_DRAINED = (
+    16  # a body of up to so many times the limit is read to its end, so that its sender hears why
+)
+
+
 class _Gone(Exception):
     pass
+
+
+async def _take_body(
+    scope: Scope, receive: Receive, limit: int
+) -> tuple[bytes, errors.GenieError | None]:
+    """Return the body, or why there is none; raises ``_Gone`` with its sender."""
+    if _declared_length(scope) > _DRAINED * limit:
+        return b"", _too_large(limit, unread=True)
+    try:
+        async with asyncio.timeout(BODY_S):
+            body, too_large = await _read_body(receive, limit)
+    except TimeoutError:
+        return b"", _too_slow()
+    return body, _too_large(limit) if too_large else None
+
+
+def _declared_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0
+
+
+def _too_large(limit: int, *, unread: bool = False) -> errors.GenieError:
+    error = errors.PayloadTooLarge(f"The body is larger than the {limit} bytes of this route.")
+    if unread:
+        error.headers["Connection"] = "close"  # what follows would be taken for a request
+    return error
+
+
+def _too_slow() -> errors.GenieError:
+    error = errors.InvalidRequest(f"The body did not come whole within {BODY_S:g} s.")
+    error.headers["Connection"] = "close"
+    return error
 
 
 async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:

@@ -19,7 +19,7 @@ CURL = """\
 curl {base_url}/v1/chat/completions \\
   -H "Authorization: Bearer {api_key}" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model": "lite", "messages": [{{"role": "user", "content": "{question}"}}]}}'"""
+  -d '{{"model": "lite", "messages": [{{"role": "user", "content": "{question}"}}], "temperature": 0}}'"""
 
 
 def serve(options: Options, console: Console) -> None:

@@ -17,6 +17,7 @@ from genie.tenants.principal import Principal
 from inference import tokenization
 from inference.errors import UnknownModel
 from inference.registry import ModelSpec
+from inference.tokenization import EmbeddingShape
 from inference.types import Modality
 from jobs import prices, registry, web
 from jobs.facades.genie import schemas
@@ -151,6 +152,7 @@ async def embedding_work(body: EmbeddingsBody, spec: ModelSpec) -> Work:
     """Return the work of embeddings; raises InvalidRequest for an input that is too long."""
     counter = tokenization.counter_for(spec)
     inputs = [one if isinstance(one, str) else tuple(one) for one in body.input]
+    _require_shape(body, tokenization.embedding_shape(spec), spec)
     bound = counter.upper_bound_texts(inputs)
     if bound > spec.context_tokens:
         await _require_inputs_fit(spec, inputs)
@@ -162,6 +164,19 @@ async def embedding_work(body: EmbeddingsBody, spec: ModelSpec) -> Work:
     return Work(
         kind=JobKind.EMBEDDING, spec=spec, request=request, prompt_tokens=bound, completion_tokens=0
     )
+
+
+def _require_shape(body: EmbeddingsBody, shape: EmbeddingShape | None, spec: ModelSpec) -> None:
+    """Refuse what the model cannot do, where its files tell; else the worker finds out."""
+    if shape is None:
+        return
+    if (body.dimensions or 0) > shape.width:
+        raise errors.InvalidRequest.of("dimensions", f"{spec.id} has {shape.width} dimensions")
+    for index, one in enumerate(body.input):
+        if not isinstance(one, str) and max(one) >= shape.vocabulary:
+            raise errors.InvalidRequest.of(
+                f"input.{index}", f"{spec.id} has token ids from 0 to {shape.vocabulary - 1}"
+            )
 
 
 async def submission(

@@ -188,7 +188,8 @@ def _last_chat_frames(job: JobView, entry: Entry, *, include_usage: bool) -> byt
     reason = result["choices"][0]["finish_reason"]
     frames = frame(_chunk(job, {}, finish_reason=reason), seq=entry.seq)
     if include_usage:
-        frames += frame({**_chunk(job, {}), "choices": [], "usage": result["usage"]})
+        usage = {**_chunk(job, {}), "choices": [], "usage": result["usage"]}
+        frames += frame(usage, seq=entry.seq)
     return frames + DONE
 
 
