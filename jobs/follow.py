@@ -119,8 +119,10 @@ def remaining(job: JobView, *, seams: Sequence[int] | None, after: int) -> list[
     told = events.from_record(
         text, list(seams or ()) if text else None, job.state, first_seq=job.first_seq
     )
-    # Whoever has it all is told the end once more, under its own number.
-    return [entry for entry in told if entry.seq > after] or told[-1:]
+    left = [entry for entry in told if entry.seq > after]
+    if not left and job.result_json is not None:
+        return told[-1:]  # whoever has it all is told the end once more, under its own number
+    return left or [Entry(seq=after + 1, type=EntryType.ENDED, state=job.state)]
 
 
 async def _rest(job: JobView, *, after: int) -> list[Entry]:

@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from genie.core import coalesce
 from genie.core.coalesce import Coalescer
 from genie.core.errors import NotFound, Unavailable
 
@@ -260,6 +261,24 @@ class TestAsk:
         script.let_go(2)
 
         assert coalescer.submit("b").result(LIMIT_S) == "B"
+
+    def test_a_database_that_hangs_is_unavailable_and_what_waits_behind_it_is_not_run(
+        self, script: Script, coalescer: Coalescer[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(coalesce, "_PATIENCE_S", 0.05)
+
+        async def scenario() -> list[object]:
+            first = asyncio.ensure_future(coalescer.ask("a"))
+            await asyncio.to_thread(script.wait_until_running)
+            second = asyncio.ensure_future(coalescer.ask("b"))
+            return list(await asyncio.gather(first, second, return_exceptions=True))
+
+        answers = asyncio.run(scenario())
+        script.let_go()
+        coalescer.close()
+
+        assert [type(one) for one in answers] == [Unavailable, Unavailable]
+        assert script.batches == [["a"]]
 
 
 class TestClose:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -67,13 +67,19 @@ def serve(
     return server
 
 
-async def _serve(server: Server, target: str, method: str = "GET", handler: Any = None) -> None:
+async def _serve(
+    server: Server,
+    target: str,
+    method: str = "GET",
+    handler: Any = None,
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> None:
     scope = {
         "type": "http",
         "method": method,
         "path": target,
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
+        "headers": [(b"content-type", b"application/json"), *headers],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
         "scheme": "http",
@@ -159,6 +165,29 @@ class TestBody:
 
         assert server.status == 413
         assert server.took == 2
+
+    @pytest.mark.parametrize(("length", "read"), [(16 * LIMIT, True), (16 * LIMIT + 1, False)])
+    def test_that_is_declared_far_too_large_is_refused_unread(
+        self, *, length: int, read: bool
+    ) -> None:
+        server = Server(part(b"x" * (LIMIT + 1)))
+
+        asyncio.run(
+            _serve(server, "/echo", "POST", headers=[(b"content-length", str(length).encode())])
+        )
+
+        assert server.status == 413
+        assert (server.took > 0) is read
+        assert ("connection" in server.headers) is not read
+
+    def test_that_does_not_come_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lean, "BODY_S", 0.01)
+        server = Server(part(b"{", more=True))
+
+        asyncio.run(_serve(server, "/echo", "POST"))
+
+        assert (server.status, server.error["code"]) == (400, "invalid-request")
+        assert server.headers["connection"] == "close"
 
     @pytest.mark.parametrize("messages", [[], [part(b"01", more=True)]])
     def test_that_its_caller_gave_up_is_not_answered(self, messages: list[dict[str, Any]]) -> None:

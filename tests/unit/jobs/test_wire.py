@@ -214,7 +214,7 @@ class TestChatFrames:
 
         chunk = json.loads(usage["data"])
         assert (chunk["choices"], chunk["usage"]["total_tokens"]) == ([], 5)
-        assert "id" not in usage  # resuming after it would lose [DONE]
+        assert usage["id"] == "9"  # whoever resumes after it is told the end once more
         assert done == {"data": "[DONE]"}
 
     @pytest.mark.parametrize(("state", "status"), [(JobState.FAILED, 500), (JobState.TIMEOUT, 504)])
