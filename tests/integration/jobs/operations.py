@@ -5,6 +5,7 @@ import json
 import uuid
 from typing import Protocol
 
+from django.apps import apps
 from django.db import connection
 
 from genie.core import errors, transactions
@@ -24,12 +25,6 @@ from tests.integration.jobs.plain import (
     Plain,
     Told,
     Wanted,
-)
-
-_TABLES = (
-    *("webhooks_delivery", "webhooks_event"),
-    *("jobs_jobevent", "jobs_attempt", "jobs_idempotencykey", "jobs_job"),
-    *("budgets_entry", "budgets_hold", "budgets_window", "budgets_budgetevent", "budgets_cap"),
 )
 
 
@@ -189,12 +184,20 @@ def claim(model: Plain, limit: int) -> list[Claimed]:
 
 
 def clean() -> None:
-    """Empty the tables, past the trigger that keeps the entries."""
+    """Empty the tables of jobs and money, past the triggers that keep history."""
+    tables = [
+        f'"{model._meta.db_table}"'
+        for label in ("webhooks", "jobs", "budgets")
+        for model in apps.get_app_config(label).get_models()
+    ]
+    steps = [
+        *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in tables),
+        *(f"DELETE FROM {table}" for table in tables),  # noqa: S608 - our own names
+        "SET CONSTRAINTS ALL IMMEDIATE",  # until then a table has events pending and is not altered
+        *(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables),
+    ]
     with transactions.transaction(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE budgets_entry DISABLE TRIGGER USER")
-        for table in _TABLES:
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
-        cursor.execute("ALTER TABLE budgets_entry ENABLE TRIGGER USER")
+        cursor.execute("; ".join(steps))
 
 
 def _submission(wanted: Wanted) -> Submission:
