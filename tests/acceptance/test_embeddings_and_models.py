@@ -3,6 +3,7 @@
 import base64
 import math
 import struct
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,20 @@ def test_token_ids_are_inputs_too(caller: Caller) -> None:
         assert answer.status_code == 200, answer.text
         assert len(answer.json()["data"]) == count
         assert answer.json()["usage"]["prompt_tokens"] == 3
+
+
+@needs_tiny_embedding
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [({"input": [99999]}, "input.0"), ({"input": "one", "dimensions": 200}, "dimensions")],
+)
+def test_what_the_model_cannot_make_is_refused_before_it_is_a_job(
+    caller: Caller, fields: dict[str, Any], field: str
+) -> None:
+    answer = caller.post("/v1/embeddings", {"model": "genie-tiny-embedding"} | fields)
+
+    assert answer.status_code == 400
+    assert [one["field"] for one in answer.json()["details"]] == [field]
 
 
 def test_async_embeddings_keep_the_sync_body_as_their_result(caller: Caller) -> None:

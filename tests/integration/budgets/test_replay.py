@@ -179,7 +179,7 @@ class TestCommand:
             (["--cap", "org:daily"], "is no cap"),
             (["--cap", "org:daily=NaN"], "not a finite"),
             (["--cap", "org:daily=-1"], "negative"),
-            (["--cap", "org/acme:daily=1"], "takes no --subject"),
+            (["--cap", "org/acme:daily=1"], "takes no subject"),
             (["--cap", "application/none:daily=1"], "has no application"),
             (["--cap", "org:daily=1", "--from", "yesterday"], "is no time"),
             (["--cap", "org:daily=1", "--limit", "-1"], "from 0 to"),

@@ -106,11 +106,12 @@ class TestList:
 
     def test_filters_by_state_model_and_application(self, account: Any) -> None:
         builders.make_job(account)
-        ended = builders.make_ended_job(account, model="other")
+        ended = builders.make_ended_job(account, model="other", requested_model="alias")
 
         for attributes in (
             {"state": "completed"},
             {"model": "other"},
+            {"model": "alias"},
             {"state": "completed", "application_id": account.application_id},
         ):
             (found,) = selectors.list_jobs(self.wanted(account, **attributes))
