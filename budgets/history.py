@@ -26,12 +26,13 @@ UNION SELECT 'member', member_id FROM payer WHERE member_id IS NOT NULL
 UNION SELECT 'user', user_id FROM payer WHERE user_id IS NOT NULL
 """
 
+# A job that was parked was decided on again later; it asked once, when it came.
 _DECISIONS = """
 SELECT e.reference, e.application_id, e.member_id, e.user_id, e.requested, e.decision, e.mode, e.at,
        s.amount, s.at
-  FROM budgets_budgetevent e
+  FROM (SELECT DISTINCT ON (reference) * FROM budgets_budgetevent
+         WHERE organization_id = %s AND at >= %s AND at < %s ORDER BY reference, id) e
   LEFT JOIN budgets_entry s ON s.reference = e.reference AND s.kind = 'settle'
- WHERE e.organization_id = %s AND e.at >= %s AND e.at < %s
  ORDER BY e.at, e.id
 """
 

@@ -116,6 +116,18 @@ class TestSimulate:
 
         assert (outcome.events, outcome.refused) == (2, 1)
 
+    def test_counts_a_job_once_that_was_refused_parked_and_admitted(self) -> None:
+        payer = builders.new_payer()
+        builders.cap(Layer.ORG, payer.organization_id, DAILY, 1)
+        parked = HoldRequest(reference=ids.new_id(), payer=payer, amount_microcredits=5)
+        assert not isinstance(builders.hold(parked)[0], Held)
+        builders.cap(Layer.ORG, payer.organization_id, DAILY, 10)
+        assert isinstance(builders.hold(parked)[0], Held)
+
+        outcome = simulated(payer)
+
+        assert (outcome.events, outcome.refused) == (1, 0)
+
     def test_counts_a_shadow_refusal_as_admitted(self) -> None:
         payer = builders.new_payer()
         builders.cap(Layer.ORG, payer.organization_id, MONTHLY, 1)
