@@ -52,7 +52,7 @@ def web(layout: Layout, *, number: int, listener: int) -> ProcessSpec:
     spec = layout.spec(
         f"web-{number}",
         *("uvicorn", "genie.asgi:application", "--fd", str(listener)),
-        *("--loop", "uvloop", "--http", "httptools", "--lifespan", "on"),
+        *("--loop", "uvloop", "--http", "genie.protocol:Protocol", "--lifespan", "on"),
         # Nobody stands in front, so a forwarded address would be the caller's own invention.
         *("--no-proxy-headers", "--no-server-header", "--no-access-log"),
         *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", str(WEB_GRACE_S)),

@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -467,3 +469,15 @@ def _assert_envelope(answer: requests.Response) -> None:
     if body["code"] == "invalid-request":
         for detail in body["details"]:
             assert set(detail) == {"field", "message"}
+
+
+def test_what_is_no_http_request_gets_the_envelope_too(caller: Caller) -> None:
+    address = urlsplit(caller.system.base_url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as line:
+        line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: -1\r\n\r\n")
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"X-Request-Id: " in head
+    assert json.loads(body)["code"] == "invalid-request"
