@@ -61,7 +61,7 @@ async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:
     text = wire.job_json(found, seconds_per_job=pace)
     headers = headers | wire.poll_headers(found) | {"ETag": wire.etag(text)}
     if headers["ETag"] in _etags(request):
-        return HttpResponse(status=304, headers=headers)
+        return HttpResponse(status=304, content_type="application/json", headers=headers)
     return answers.json_answer(text, headers=headers)
 
 
