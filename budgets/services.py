@@ -3,9 +3,7 @@
 Budgets fail closed: whatever is unknown here raises, and the caller's transaction rolls back.
 """
 
-import dataclasses
 import datetime as dt
-import itertools
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -15,14 +13,14 @@ from django.conf import settings
 from django.db import connection
 from prometheus_client import Counter as Metric
 
-from budgets import alerts, gate, ledger, money, selectors, windows
+from budgets import alerts, drift, gate, ledger, money, selectors, windows
+from budgets.batch import Batch, counter_of, places_of
 from budgets.errors import AmountError, HoldNotOpenError
 from budgets.gate import Mode, OnCapHit
 from budgets.models import Cap
 from budgets.types import (
     Balance,
     Behind,
-    Drift,
     Foreseen,
     Held,
     HoldRequest,
@@ -41,8 +39,6 @@ from webhooks import signing, transport
 AnswerT = TypeVar("AnswerT")
 
 NEAR_CAP_PERCENT = 80  # of a cap, after this request; GENIE_BUDGET_NEAR_CAP_PERCENT replaces it
-
-_COMPARED_AT_ONCE = 10_000  # costs compared with one query: bounds the memory of a verification
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +75,7 @@ def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> l
         LedgerError: A guard fired.
         IntegrityError: A reference has been held before.
     """
-    return _hold(requests, mode, _Batch.decide)
+    return _hold(requests, mode, Batch.decide)
 
 
 def hold_in_turn(
@@ -94,7 +90,7 @@ def hold_in_turn(
     Raises:
         AmountError, LedgerError, IntegrityError: As ``hold_many``.
     """
-    return _hold(requests, mode, _Batch.decide_in_turn)
+    return _hold(requests, mode, Batch.decide_in_turn)
 
 
 def preview_in_turn(
@@ -103,10 +99,10 @@ def preview_in_turn(
     """Return what ``hold_in_turn`` would answer now. Locks, holds and records nothing."""
     if not requests:
         return []
-    places = _places(requests)
+    places = places_of(requests)
     table: list[list[gate.Counter]] = [[] for _ in places]
     for one in balances(list(places)):
-        table[places[one.layer, one.subject_id]].append(_counter(one))
+        table[places[one.layer, one.subject_id]].append(counter_of(one))
     batch = _batch(mode, places, table)
     return [batch.decide_in_turn(request) for request in requests]
 
@@ -123,7 +119,7 @@ def foresee(payer: Payer, amount_microcredits: int, *, mode: Mode | None = None)
     _check_amount(amount_microcredits)
     if mode is Mode.OFF:
         return Foreseen(mode=mode, decision=None, allowed=True, explained={"layers": []})
-    account = gate.Account.of(map(_counter, balances(payer.subjects())))
+    account = gate.Account.of(map(counter_of, balances(payer.subjects())))
     decision, counter = gate.judge(
         account, amount=amount_microcredits, near_cap_percent=_near_cap_percent()
     )
@@ -359,99 +355,18 @@ def verify(
             cursor.execute("SET LOCAL statement_timeout = 0")
         opened = selectors.open_references()
         settlements = selectors.settled_count()
-        drift = [*_counter_drift(), *_hold_drift()]
+        found = [*drift.of_counters(), *drift.of_holds()]
         if open_references is not None:
-            drift += _open_drift(opened, set(open_references))
+            found += drift.of_open_holds(opened, set(open_references))
         if costs is not None:
-            drift += _cost_drift(costs, settlements=settlements)
-    return Report(drift=tuple(drift), open_holds=len(opened), settlements=settlements)
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class _Batch:
-    """The requests of one batch as they are decided one after another."""
-
-    mode: Mode
-    near_cap_percent: int
-    places: dict[tuple[Layer, uuid.UUID], int]  # a subject's row in `table`
-    table: list[list[gate.Counter]]
-    accounts: dict[Payer, gate.Account] = dataclasses.field(default_factory=dict)
-    taken: list[ledger.Taken] = dataclasses.field(default_factory=list)
-    told: list[ledger.Told] = dataclasses.field(default_factory=list)
-    alarms: alerts.Alarms = dataclasses.field(default_factory=alerts.Alarms)
-    closed: dict[tuple[Layer, uuid.UUID], str] = dataclasses.field(default_factory=dict)
-
-    def decide(self, request: HoldRequest) -> Held | Refused:
-        account = self.accounts.get(request.payer) or self._open(request.payer)
-        amount = request.amount_microcredits
-        if self.mode is not Mode.OFF:
-            decision, counter = gate.judge(
-                account, amount=amount, near_cap_percent=self.near_cap_percent
-            )
-            self._tell(request, decision, counter)
-            if decision is not gate.Decision.ALLOW and self.mode is Mode.ON:
-                self._alarm(request, account, decision)
-            if decision is gate.Decision.REFUSE and counter and self.mode is Mode.ON:
-                return Refused(
-                    reference=request.reference,
-                    error=gate.refusal(account, blocking=counter, amount=amount),
-                    cap=windows.cap_name(counter.layer, counter.window),
-                    may_fit=gate.may_fit(account, amount=amount),
-                )
-        gate.take(account, amount=amount)
-        self.taken.append(ledger.Taken(request.reference, account, amount))
-        if account.warns and self.mode is Mode.ON:
-            return Held(reference=request.reference, remaining=gate.remaining(account))
-        return Held(reference=request.reference)
-
-    def decide_in_turn(self, request: HoldRequest) -> Held | Refused | Behind:
-        """Decide on a request of a line; ``closed`` are the subjects at whose caps older ones wait."""
-        subjects = request.payer.subjects()
-        for subject in subjects:
-            if (cap := self.closed.get(subject)) is not None:
-                return Behind(reference=request.reference, cap=cap)
-        answer = self.decide(request)
-        if isinstance(answer, Refused):
-            self.told.pop()
-            layer, _ = windows.cap_named(answer.cap)
-            self.closed[layer, dict(subjects)[layer]] = answer.cap
-        return answer
-
-    def _open(self, payer: Payer) -> gate.Account:
-        rows = [self.table[self.places[subject]] for subject in payer.subjects()]
-        account = gate.Account.of(counter for counters in rows for counter in counters)
-        self.accounts[payer] = account
-        return account
-
-    def _alarm(self, request: HoldRequest, account: gate.Account, decision: gate.Decision) -> None:
-        amount = request.amount_microcredits
-        found = gate.alarms(
-            account, decision=decision, amount=amount, near_cap_percent=self.near_cap_percent
-        )
-        self.alarms.add(request.payer, found, amount=amount)
-
-    def _tell(
-        self, request: HoldRequest, decision: gate.Decision, counter: gate.Counter | None
-    ) -> None:
-        spent, held = (counter.spent, counter.held) if counter else (0, 0)
-        self.told.append(
-            ledger.Told(
-                decision,
-                self.mode,
-                request.reference,
-                request.payer,
-                request.amount_microcredits,
-                counter,
-                spent,
-                held,
-            )
-        )
+            found += drift.of_costs(costs, settlements=settlements)
+    return Report(drift=tuple(found), open_holds=len(opened), settlements=settlements)
 
 
 def _hold(
     requests: Sequence[HoldRequest],
     mode: Mode | None,
-    decide: Callable[[_Batch, HoldRequest], AnswerT],
+    decide: Callable[[Batch, HoldRequest], AnswerT],
 ) -> list[AnswerT]:
     """Lock the windows of all requests once, decide on each in order, and write what came of it."""
     if not requests:
@@ -459,7 +374,7 @@ def _hold(
     for request in requests:
         _check_amount(request.amount_microcredits)
     with transaction_required():
-        places = _places(requests)
+        places = places_of(requests)
         table = ledger.lock(list(places))
         batch = _batch(mode, places, table)
         answers = [decide(batch, request) for request in requests]
@@ -475,35 +390,13 @@ def _batch(
     mode: Mode | None,
     places: dict[tuple[Layer, uuid.UUID], int],
     table: list[list[gate.Counter]],
-) -> _Batch:
-    return _Batch(
+) -> Batch:
+    return Batch(
         mode=configured_mode() if mode is None else mode,
         near_cap_percent=_near_cap_percent(),
         places=places,
         table=table,
     )
-
-
-def _counter(balance: Balance) -> gate.Counter:
-    """Return a balance as the gate judges it; a copy, of no row."""
-    return gate.Counter(
-        0,
-        balance.layer,
-        balance.window,
-        balance.period,
-        balance.spent,
-        balance.held,
-        balance.cap,
-        balance.on_cap_hit,
-    )
-
-
-def _places(requests: Sequence[HoldRequest]) -> dict[tuple[Layer, uuid.UUID], int]:
-    places: dict[tuple[Layer, uuid.UUID], int] = {}
-    for payer in dict.fromkeys(request.payer for request in requests):
-        for subject in payer.subjects():
-            places.setdefault(subject, len(places))
-    return places
 
 
 def _check_window(layer: Layer, window: WindowKind) -> None:
@@ -521,39 +414,3 @@ def _check_amount(amount: int) -> None:
 
 def _near_cap_percent() -> int:
     return int(getattr(settings, "GENIE_BUDGET_NEAR_CAP_PERCENT", NEAR_CAP_PERCENT))
-
-
-def _counter_drift() -> Iterable[Drift]:
-    for one in selectors.counter_drift():
-        if one.spent != one.spent_derived:
-            yield Drift(what="spent", name=one.name, recorded=one.spent, derived=one.spent_derived)
-        if one.held != one.held_derived:
-            yield Drift(what="held", name=one.name, recorded=one.held, derived=one.held_derived)
-
-
-def _hold_drift() -> Iterable[Drift]:
-    for reference in selectors.hold_drift():
-        yield Drift(what="hold", name=str(reference), recorded=None, derived=None)
-
-
-def _open_drift(opened: set[uuid.UUID], expected: set[uuid.UUID]) -> Iterable[Drift]:
-    for reference in sorted(opened ^ expected):
-        recorded, derived = (1, 0) if reference in opened else (0, 1)
-        yield Drift(what="open-hold", name=str(reference), recorded=recorded, derived=derived)
-
-
-def _cost_drift(costs: Iterable[tuple[uuid.UUID, int]], *, settlements: int) -> Iterable[Drift]:
-    seen = 0
-    rest = iter(costs)
-    while chunk := dict(itertools.islice(rest, _COMPARED_AT_ONCE)):
-        charged = selectors.settled(list(chunk))
-        seen += len(charged)
-        for reference, cost in chunk.items():
-            if charged.get(reference) != cost:
-                yield Drift(
-                    what="cost", name=str(reference), recorded=cost, derived=charged.get(reference)
-                )
-    if seen != settlements:
-        yield Drift(
-            what="cost", name="settlements of no job", recorded=0, derived=settlements - seen
-        )

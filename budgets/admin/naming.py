@@ -74,7 +74,7 @@ class NamedAdmin(ReadOnlyAdmin):
 
     def of_reference(self, rows: QuerySet[Any], identifier: uuid.UUID) -> QuerySet[Any]:
         """Return those of the rows that this id is about."""
-        raise NotImplementedError
+        raise NotImplementedError  # each list knows its own column
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
