@@ -19,7 +19,7 @@ from django.db import connection
 from budgets import gate, selectors, windows
 from budgets.errors import HoldNotOpenError, LedgerError
 from budgets.types import CounterDrift, Payer
-from genie.core.transactions import transaction_required
+from genie.core.transactions import check_when_answered, transaction_required
 
 _KINDS = tuple(windows.WindowKind)
 # A subject without a row in the table of caps has none that could be hit.
@@ -232,11 +232,17 @@ def hold(
         _texts("{" + one.account.ids + "}" for one in taken),
         *_told(told),
     ]
-    with transaction_required(), connection.cursor() as cursor:
+    with transaction_required():
+        cursor = connection.cursor()
         cursor.execute(_HOLD, parameters)
-        (written,) = cursor.fetchone()
-    if written != len(moved):
-        raise LedgerError(f"A batch of holds moved {written} of {len(moved)} windows.")
+
+    def check() -> None:
+        with cursor:
+            (written,) = cursor.fetchone()
+        if written != len(moved):
+            raise LedgerError(f"A batch of holds moved {written} of {len(moved)} windows.")
+
+    check_when_answered(check)
 
 
 def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:

@@ -62,7 +62,7 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     submission leaves only its budget event and what its application is told, a parked one a job
     without a hold.
     """
-    with transactions.transaction():
+    with transactions.transaction(), transactions.pipelined():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = _take_idempotency_keys(submissions, outcomes)
         taken = _hold(submissions, fresh, outcomes)
@@ -96,7 +96,7 @@ def finish_many(endings: Sequence[Ending]) -> list[Ended]:
 
     Returns those that really ended now; an attempt that is no longer current ends nothing.
     """
-    with transactions.transaction():
+    with transactions.transaction(), transactions.pipelined():
         return finish_in_transaction(endings)
 
 

@@ -7,6 +7,7 @@ broker, so leases are kept and the sweep runs while Redis is away.
 import logging
 import os
 import socket
+import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -44,8 +45,14 @@ def wake(queue: str, jobs: int) -> None:
         _process.runner.wake(queue, jobs)
 
 
+# Claiming, finishing and telling are threads that share one interpreter lock with the engine. At
+# Python's 5 ms each waits that long behind the engine after every statement; see docs/adr/0003.
+SWITCH_INTERVAL_S = 0.0005
+
+
 def start(queues: Sequence[str]) -> None:
     """Start what serves these queues: the runner for modalities, the sweep for maintenance."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     modalities = [name for name in queues if name in set(Modality)]
     if modalities:
         _process.runner = _make_runner(modalities)

@@ -1,8 +1,8 @@
 """Group commit: many callers, one thread, one transaction for all that arrived meanwhile.
 
 While a batch runs, the next one gathers. A caller alone pays one thread hop and waits for no timer;
-where several come at once, the next batch lingers a moment, since a statement costs nearly the same
-for one as for ten. The batch function is ordinary synchronous code on a database connection that
+where several come at once, the next batch lingers a moment, until as many have come again, since a
+statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code on a database connection that
 the thread keeps while it is busy.
 """
 
@@ -39,7 +39,7 @@ class Coalescer(Generic[In, Out]):
             database chokes on cannot fail its neighbours.
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
-        linger_s: After a batch of several, how long the next one gathers at least.
+        linger_s: After a batch of several, how long the next one waits at most for as many.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ class Coalescer(Generic[In, Out]):
         self._waiting: deque[tuple[In, _Waiter[Out]]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._had_company = False  # whether the last batch was of several
+        self._company = 1  # items of the last batch: as many are expected of the next
+        self._enough = 1  # items at which the thread, if it waits, is to be woken
         self._closed = threading.Event()
 
     def submit(self, item: In) -> "Future[Out]":
@@ -103,7 +104,8 @@ class Coalescer(Generic[In, Out]):
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if len(self._waiting) >= self._enough:
+                self._changed.notify()
 
     def _run(self) -> None:
         while batch := self._gather():
@@ -121,12 +123,16 @@ class Coalescer(Generic[In, Out]):
                     # Back to the pool, which checks it when it is next taken: after a restart of the
                     # database nobody is answered with an error by a connection from before it.
                     connection.close()
-        if self._had_company:
-            self._closed.wait(self._linger_s)
-        with self._changed:
-            count = min(len(self._waiting), self._max_batch)
-            self._had_company = count > 1
-            return [self._waiting.popleft() for _ in range(count)]
+            # Woken once, when all have come: a wake-up for each would take the interpreter lock
+            # from those who are still to come.
+            self._enough = self._company
+            self._changed.wait_for(self._is_complete, self._linger_s)
+            self._enough = 1
+            self._company = min(len(self._waiting), self._max_batch)
+            return [self._waiting.popleft() for _ in range(self._company)]
+
+    def _is_complete(self) -> bool:
+        return len(self._waiting) >= self._enough or self._closed.is_set()
 
     def _answers(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
         """Run the batch; whatever it raises becomes the answer of the items that it is about."""

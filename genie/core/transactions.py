@@ -1,11 +1,13 @@
 """The transaction words: say which one you mean instead of a bare ``atomic``.
 
 ``transaction`` owns one, ``transaction_required`` needs the caller's, ``savepoint`` may roll back
-here, ``durable`` forbids one, ``run_after_commit`` waits for it.
+here, ``durable`` forbids one, ``run_after_commit`` waits for it. In a ``pipelined`` part of one,
+statements share their way to the server, and ``check_when_answered`` puts off what one has to say.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import connection
 from django.db import transaction as django_transaction
@@ -65,3 +67,45 @@ def run_after_commit(effect: Callable[[], object]) -> None:
     An effect that raises is logged and never undoes or hides what was committed.
     """
     django_transaction.on_commit(effect, robust=True)
+
+
+# What is still to be looked at of the statements of the pipeline that is open, if one is.
+_checks: ContextVar[list[Callable[[], None]] | None] = ContextVar("checks", default=None)
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Send the block's statements without waiting for each answer; all are there at its end.
+
+    A statement whose answer decides on a later one is fetched in the block as usual, which waits
+    for it alone. What only confirms is left to ``check_when_answered``. Inside a transaction the
+    begin travels with the first statement. An error of a statement may be raised later than it was
+    sent, at the latest at the block's end, and always before the commit.
+
+    Raises:
+        WrongTransaction: No transaction is open, or a pipeline is.
+    """
+    if not connection.in_atomic_block or _checks.get() is not None:
+        raise WrongTransaction("Statements are pipelined once, within a transaction.")
+    checks: list[Callable[[], None]] = []
+    token = _checks.set(checks)
+    try:
+        connection.ensure_connection()
+        with connection.wrap_database_errors, connection.connection.pipeline():
+            yield
+        for check in checks:
+            check()
+    finally:
+        _checks.reset(token)
+
+
+def check_when_answered(check: Callable[[], None]) -> None:
+    """Run ``check`` once the statements sent before it have been answered, or now outside a pipeline.
+
+    What it raises fails the transaction, as if it had been found at once.
+    """
+    checks = _checks.get()
+    if checks is None:
+        check()
+    else:
+        checks.append(check)

@@ -94,6 +94,47 @@ class TestBatches:
         assert "".join(one.result(LIMIT_S) for one in [first, *others]) == "ABCDEFG"
         assert script.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
 
+    def test_after_company_the_next_waits_for_as_many_and_no_longer(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        pair = [coalescer.submit(item) for item in "bc"]
+        script.let_go(2)
+        assert [one.result(LIMIT_S) for one in [first, *pair]] == ["A", "B", "C"]
+
+        script.let_go()
+        alone = coalescer.submit("d")
+        with_company = coalescer.submit("e")
+
+        assert [one.result(LIMIT_S) for one in (alone, with_company)] == ["D", "E"]
+        assert script.batches == [["a"], ["b", "c"], ["d", "e"]]
+        coalescer.close()
+
+    def test_company_that_does_not_come_again_is_not_waited_for_long(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=0.001)
+        coalescer.submit("a")
+        script.wait_until_running()
+        pair = [coalescer.submit(item) for item in "bc"]
+        script.let_go(9)
+        assert [one.result(LIMIT_S) for one in pair] == ["B", "C"]
+
+        assert coalescer.submit("d").result(LIMIT_S) == "D"
+        assert coalescer.submit("e").result(LIMIT_S) == "E"
+        coalescer.close()
+
+    def test_closing_ends_the_wait_for_company(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
+        coalescer.submit("a")
+        script.wait_until_running()
+        pair = [coalescer.submit(item) for item in "bc"]
+        script.let_go(9)
+        assert [one.result(LIMIT_S) for one in pair] == ["B", "C"]
+        left = coalescer.submit("d")
+
+        coalescer.close(timeout_s=LIMIT_S)
+
+        assert left.result(0) == "D"
+
     def test_what_is_too_much_is_refused_at_once(
         self, script: Script, coalescer: Coalescer[str, str]
     ) -> None:
