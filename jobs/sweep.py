@@ -204,6 +204,8 @@ _COLUMNS = (
     "run_limit_s",
     "completion_tokens",
     "estimate_microcredits",
+    "price_version",
+    "price_rates::text",
 )
 
 
@@ -221,13 +223,14 @@ def _ending(
 ) -> Ending:
     """Return the ending; a job whose worker is gone pays only for tokens that reached its caller."""
     delivered = row["completion_tokens"] if row["mode"] == "stream" else 0
+    price = prices.kept(row["price_version"], row["price_rates::text"], model=row["model"])
     return Ending(
         job_id=row["id"],
         attempt=row["attempt"],
         state=state,
         from_state=JobState(row["state"]),
         cost_microcredits=prices.of_delivered(
-            row["model"],
+            price,
             completion_tokens=delivered,
             estimate_microcredits=row["estimate_microcredits"],
         ),

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db import connection
 
 from genie.core import errors, transactions
+from inference.specs import Unit
 from jobs import claims, services, sweep
 from jobs.claims import Beat, Claimed
 from jobs.lifecycle import Ending, NewJob, Requeue
@@ -220,6 +221,7 @@ def _submission(wanted: Wanted) -> Submission:
         start_limit_s=START_LIMIT_S,
         run_limit_s=RUN_LIMIT_S,
         price_version="2026-01",
+        price_rates={Unit.PROMPT: 100_000, Unit.COMPLETION: 400_000},
         estimate_microcredits=wanted.amount,
         webhook_url="https://hooks.example.com/done" if wanted.webhook else "",
         webhook_secret=None,

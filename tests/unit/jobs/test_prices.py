@@ -123,6 +123,21 @@ class TestCounts:
         assert set(UNITS_OF) == set(Modality)
 
 
+class TestKept:
+    def test_is_what_the_row_says_whatever_the_model_costs_now(self) -> None:
+        price = prices.kept("7", '{"prompt": 5, "completion": 9}', model="no-such-model")
+
+        assert price == Price(version="7", rates={Unit.PROMPT: 5, Unit.COMPLETION: 9})
+
+    def test_a_row_without_rates_costs_what_its_model_does(self) -> None:
+        assert prices.kept("7", None, model="no-such-model") == prices.of_model("no-such-model")
+
+    def test_a_unit_of_another_release_is_passed_over(self) -> None:
+        price = prices.kept("7", '{"minute": 5, "furlong": 9}', model="m")
+
+        assert price.rates == {Unit.MINUTE: 5}
+
+
 class TestUnpriced:
     def test_what_a_price_has_no_rate_for_is_never_free(self) -> None:
         chat = price_of(prompt=CREDIT, completion=CREDIT)

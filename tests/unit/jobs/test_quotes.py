@@ -47,6 +47,7 @@ def question(
         start_limit_s=1.0,
         run_limit_s=1.0,
         price_version=price.version,
+        price_rates=price.rates,
         estimate_microcredits=prices.estimate(price, prices.tokens(prompt=bound, completion=most)),
         webhook_url="",
         webhook_secret=None,
