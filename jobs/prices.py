@@ -17,7 +17,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from budgets import pricing
+from budgets import money, pricing
+from genie.core import errors
 from inference.errors import UnknownModel
 from inference.specs import Price, Unit
 from jobs import registry
@@ -86,9 +87,18 @@ def estimate(price: Price, quantities: Quantities) -> int:
     """Return the micro-credits to hold for the most that a request may use.
 
     Raises:
+        InvalidRequest: It is more than can be held.
         ValueError: The price has no rate for one of the units.
     """
-    return pricing.estimate(_lines(price, quantities))
+    most = pricing.estimate(_lines(price, quantities))
+    if most > money.MAX_MICROCREDITS:
+        bound = money.to_text(money.MAX_MICROCREDITS)
+        raise errors.InvalidRequest.of(
+            "",
+            f"The request could cost {money.to_text(most)} credits; one request may cost {bound} "
+            "at most. Ask for less at once.",
+        )
+    return most
 
 
 def estimate_dearest(alternatives: Iterable[tuple[Price, Quantities]]) -> int:

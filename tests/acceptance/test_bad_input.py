@@ -274,6 +274,17 @@ def test_an_input_that_cannot_be_embedded(caller: Caller, name: str, path: str) 
     _assert_refused(caller, answer, 400, "invalid-request", "input")
 
 
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/jobs/quote"])
+def test_a_request_that_could_cost_more_than_can_be_held(caller: Caller, path: str) -> None:
+    inputs = ["x" * 500_010] * 2
+    answer = caller.post(path, {"model": "echo-dear", "input": inputs})
+    _assert_refused(caller, answer, 400, "invalid-request", "")
+    assert answer.json()["error"] == (
+        "The request could cost 1000019998.99998 credits; one request may cost 1000000000 at most. "
+        "Ask for less at once."
+    )
+
+
 QUOTED: dict[str, dict[str, Any]] = {
     "neither": {"model": "echo"},
     "both": {**GOOD, "input": "x"},

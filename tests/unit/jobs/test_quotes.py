@@ -22,7 +22,7 @@ from jobs.states import Mode as JobMode
 ALLOWED = Foreseen(mode=Mode.ON, decision=Decision.ALLOW, allowed=True, explained={"layers": []})
 _ID = uuid.UUID(int=1)
 tokens = st.integers(min_value=0, max_value=10_000_000)
-rates = st.integers(min_value=0, max_value=10**12)
+rates = st.integers(min_value=0, max_value=10**8)
 
 
 def question(
