@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from budgets import windows
-from genie.core import transactions
+from genie.core import metrics, transactions
 from jobs import announce, lifecycle, parking, prices, queue, retry, services
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.states import JobState
@@ -189,6 +189,8 @@ def _unpark(swept: Swept) -> None:
     admitted = parking.unpark()
     queue.sender.send(admitted)
     swept.unparked = sum(len(ids) for ids in admitted.values())
+    metrics.unparked.inc(swept.unparked)
+    metrics.parked.set(parking.waiting())
 
 
 _COLUMNS = (

@@ -381,6 +381,7 @@ ROUTES: dict[str, tuple[str, str, int, str]] = {
     "filter-surrogate": ("GET", "/v1/jobs?model=%ed%a0%80", 200, ""),
     "limit-1e9": ("GET", "/v1/jobs?limit=1000000000", 400, "invalid-request"),
     "limit-0": ("GET", "/v1/jobs?limit=0", 400, "invalid-request"),
+    "reason-other": ("GET", "/v1/jobs?reason=parked", 400, "invalid-request"),
     "limit-text": ("GET", "/v1/jobs?limit=x", 400, "invalid-request"),
     "offset": ("GET", "/v1/jobs?offset=-1", 400, "invalid-request"),
     "ordering": ("GET", "/v1/jobs?ordering=password", 400, "invalid-request"),
