@@ -12,6 +12,8 @@ from inference.specs import UNITS_OF, ModelSpec, Price, Unit
 from inference.types import Modality
 
 MICROCREDITS_PER_CREDIT = 1_000_000
+# Credits; no more can be held for one request, so a model that could cost more could never be asked.
+MOST_OF_A_REQUEST = 1_000_000_000
 
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
@@ -173,7 +175,22 @@ def _contradictions(spec: ModelSpec, backends: Collection[tuple[str, Modality]])
             f"default_max_tokens is {spec.default_max_tokens}; it must not be more than "
             f"max_output_tokens, {spec.max_output_tokens}."
         )
+    if spec.modality in (Modality.CHAT, Modality.EMBEDDING):
+        problems += _too_dear(spec)
     return problems
+
+
+def _too_dear(spec: ModelSpec) -> list[str]:
+    """Return the problem of a model of tokens that one request, as long as may be, cannot pay."""
+    unit, rate = max(spec.price.rates.items(), key=lambda one: one[1])
+    dearest = spec.context_tokens * rate // (unit.parts * MICROCREDITS_PER_CREDIT)
+    if dearest < MOST_OF_A_REQUEST:
+        return []
+    problem = (
+        f"price.{unit} makes a request of {spec.context_tokens} tokens (context_tokens) cost "
+        f"{dearest} credits; it must stay below {MOST_OF_A_REQUEST}. Lower the price."
+    )
+    return [problem]
 
 
 def _shared_names(specs: list[ModelSpec]) -> list[str]:
@@ -257,7 +274,7 @@ def _rate_of(unit: Unit) -> Callable[[Any], int]:
         text = f"{value:f}" if type(value) is int or isinstance(value, Decimal) else value
         if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text):
             raise _MistakeError(
-                f"it must be credits per {_PER[unit]} with at most 6 decimals, not < 0"
+                f"it must be credits per {_PER[unit]} with at most 6 decimals, 0 to 999999999"
             )
         return int(Decimal(text) * MICROCREDITS_PER_CREDIT)
 

@@ -229,7 +229,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
         {
             "fields": (
                 ("prompt_tokens", "completion_tokens"),
-                ("estimate", "cost", "price_version"),
+                ("estimate", "cost", "price_version", "price_rates"),
                 "money",
                 "webhook_url",
             )

@@ -14,6 +14,8 @@ from typing import Any
 from django.db import connection
 
 from genie.core import transactions
+from inference.specs import Price
+from jobs import prices
 from jobs.states import JobKind, Mode
 
 SOLO_FROM_ATTEMPT = (
@@ -34,6 +36,7 @@ class Claimed:
     request: dict[str, Any]
     created_at: dt.datetime
     run_limit_s: float
+    price: Price  # what it was submitted at
     estimate_microcredits: int
     reply_to: str = ""  # the channel of the web process whose caller waits
 
@@ -61,7 +64,7 @@ taken AS (
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
   FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-    estimate_microcredits, lane, queued_at, reply_to),
+    price_version, price_rates, estimate_microcredits, lane, queued_at, reply_to),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
@@ -69,7 +72,7 @@ opened AS (
   INSERT INTO jobs_attempt (job_id, number, worker, started_at, outcome)
   SELECT id, attempt, %s, genie_now(), '' FROM taken)
 SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-  estimate_microcredits, reply_to
+  estimate_microcredits, reply_to, price_version, price_rates::text
 FROM (SELECT EXISTS (
         SELECT FROM jobs_job WHERE queue = %s AND state = 'queued' AND parked_by IS NULL
           AND (not_before IS NULL OR not_before <= genie_now()) AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
@@ -195,6 +198,7 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         run_limit_s=row[8],
         estimate_microcredits=row[9],
         reply_to=row[10],
+        price=prices.kept(row[11], row[12], model=row[5]),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection
 
 from genie.core import transactions
+from inference.specs import Unit
 from jobs.states import JobKind, JobState, Mode
 
 
@@ -38,6 +39,9 @@ class NewJob:
     start_limit_s: float
     run_limit_s: float
     price_version: str
+    price_rates: Mapping[
+        Unit, int
+    ]  # micro-credits for one of each unit; what its charge is made of
     estimate_microcredits: int
     webhook_url: str
     webhook_secret: str | None
@@ -88,7 +92,7 @@ _RECORD = """
   id uuid, organization_id uuid, application_id uuid, member_id uuid, user_id uuid, api_key_id uuid,
   kind text, mode text, queue text, lane smallint, requested_model text, model text, request jsonb,
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
-  estimate_microcredits bigint, webhook_url text, webhook_secret text, reply_to text,
+  price_rates jsonb, estimate_microcredits bigint, webhook_url text, webhook_secret text, reply_to text,
   parked_by text
 """
 
@@ -99,12 +103,12 @@ job AS (
     id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
     created_at, queued_at, ticketed_at, start_deadline_at, run_limit_s, price_version,
-    estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
+    price_rates, estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
     reply_to, parked_by)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
     genie_now(), genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second',
-    run_limit_s, price_version, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
+    run_limit_s, price_version, price_rates, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
     reply_to, parked_by
   FROM new RETURNING id, parked_by)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from collections.abc import Callable
 
 from django.conf import settings
 from django.db import connection
@@ -12,10 +13,10 @@ from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 5_000
-# Decisions come one per request, so several batches go per pass: 3,000 requests a second are kept
-# up with, for beat asks every ten minutes.
-_BUDGET_BATCHES = 400
+_BATCH = 5_000  # rows of one short transaction
+# Decisions and keys come one per request, so several batches go per pass: 3,000 requests a second
+# are kept up with, for beat asks every ten minutes.
+_BATCHES = 400
 
 
 def expire() -> dict[str, int]:
@@ -25,13 +26,6 @@ def expire() -> dict[str, int]:
     decisions of the budget gate.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """DELETE FROM jobs_idempotencykey WHERE id IN (
-                 SELECT id FROM jobs_idempotencykey WHERE created_at < genie_now() - %s * interval '1 second'
-                 LIMIT %s)""",
-            [settings.GENIE_IDEMPOTENCY_TTL_S, _BATCH],
-        )
-        keys = cursor.rowcount
         cursor.execute(
             "DELETE FROM jobs_worker WHERE heartbeat_at < genie_now() - interval '1 hour'"
         )
@@ -43,11 +37,11 @@ def expire() -> dict[str, int]:
         results = cursor.rowcount
     notifications = webhooks.expire(older_than=dt.timedelta(days=settings.GENIE_NOTIFICATION_DAYS))
     return {
-        "idempotency_keys": keys,
+        "idempotency_keys": _in_batches(_expire_keys),
         "workers": workers,
         "task_results": results,
         "webhooks": notifications,
-        "budget_events": _expire_budget_events(),
+        "budget_events": _in_batches(_expire_budget_events),
     }
 
 
@@ -63,13 +57,29 @@ def verify_ledger() -> dict[str, int]:
     }
 
 
-def _expire_budget_events() -> int:
-    """Delete old decisions in short transactions, up to a bound that the next pass goes on from."""
-    older_than = dt.timedelta(days=settings.GENIE_BUDGET_EVENT_DAYS)
+def _in_batches(expire_batch: Callable[[], int]) -> int:
+    """Delete batch by batch, up to a bound that the next pass goes on from; return how many."""
     deleted = 0
-    for _ in range(_BUDGET_BATCHES):
-        batch = budgets.expire(older_than=older_than, limit=_BATCH)
+    for _ in range(_BATCHES):
+        batch = expire_batch()
         deleted += batch
         if batch < _BATCH:
             break
     return deleted
+
+
+def _expire_keys() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """DELETE FROM jobs_idempotencykey WHERE id IN (
+                 SELECT id FROM jobs_idempotencykey
+                 WHERE created_at < genie_now() - %s * interval '1 second'
+                 ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)""",
+            [settings.GENIE_IDEMPOTENCY_TTL_S, _BATCH],
+        )
+        return int(cursor.rowcount)
+
+
+def _expire_budget_events() -> int:
+    older_than = dt.timedelta(days=settings.GENIE_BUDGET_EVENT_DAYS)
+    return budgets.expire(older_than=older_than, limit=_BATCH)

@@ -69,7 +69,10 @@ class Job(models.Model):
     run_deadline_at = models.DateTimeField(null=True)
     ticketed_at = models.DateTimeField(db_default=DatabaseNow())  # when a ticket was last asked for
 
+    # What its work costs, from its submission on: micro-credits for one of each unit. Null in rows
+    # that are older than this column.
     price_version = models.CharField(max_length=40)
+    price_rates = models.JSONField(null=True)
     estimate_microcredits = models.BigIntegerField()
     cost_microcredits = models.BigIntegerField(null=True)
     prompt_tokens = models.IntegerField(default=0)

@@ -1,15 +1,24 @@
-"""What a model's work costs: the registry's price, in the ledger's arithmetic.
+"""What a job's work costs: the price that it was submitted at, in the ledger's arithmetic.
+
+Note [A job keeps its rates]
+    A job's row has the rates of its model as they were when it was submitted: its estimate is made
+    of them, and so is its charge, whichever process ends it and whatever the models file says by
+    then. So a price that changes between the two moves nothing, a charge stays within its hold, and
+    processes with different models files (an upgrade, one machine after another) agree on a bill. A
+    parked job keeps them too: its caller was answered with that price.
 
 First count what a request may use or has used, in the words of its modality (``tokens``,
 ``images``, ``video``, ``transcription``, ``speech``); then ``estimate`` or ``charge`` it. Every
 count is of whole parts, so that nothing is rounded before the end.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from budgets import pricing
+from budgets import money, pricing
+from genie.core import errors
 from inference.errors import UnknownModel
 from inference.specs import Price, Unit
 from jobs import registry
@@ -17,23 +26,35 @@ from jobs import registry
 # How many parts of each unit; a unit has ``Unit.parts`` of them.
 Quantities: TypeAlias = Mapping[Unit, int]
 
-# A worker may meet a job of a model that its models file no longer has; it fails and costs nothing.
+# Of a job without rates, whose model the models file no longer has.
 _UNPRICED = Price(version="none", rates=dict.fromkeys(Unit, 0))
 
 
+def kept(version: str, rates_json: str | None, *, model: str) -> Price:
+    """Return the price that a job's row keeps; see Note [A job keeps its rates].
+
+    ``rates_json`` is the column's text. A row that is older than it has none, and then the model
+    costs what it costs today.
+    """
+    if rates_json is None:
+        return of_model(model)
+    rates: dict[str, int] = json.loads(rates_json)
+    return Price(version=version, rates={unit: rates[unit] for unit in Unit if unit in rates})
+
+
 def of_model(model_id: str) -> Price:
-    """Return the price of a resolved model id; zero for one that this process does not know."""
+    """Return today's price of a resolved model id; zero for one that this process does not know."""
     try:
         return registry.models().get(model_id).price
     except UnknownModel:
         return _UNPRICED
 
 
-def of_delivered(model_id: str, *, completion_tokens: int, estimate_microcredits: int) -> int:
+def of_delivered(price: Price, *, completion_tokens: int, estimate_microcredits: int) -> int:
     """Return what tokens cost that reached a caller before the worker was lost; within the hold."""
     if not completion_tokens:
         return 0
-    cost = charge(of_model(model_id), tokens(prompt=0, completion=completion_tokens))
+    cost = charge(price, tokens(prompt=0, completion=completion_tokens))
     return min(cost, estimate_microcredits)
 
 
@@ -66,9 +87,18 @@ def estimate(price: Price, quantities: Quantities) -> int:
     """Return the micro-credits to hold for the most that a request may use.
 
     Raises:
+        InvalidRequest: It is more than can be held.
         ValueError: The price has no rate for one of the units.
     """
-    return pricing.estimate(_lines(price, quantities))
+    most = pricing.estimate(_lines(price, quantities))
+    if most > money.MAX_MICROCREDITS:
+        bound = money.to_text(money.MAX_MICROCREDITS)
+        raise errors.InvalidRequest.of(
+            "",
+            f"The request could cost {money.to_text(most)} credits; one request may cost {bound} "
+            "at most. Ask for less at once.",
+        )
+    return most
 
 
 def estimate_dearest(alternatives: Iterable[tuple[Price, Quantities]]) -> int:

@@ -27,7 +27,7 @@ from genie.core.coalesce import Coalescer
 from genie.core.errors import Unavailable
 from inference.engine import Engine
 from inference.errors import GenerationFailed, InferenceError
-from jobs import claims, control, prices, services, stream, work
+from jobs import claims, control, services, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.events import Entry
@@ -141,7 +141,6 @@ class Runner:
         """Hand one claimed job to the engine; returns at once."""
         job = RunningJob(
             claimed,
-            price=prices.of_model(claimed.model),
             earlier=_delivered(claimed),
             writer=self._writer,
             on_end=self._ended,

@@ -10,7 +10,6 @@ from enum import Enum, auto
 from genie.core import metrics
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
-from inference.specs import Price
 from inference.types import ChatResult, Result, Usage
 from jobs import prices, replies, results
 from jobs.claims import Claimed
@@ -42,7 +41,6 @@ class RunningJob:
 
     Args:
         claimed: The claim.
-        price: What its model's tokens cost.
         earlier: The entries that earlier attempts have delivered; None when they cannot be read,
             and then this attempt leaves the stream alone but for its end.
         writer: Where entries go.
@@ -54,14 +52,12 @@ class RunningJob:
         self,
         claimed: Claimed,
         *,
-        price: Price,
         earlier: Sequence[Entry] | None,
         writer: Writer,
         on_end: Callable[["RunningJob", Ending | Requeue | None], None],
     ) -> None:
         self.claimed = claimed
         self._began = time.monotonic()
-        self._price = price
         self._writer = writer
         self._on_end = on_end
         self._lock = threading.Lock()
@@ -275,7 +271,7 @@ class RunningJob:
         error: dict[str, object] | None = None,
     ) -> Ending:
         used = prices.tokens(prompt=usage.prompt_tokens, completion=usage.completion_tokens)
-        cost = prices.charge(self._price, used)
+        cost = prices.charge(self.claimed.price, used)
         if cost > self.claimed.estimate_microcredits:  # a defect: the run must stop at its hold
             metrics.overrun.inc()
             logger.error("A job used more than its hold", extra={"job": self.claimed.job_id})

@@ -131,6 +131,7 @@ class ListFilter:
 
     organization_id: uuid.UUID | None
     state: str | None = None
+    parked: bool = False  # only those that a cap keeps out of their queues
     model: str | None = None
     application_id: uuid.UUID | None = None
     created_after: dt.datetime | None = None
@@ -153,6 +154,8 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
         ("(j.created_at, j.id) < (%s, %s)", list(wanted.before) if wanted.before else [None]),
     ]
     chosen = [(sql, values) for sql, values in conditions if values[0] is not None]
+    if wanted.parked:  # as the index of parked jobs says it: they may be few among many
+        chosen.append(("j.state = 'queued' AND j.parked_by IS NOT NULL", []))
     where = " AND ".join(sql for sql, _ in chosen) or "true"
     with connection.cursor() as cursor:
         cursor.execute(

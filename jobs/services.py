@@ -161,14 +161,16 @@ def _locked(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT state, attempt, mode, model, completion_tokens, estimate_microcredits FROM jobs_job
+            """SELECT state, attempt, mode, model, completion_tokens, estimate_microcredits,
+                 price_version, price_rates::text FROM jobs_job
                WHERE id = %s AND (%s::uuid IS NULL OR organization_id = %s::uuid) FOR UPDATE""",
             [job_id, organization_id, organization_id],
         )
         row = cursor.fetchone()
     if row is None:
         raise errors.JobNotFound
-    state, attempt, mode, model, completion_tokens, estimate = row
+    state, attempt, mode, model, completion_tokens, estimate, version, rates = row
+    price = prices.kept(version, rates, model=model)
     delivered = completion_tokens if mode == Mode.STREAM else 0
     ending = Ending(
         job_id=job_id,
@@ -176,7 +178,7 @@ def _locked(
         state=JobState.CANCELLED,
         from_state=JobState.QUEUED,
         cost_microcredits=prices.of_delivered(
-            model, completion_tokens=delivered, estimate_microcredits=estimate
+            price, completion_tokens=delivered, estimate_microcredits=estimate
         ),
         completion_tokens=delivered,
         error={"code": "cancelled", "message": reason},

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from budgets import windows
-from genie.core import transactions
+from genie.core import metrics, transactions
 from jobs import announce, lifecycle, parking, prices, queue, retry, services
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.states import JobState
@@ -189,6 +189,8 @@ def _unpark(swept: Swept) -> None:
     admitted = parking.unpark()
     queue.sender.send(admitted)
     swept.unparked = sum(len(ids) for ids in admitted.values())
+    metrics.unparked.inc(swept.unparked)
+    metrics.parked.set(parking.waiting())
 
 
 _COLUMNS = (
@@ -204,6 +206,8 @@ _COLUMNS = (
     "run_limit_s",
     "completion_tokens",
     "estimate_microcredits",
+    "price_version",
+    "price_rates::text",
 )
 
 
@@ -221,13 +225,14 @@ def _ending(
 ) -> Ending:
     """Return the ending; a job whose worker is gone pays only for tokens that reached its caller."""
     delivered = row["completion_tokens"] if row["mode"] == "stream" else 0
+    price = prices.kept(row["price_version"], row["price_rates::text"], model=row["model"])
     return Ending(
         job_id=row["id"],
         attempt=row["attempt"],
         state=state,
         from_state=JobState(row["state"]),
         cost_microcredits=prices.of_delivered(
-            row["model"],
+            price,
             completion_tokens=delivered,
             estimate_microcredits=row["estimate_microcredits"],
         ),

@@ -110,6 +110,7 @@ def new_job(account: Account, **attributes: Any) -> NewJob:
         "start_limit_s": 3600.0,
         "run_limit_s": 600.0,
         "price_version": "2026-01",
+        "price_rates": {"prompt": 100_000, "completion": 400_000},
         "estimate_microcredits": 1000,
         "webhook_url": "",
         "webhook_secret": None,

@@ -1,6 +1,6 @@
 """Counters that several parts report to; scraping them arrives with the monitoring pages."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 rate_limit_failed_open = Counter(
     "genie_rate_limit_failed_open_total", "Requests admitted unlimited because Redis did not answer"
@@ -15,6 +15,8 @@ stream_write_failed = Counter(
     "Stream writes that Redis did not take; readers fall back to the row",
 )
 fenced = Counter("genie_fenced_total", "Writes of a ghost attempt that were refused", ["what"])
+parked = Gauge("genie_jobs_parked", "Jobs that wait for their budget, as the last sweep left them")
+unparked = Counter("genie_jobs_unparked_total", "Parked jobs that a sweep has admitted")
 overrun = Counter(
     "genie_run_overrun_total", "Jobs that used more than their hold: each is a defect"
 )

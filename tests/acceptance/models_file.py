@@ -28,7 +28,7 @@ backend = "echo"
 context_tokens = {context}
 {more}
 max_batch = 256
-price = {{ version = "test-1", prompt = "100", completion = "100" }}
+price = {{ version = "test-1", prompt = "{rate}", completion = "{rate}" }}
 options = {{ {options} }}
 """
 
@@ -72,6 +72,14 @@ def write(path: Path) -> None:
             _chat("echo-broken", options="fail_load = true"),
             _chat("echo-small", context=40, options="step_seconds = 0.0"),
             _echo("echo-embedding", modality="embedding", options="width = 64"),
+            # One input may cost a billion credits nearly; two of that length are above all bounds.
+            _echo(
+                "echo-dear",
+                modality="embedding",
+                context=1_000_000,
+                options="width = 64",
+                rate="999999999",
+            ),
         ]
     )
     tiny = "".join(_TINY[name].format(checkpoints=CHECKPOINTS) for name in TINY)
@@ -98,7 +106,14 @@ def _echo(
     context: int = 8192,
     more: str = 'capabilities = ["dimensions"]',
     options: str,
+    rate: str = f"{TOKEN_MICROCREDITS}",
 ) -> str:
     return _ECHO.format(
-        id=name, aliases=aliases, modality=modality, context=context, more=more, options=options
+        id=name,
+        aliases=aliases,
+        modality=modality,
+        context=context,
+        more=more,
+        options=options,
+        rate=rate,
     )

@@ -31,6 +31,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 100.0
 WORKERS = ("worker-a", "worker-b")
 WEBS = ("web-1", "web-2")
+ANOTHER_WEB = 4  # three run all the time
 STRICT_SYNC_LIMIT_S = 1.0
 
 # Short, so that what is lost is found soon; the lease stays well above a heartbeat's jitter.
@@ -111,6 +112,22 @@ class System:
         finally:
             for name in chosen:
                 self.supervisor.signal(name, signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def another_web(self, **env: str) -> Iterator[str]:
+        """Run one more web process, with settings of its own; give its address."""
+        listener = ports.listen("127.0.0.1", 0)
+        layout = stack.Layout(
+            base_dir=BASE_DIR, env={**self.env, **env}, logs=self.directory / "logs"
+        )
+        spec = stack.web(layout, number=ANOTHER_WEB, listener=listener.fileno())
+        try:
+            self.supervisor.start(spec)
+            until(lambda: _is_ready(_url(listener)), what="another web process", limit_s=60)
+            yield _url(listener)
+        finally:
+            self.supervisor.stop([spec.name])
+            listener.close()
 
     def pid(self, name: str) -> int:
         """Return the pid of a process, waiting for it where it is just being started again."""

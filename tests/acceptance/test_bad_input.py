@@ -274,6 +274,17 @@ def test_an_input_that_cannot_be_embedded(caller: Caller, name: str, path: str) 
     _assert_refused(caller, answer, 400, "invalid-request", "input")
 
 
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/jobs/quote"])
+def test_a_request_that_could_cost_more_than_can_be_held(caller: Caller, path: str) -> None:
+    inputs = ["x" * 500_010] * 2
+    answer = caller.post(path, {"model": "echo-dear", "input": inputs})
+    _assert_refused(caller, answer, 400, "invalid-request", "")
+    assert answer.json()["error"] == (
+        "The request could cost 1000019998.99998 credits; one request may cost 1000000000 at most. "
+        "Ask for less at once."
+    )
+
+
 QUOTED: dict[str, dict[str, Any]] = {
     "neither": {"model": "echo"},
     "both": {**GOOD, "input": "x"},
@@ -370,6 +381,7 @@ ROUTES: dict[str, tuple[str, str, int, str]] = {
     "filter-surrogate": ("GET", "/v1/jobs?model=%ed%a0%80", 200, ""),
     "limit-1e9": ("GET", "/v1/jobs?limit=1000000000", 400, "invalid-request"),
     "limit-0": ("GET", "/v1/jobs?limit=0", 400, "invalid-request"),
+    "reason-other": ("GET", "/v1/jobs?reason=parked", 400, "invalid-request"),
     "limit-text": ("GET", "/v1/jobs?limit=x", 400, "invalid-request"),
     "offset": ("GET", "/v1/jobs?offset=-1", 400, "invalid-request"),
     "ordering": ("GET", "/v1/jobs?ordering=password", 400, "invalid-request"),

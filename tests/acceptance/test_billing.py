@@ -25,6 +25,7 @@ BILLABLE: dict[str, list[dict[str, Any]]] = {
 FREE = {"jobs/<str:job_id>/cancel", "jobs/quote"}  # POST, and cost nothing
 PREFIXES = ("v1/", "api/v1/")
 
+LEAVERS = 50  # callers who drop their streams at once
 MAX_TOKENS = 10
 ESTIMATE = (len("x") + MAX_TOKENS) * TOKEN_MICROCREDITS
 
@@ -92,7 +93,7 @@ class TestCallersWhoLeave:
                 stream.take(chunks)
             return stream.job_id, chunks
 
-        left = together(16, lambda number: read_and_leave(number % 4))
+        left = together(LEAVERS, lambda number: read_and_leave(number % 4))
 
         until(lambda: caller.balance()[1] == 0, what="all holds to be settled", limit_s=30)
         rows = {job_id: caller.row(job_id) for job_id, _ in left}
@@ -107,6 +108,7 @@ class TestCallersWhoLeave:
                 uuid_of(job_id),
             ) == [(worked * TOKEN_MICROCREDITS,)]
         assert caller.balance()[0] == sum(row["cost_microcredits"] for row in rows.values())
+        assert len(rows) == LEAVERS
 
 
 class TestCapsOfTwoWebProcesses:

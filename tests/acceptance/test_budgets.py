@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from budgets.windows import WINDOWS_OF
 from tests.acceptance.callers import Caller
 from tests.acceptance.models_file import TOKEN_MICROCREDITS
 from tests.acceptance.parallel import together
@@ -117,7 +118,10 @@ def test_raising_a_cap_acts_on_the_next_request(caller: Caller) -> None:
     assert caller.chat().status_code == 200
 
 
-def test_every_layer_is_walked_in_order(new_caller: Callable[..., Caller]) -> None:
+def test_every_cap_of_every_layer_binds_and_the_first_in_walk_order_is_named(
+    new_caller: Callable[..., Caller],
+) -> None:
+    # litellm issues 26672, 23714: a cap that is set must bind.
     slug = new_caller().slug
     caller = new_caller(slug=slug)
     system = caller.system
@@ -125,20 +129,17 @@ def test_every_layer_is_walked_in_order(new_caller: Callable[..., Caller]) -> No
     system.manage("create_member", "--org", slug, "--user", f"{slug}-user", "--role", "member")
     caller = new_caller("--application", "app", "--member", f"{slug}-user", slug=slug)
     subjects = {"user": f"{slug}-user", "member": f"{slug}-user", "application": "app"}
+    walk = [(layer, window) for layer, windows in WINDOWS_OF.items() for window in windows]
 
     def cap(layer: str, window: str, amount: str) -> None:
+        subject = ("--subject", subjects[layer]) if layer in subjects else ()
         system.manage(
-            *("set_cap", "--org", slug, "--layer", layer, "--subject", subjects[layer]),
+            *("set_cap", "--org", slug, "--layer", layer, *subject),
             *("--window", window, "--credits", amount),
         )
 
-    # Set from the last to the first: the first one in walk order is the one that is named.
-    for layer, window in (
-        ("user", "daily"),
-        ("member", "weekly"),
-        ("application", "total"),
-        ("application", "monthly"),
-    ):
+    # Set from the last to the first.
+    for layer, window in reversed(walk):
         cap(layer, window, "0")
         refused = caller.chat()
         assert refused.status_code == 402
@@ -146,18 +147,9 @@ def test_every_layer_is_walked_in_order(new_caller: Callable[..., Caller]) -> No
         assert (body["capLayer"], body["capWindow"]) == (layer, window)
         assert body["error"] == f"Budget cap reached: {layer}_{window}_cap"
         assert ("resetsAt" in body) == (window != "total")
-    assert [(one["layer"], one["window"]) for one in body["layers"]] == [
-        ("application", "monthly"),
-        ("application", "total"),
-        ("member", "weekly"),
-        ("user", "daily"),
-    ]
-    for layer, window in (
-        ("application", "monthly"),
-        ("application", "total"),
-        ("member", "weekly"),
-        ("user", "daily"),
-    ):
+    assert [(one["layer"], one["window"]) for one in body["layers"]] == walk
+    for layer, window in walk:
+        assert caller.chat().status_code == 402
         cap(layer, window, "1")
     assert caller.chat().status_code == 200
 

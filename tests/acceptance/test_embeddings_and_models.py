@@ -101,7 +101,7 @@ def test_models_are_listed_with_what_a_chooser_needs(caller: Caller, prefix: str
     assert answer.status_code == 200
     assert answer.json()["object"] == "list"
     models = {model["id"]: model for model in answer.json()["data"]}
-    expected = {"echo", "echo-slow", "echo-broken", "echo-small", "echo-embedding"}
+    expected = {"echo", "echo-slow", "echo-broken", "echo-small", "echo-embedding", "echo-dear"}
     assert set(models) == expected | set(TINY)
     echo = models["echo"]
     assert echo["object"] == "model"

@@ -61,7 +61,7 @@ def test_a_parked_job_says_so_and_completes_when_the_cap_is_raised(caller: Calle
         assert resets_at.endswith("T00:00:00.000Z")
 
         polled = caller.job(parked["id"])
-        (listed, *_) = caller.get("/v1/jobs?status=queued").json()["data"]
+        (listed,) = caller.get("/v1/jobs?reason=parked_budget").json()["data"]
         for body in (parked, polled, listed):
             assert {name: body[name] for name in shown} == shown
         assert polled["queue_position"] is None

@@ -32,6 +32,7 @@ from budgets.types import Payer  # noqa: E402
 from genie.core import ids  # noqa: E402
 from genie.core.coalesce import Coalescer  # noqa: E402
 from genie.tenants.models import Organization  # noqa: E402
+from inference.specs import Unit  # noqa: E402
 from jobs import claims, services  # noqa: E402
 from jobs.claims import Claimed  # noqa: E402
 from jobs.lifecycle import Ending, NewJob  # noqa: E402
@@ -281,6 +282,7 @@ def _submission(payer: Payer, queue: str) -> Submission:
         start_limit_s=3600.0,
         run_limit_s=600.0,
         price_version="bench",
+        price_rates={Unit.PROMPT: 100_000, Unit.COMPLETION: 400_000},
         estimate_microcredits=ESTIMATE_MICROCREDITS,
         webhook_url="",
         webhook_secret=None,

@@ -203,6 +203,7 @@ async def submission(
         start_limit_s=start_limit_s,
         run_limit_s=run_limit_s,
         price_version=price.version,
+        price_rates=price.rates,
         estimate_microcredits=prices.estimate(
             price, prices.tokens(prompt=work.prompt_tokens, completion=work.completion_tokens)
         ),

@@ -176,7 +176,10 @@ def _etags(request: LeanRequest) -> set[str]:
 
 
 _PARAMETERS = frozenset(
-    {"status", "model", "application", "created_after", "created_before", "cursor", "limit"}
+    {
+        *("status", "reason", "model", "application"),
+        *("created_after", "created_before", "cursor", "limit"),
+    }
 )
 
 
@@ -191,6 +194,7 @@ def _filter(request: LeanRequest, organization_id: uuid.UUID) -> ListFilter:
     return ListFilter(
         organization_id=organization_id,
         state=_state(query.get("status")),
+        parked=_parked(query.get("reason")),
         model=query.get("model"),
         application_id=_uuid(query.get("application")),
         created_after=_moment(query.get("created_after"), "created_after"),
@@ -204,6 +208,12 @@ def _state(text: str | None) -> str | None:
     if text is not None and text not in set(JobState):
         raise errors.InvalidRequest.of("status", f"must be one of {', '.join(JobState)}")
     return text
+
+
+def _parked(reason: str | None) -> bool:
+    if reason not in (None, wire.PARKED):
+        raise errors.InvalidRequest.of("reason", f"must be {wire.PARKED}")
+    return reason is not None
 
 
 def _limit(text: str | None) -> int:

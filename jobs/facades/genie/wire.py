@@ -18,6 +18,7 @@ from jobs.quotes import Quote
 from jobs.selectors import JobView, Parked
 from jobs.states import OBJECTS, JobKind, JobState
 
+PARKED = "parked_budget"  # why a queued job has no place in its queue
 _POLL_AFTER_S = 1
 _RATES = {
     Unit.PROMPT: "prompt_per_million",
@@ -270,7 +271,7 @@ def _parked_fields(parked: Parked | None) -> dict[str, str]:
     if parked is None:
         return {}
     fields = {
-        "reason": "parked_budget",
+        "reason": PARKED,
         "capLayer": parked.layer.value,
         "capWindow": parked.window.value,
     }

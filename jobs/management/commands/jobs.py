@@ -27,6 +27,9 @@ class Command(GenieCommand):
         listing = verbs.add_parser("list", help="the newest jobs")
         listing.add_argument("--org", metavar="SLUG", help="only this organization's")
         listing.add_argument("--state", choices=[str(state) for state in JobState])
+        listing.add_argument(
+            "--parked", action="store_true", help="only those that wait for their budget"
+        )
         listing.add_argument("--model", metavar="ID", help="only those of this model")
         listing.add_argument("--limit", type=int, default=20, help="at most so many (default 20)")
         show = verbs.add_parser("show", help="one job with its events and attempts")
@@ -61,6 +64,7 @@ class Command(GenieCommand):
             ListFilter(
                 organization_id=organization.id if organization else None,
                 state=options["state"],
+                parked=options["parked"],
                 model=options["model"],
                 limit=min(max(1, options["limit"]), _MOST),
             )

@@ -1,6 +1,6 @@
 """What must hold between any two transactions: the invariants of jobs and money, read from the rows.
 
-I2 one settlement per ended job and none before; I4 counters, entries, holds and costs agree; I5 only
+I2 one settlement per ended job that was admitted, and none before; I4 counters, entries, holds and costs agree; I5 only
 legal moves, and one open attempt exactly while a job runs; I6 a result that names
 its attempt is the winning one's; I7
 one event per ended job that has a webhook; I8 one job per idempotency key.
@@ -15,7 +15,7 @@ from budgets.windows import Layer, WindowKind
 from jobs import ledger_check
 from jobs.models import Job
 from jobs.states import TERMINAL, TRANSITIONS, JobState
-from tests.integration.jobs.plain import Key, Plain
+from tests.integration.jobs.plain import Key, Plain, Row
 
 # Each finds (invariant, job) where it is broken. An ended job has a state of TERMINAL.
 _BROKEN = """
@@ -26,11 +26,12 @@ moved AS (
     FROM jobs_jobevent)
 SELECT 'I2 settled once, when it ends', j.id FROM ended j
   LEFT JOIN budgets_entry e ON e.reference = j.id AND e.kind = 'settle'
- GROUP BY j.id, j.is_ended HAVING count(e.id) <> j.is_ended::int
+ GROUP BY j.id, j.is_ended, j.parked_by
+HAVING count(e.id) <> (j.is_ended AND j.parked_by IS NULL)::int
 UNION ALL
-SELECT 'I4 holds its estimate', j.id FROM ended j
+SELECT 'I4 holds its estimate once it is admitted', j.id FROM ended j
   LEFT JOIN budgets_entry e ON e.reference = j.id AND e.kind = 'hold'
- WHERE e.amount IS DISTINCT FROM j.estimate_microcredits
+ WHERE e.amount IS DISTINCT FROM CASE WHEN j.parked_by IS NULL THEN j.estimate_microcredits END
 UNION ALL
 SELECT 'I5 moves legally', job_id FROM moved
  WHERE (coalesce(before, ''), state) NOT IN (
@@ -55,7 +56,10 @@ SELECT 'I8 a key names a job', k.job_id FROM jobs_idempotencykey k
 
 # The events' names: a job that is given back is `requeued`, which is the state queued.
 _NAMES = {JobState.QUEUED: ("queued", "requeued")}
-_MOVES = [("", "queued")] + [
+# A parked job is admitted, or ends.
+_MOVES = [("", "queued"), ("", "parked"), ("parked", "queued")]
+_MOVES += [("parked", one) for one in TRANSITIONS[JobState.QUEUED] if one in TERMINAL]
+_MOVES += [
     (before, after)
     for source, targets in TRANSITIONS.items()
     for target in targets
@@ -78,10 +82,13 @@ def broken() -> list[tuple[str, uuid.UUID]]:
         return list(cursor.fetchall())
 
 
-def rows() -> dict[uuid.UUID, tuple[JobState, int, int | None]]:
-    """Return (state, attempt, cost) of every job."""
-    found = Job.objects.values_list("id", "state", "attempt", "cost_microcredits")
-    return {job_id: (JobState(state), attempt, cost) for job_id, state, attempt, cost in found}
+def rows() -> dict[uuid.UUID, Row]:
+    """Return the state, attempt and cost of every job, and whether it was admitted."""
+    found = Job.objects.values_list("id", "state", "attempt", "cost_microcredits", "parked_by")
+    return {
+        job_id: (JobState(state), attempt, cost, parked_by is None)
+        for job_id, state, attempt, cost, parked_by in found
+    }
 
 
 def counters() -> dict[Key, tuple[int, int]]:

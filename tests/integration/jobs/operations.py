@@ -1,6 +1,7 @@
 """Operations that Genie and the plain model both understand: ``run`` asks one, ``apply`` the other."""
 
 import dataclasses
+import datetime as dt
 import json
 import uuid
 from typing import Protocol
@@ -8,10 +9,15 @@ from typing import Protocol
 from django.apps import apps
 from django.db import connection
 
+from budgets import services as budgets
+from budgets.gate import OnCapHit
 from genie.core import errors, transactions
+from inference.specs import Unit
 from jobs import claims, services, sweep
 from jobs.claims import Beat, Claimed
 from jobs.lifecycle import Ending, NewJob, Requeue
+from jobs.models import Job
+from jobs.selectors import Parked
 from jobs.services import Accepted, Submission
 from jobs.states import JobKind, JobState, Lane, Mode
 from tests import builders
@@ -19,6 +25,7 @@ from tests.integration.budgets import builders as money
 from tests.integration.jobs.plain import (
     LEASE_S,
     MODEL,
+    PARK_LIMIT_S,
     RUN_LIMIT_S,
     START_LIMIT_S,
     Cap,
@@ -144,6 +151,57 @@ class SetCap:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class RaiseCap:
+    """An admin lets a higher amount count for a while."""
+
+    cap: Cap
+    to: int
+    now: dt.datetime
+    until: dt.datetime
+
+    def run(self) -> Told:
+        try:
+            budgets.raise_cap(*self.cap, self.to, until=self.until, now=self.now)
+        except errors.InvalidRequest:
+            return ("refused",)
+        return ()
+
+    def apply(self, model: Plain) -> Told:
+        return model.raise_cap(self.cap, self.to, self.until)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EndRaise:
+    """An admin ends a raise before its time."""
+
+    cap: Cap
+
+    def run(self) -> Told:
+        budgets.end_raise(*self.cap, now=money.NOW)
+        return ()
+
+    def apply(self, model: Plain) -> Told:
+        model.end_raise(self.cap)
+        return ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SetOnCapHit:
+    """An admin says what an application's caps do when they are hit."""
+
+    application_id: uuid.UUID
+    behaviour: OnCapHit
+
+    def run(self) -> Told:
+        budgets.set_on_cap_hit(self.application_id, self.behaviour, now=money.NOW)
+        return ()
+
+    def apply(self, model: Plain) -> Told:
+        model.set_on_cap_hit(self.application_id, self.behaviour)
+        return ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Sweep:
     """One pass of the sweep. Passes over what another transaction has locked, so it is not raced."""
 
@@ -151,7 +209,7 @@ class Sweep:
         swept = sweep.run_once()
         return (
             *(swept.requeued, swept.worker_lost, swept.cancelled),
-            *(swept.queue_timeouts, swept.execution_timeouts),
+            *(swept.queue_timeouts, swept.execution_timeouts, swept.unparked),
         )
 
     def apply(self, model: Plain) -> Told:
@@ -181,6 +239,12 @@ def claim(model: Plain, limit: int) -> list[Claimed]:
         assert one.attempt == model.jobs[one.job_id].attempt
     assert found or not model.is_claimable()
     return found
+
+
+def tell_order(model: Plain) -> None:
+    """Tell the model when rows were made: some are made in one moment of its clock."""
+    for job_id, created_at in Job.objects.values_list("id", "created_at"):
+        model.jobs[job_id].created_at = created_at
 
 
 def clean() -> None:
@@ -220,19 +284,27 @@ def _submission(wanted: Wanted) -> Submission:
         start_limit_s=START_LIMIT_S,
         run_limit_s=RUN_LIMIT_S,
         price_version="2026-01",
+        price_rates={Unit.PROMPT: 100_000, Unit.COMPLETION: 400_000},
         estimate_microcredits=wanted.amount,
         webhook_url="https://hooks.example.com/done" if wanted.webhook else "",
         webhook_secret=None,
     )
-    return Submission(job=job, idempotency_key=wanted.key, body_digest=wanted.digest)
+    return Submission(
+        job=job,
+        idempotency_key=wanted.key,
+        body_digest=wanted.digest,
+        park_limit_s=PARK_LIMIT_S if wanted.parks else None,
+    )
 
 
 def _told(answer: Accepted | errors.GenieError) -> Told:
     match answer:
         case Accepted(replayed=True):
             return ("replayed", answer.job_id)
+        case Accepted(parked=Parked() as parked):
+            return ("parked", answer.job_id, parked.layer, parked.window)
         case Accepted():
-            return ("accepted", answer.job_id)
+            return ("accepted", answer.job_id, answer.budget_remaining)
         case errors.BudgetCapHit():
             return ("refused", answer.extra["capLayer"], answer.extra["capWindow"])
         case errors.IdempotencyKeyReused():

@@ -66,6 +66,15 @@ class TestList:
             assert (found["state"], found["cost"]) == ("failed", 0.000007)
         assert len(run("jobs", "list", "--limit", "2")) == 2
 
+    def test_filters_what_waits_for_its_budget(self, account: Any) -> None:
+        builders.cap_org(account, 1000)
+        builders.make_job(account)
+        parked = builders.make_parked_job(account)
+
+        (found,) = run("jobs", "list", "--parked")
+
+        assert found["uuid"] == str(parked.id)
+
     def test_prints_a_line_for_each(self, account: Any) -> None:
         job = builders.make_job(account)
 

@@ -109,6 +109,16 @@ class TestInsert:
         with pytest.raises(IntegrityError, match="begins as queued"), transaction.atomic():
             Job(**row).save(force_insert=True)
 
+    def test_an_estimate_is_not_negative(self) -> None:
+        row = Job.objects.filter(id=job_in(JobState.QUEUED)).values().get()
+        row |= {"id": uuid.uuid4(), "estimate_microcredits": -1}
+
+        with (
+            pytest.raises(IntegrityError, match="job_cost_within_estimate"),
+            transaction.atomic(),
+        ):
+            Job(**row).save(force_insert=True)
+
 
 class TestRow:
     @pytest.mark.parametrize(
@@ -121,7 +131,6 @@ class TestRow:
             (JobState.RUNNING, "completed_at = now()", "job_terminal_has_end_and_cost"),
             (JobState.RUNNING, "result = '{}'", "job_result_only_when_completed"),
             (JobState.QUEUED, "error = '{}'", "job_error_when_ended_otherwise"),
-            (JobState.QUEUED, "estimate_microcredits = -1", "job_cost_within_estimate"),
             (JobState.RUNNING, "prompt_tokens = -1", "job_tokens_not_negative"),
             (JobState.QUEUED, "mode = 'later'", "job_mode_known"),
         ],

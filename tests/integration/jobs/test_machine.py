@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from budgets.gate import OnCapHit
 from budgets.types import Payer
 from budgets.windows import WINDOWS_OF, Layer, WindowKind
 from genie.core.ids import new_id
@@ -29,15 +30,18 @@ from tests.integration.budgets import builders as money
 from tests.integration.jobs import invariants, operations
 from tests.integration.jobs.operations import (
     Cancel,
+    EndRaise,
     Finish,
     GiveBack,
     Operation,
+    RaiseCap,
     Renew,
     SetCap,
+    SetOnCapHit,
     Submit,
     Sweep,
 )
-from tests.integration.jobs.plain import Plain, Wanted
+from tests.integration.jobs.plain import Cap, Plain, Wanted
 
 EXAMPLES = int(os.environ.get("GENIE_PROOF_EXAMPLES", "20"))
 
@@ -49,23 +53,40 @@ PLACES = [
     dt.datetime(2028, 2, 29, 23, 59, 50, tzinfo=dt.UTC),
     dt.datetime(2028, 12, 31, 23, 59, 50, tzinfo=dt.UTC),
 ]
+# How many seconds pass, whether a sweep follows, and how many pass then.
+PASSING: dict[str, tuple[int, bool, int]] = {
+    "moment": (10, False, 0),
+    "sweep": (0, True, 0),
+    "loss": (40, True, 0),  # the workers of what runs are ghosts from now on
+    "takeover": (40, True, 10),  # what was lost twice must wait
+    "turn": (86_400, True, 0),  # of the day at least: what is parked may have room
+    "back": (-40, True, 40),  # over the midnight that the example began at, and on again
+}
+ADMIN_DEEDS = ("cap", "raise", "raise", "end raise", "behave", "wait", "wait")
 PAIRS = [(layer, kind) for layer, kinds in WINDOWS_OF.items() for kind in kinds]
 DIGESTS = [b"\x01" * 32, b"\x02" * 32]
 
-amounts = st.sampled_from([0, 1, 8, 25, 40])
+# Such that the caps below have room for one or two of them, rarely for all and seldom for none.
+amounts = st.sampled_from([25, 8, 25, 40, 16, 25, 1, 0])
 shares = st.sampled_from([0.0, 0.5, 1.0])
-Asked = tuple[int, int, Mode, bool]
+Asked = tuple[int, int, Mode, bool, bool]
 asked: st.SearchStrategy[Asked] = st.tuples(
-    st.integers(0, 2),
+    st.sampled_from([0, 0, 1, 0, 2]),
     amounts,
-    st.sampled_from([Mode.STREAM, Mode.ASYNC]),
+    st.sampled_from([Mode.ASYNC, Mode.STREAM, Mode.ASYNC]),
     st.booleans(),  # has a webhook
+    st.sampled_from([True, True, False]),  # parks rather than to be refused
 )
 
-batches = st.lists(asked, min_size=1, max_size=3)
+batches = st.lists(asked, min_size=2, max_size=3)
 AskedCap = tuple[int, tuple[Layer, WindowKind], int | None]
 caps: st.SearchStrategy[AskedCap] = st.tuples(
-    st.integers(0, 2), st.sampled_from(PAIRS), st.sampled_from([None, None, 0, 30, 60, 90])
+    st.integers(0, 2), st.sampled_from(PAIRS), st.sampled_from([30, 60, 30, 90, None, 0])
+)
+# A cap raised by so much for so long, in seconds: within a day, over midnight, into the next month.
+AskedRaise = tuple[int, int]
+raises: st.SearchStrategy[AskedRaise] = st.tuples(
+    st.sampled_from([10, 40]), st.sampled_from([605, 86_405, 40 * 86_400 + 5])
 )
 recent = st.integers(0, 3)  # operations meet at the newest few, or they would hardly ever meet
 
@@ -91,25 +112,37 @@ class JobsMachine(RuleBasedStateMachine):
 
     payers: Sequence[Payer] = ()
 
-    @initialize(place=st.sampled_from(PLACES), batch=batches)
-    def begin(self, place: dt.datetime, batch: list[Asked]) -> None:
+    # Tight, so that there is something to be refused, to wait for and to raise from the start.
+    @initialize(place=st.sampled_from(PLACES), cap=st.sampled_from([30, 60, 30]), batch=batches)
+    def begin(self, place: dt.datetime, cap: int, batch: list[Asked]) -> None:
         operations.clean()
         self.model = Plain(place)
         self.claims: list[Claimed] = []  # of every attempt there ever was: ghosts too
+        self._set_cap(0, (Layer.ORG, WindowKind.DAILY), cap)
         self._submit(batch)
         self._claim()
 
     # What is drawn never depends on what there is: which jobs a claim brings is Genie's choice.
 
     @rule(
-        deed=st.sampled_from(["submit", "submit", "repeat", "cancel", "cap"]),
+        deed=st.sampled_from([*["submit"] * 5, "repeat", "cancel", *ADMIN_DEEDS]),
         batch=batches,
         digest=st.sampled_from(DIGESTS),
         which=recent,
         cap=caps,
+        by=raises,
+        behaviour=st.sampled_from(list(OnCapHit)),
     )
     def callers_and_admins(
-        self, deed: str, batch: list[Asked], digest: bytes, which: int, cap: AskedCap
+        self,
+        *,
+        deed: str,
+        batch: list[Asked],
+        digest: bytes,
+        which: int,
+        cap: AskedCap,
+        by: AskedRaise,
+        behaviour: OnCapHit,
     ) -> None:
         match deed:
             case "submit":
@@ -119,8 +152,8 @@ class JobsMachine(RuleBasedStateMachine):
             case "cancel" if self.model.jobs:
                 jobs = list(self.model.jobs)
                 self._do(Cancel(jobs[-1 - which % len(jobs)]))
-            case "cap":
-                self._set_cap(*cap)
+            case _ if deed in ADMIN_DEEDS:
+                self._administer(deed, which, cap, by, behaviour)
 
     @rule(
         deed=st.sampled_from(["claim", "claim", "finish", "again", "give back", "renew", "crash"]),
@@ -153,29 +186,37 @@ class JobsMachine(RuleBasedStateMachine):
                     operations.finish_and_crash(ending)
 
     @rule(
-        what=st.sampled_from(["moment", "loss", "takeover", "takeover", "sweep", "step", "rest"]),
+        what=st.sampled_from(
+            [
+                "moment",
+                "loss",
+                "takeover",
+                "takeover",
+                "sweep",
+                "step",
+                "turn",
+                "turn",
+                "back",
+                "rest",
+            ]
+        ),
         seconds=st.sampled_from(STEPS),
         place=st.sampled_from(PLACES),
     )
     def time_passes(self, what: str, seconds: int, place: dt.datetime) -> None:
-        match what:
-            case "moment":
-                self._pass(10)
-            case "loss":  # the workers of what runs are ghosts from now on
-                self._pass(40)
+        if what == "rest":
+            self._rest()
+            self.model.move_clock(place)
+        elif what == "step":
+            self._pass(seconds)
+        else:
+            passes, is_swept, after = PASSING[what]
+            self._pass(passes)
+            if is_swept:
                 self._do(Sweep())
-            case "takeover":
-                self._pass(40)
-                self._do(Sweep())
-                self._pass(10)  # what was lost twice must wait
-                self._claim()
-            case "sweep":
-                self._do(Sweep())
-            case "step":
-                self._pass(seconds)
-            case "rest":
-                self._rest()
-                self.model.clock = place
+            self._pass(after)
+        if what == "takeover":
+            self._claim()
 
     @invariant()
     def all_invariants_hold(self) -> None:
@@ -189,13 +230,36 @@ class JobsMachine(RuleBasedStateMachine):
         assert {held for _, held in invariants.counters().values()} <= {0}
 
     def _pass(self, seconds: int) -> None:
-        self.model.clock += dt.timedelta(seconds=seconds)
+        self.model.move_clock(self.model.clock + dt.timedelta(seconds=seconds))
 
     def _set_cap(self, who: int, pair: tuple[Layer, WindowKind], amount: int | None) -> None:
         layer, kind = pair
         subject_id = dict(self.payers[who].subjects()).get(layer)
         if subject_id is not None:
             self._do(SetCap((layer, subject_id, kind), amount))
+
+    def _administer(
+        self, deed: str, which: int, cap: AskedCap, by: AskedRaise, behaviour: OnCapHit
+    ) -> None:
+        capped = [one for one, amount in self.model.caps.items() if amount is not None]
+        match deed:
+            case "cap":
+                self._set_cap(*cap)
+            case "raise" if capped:
+                self._raise_cap(capped[-1 - which % len(capped)], *by)
+            case "end raise" if capped:
+                self._do(EndRaise(capped[-1 - which % len(capped)]))
+            case "wait":  # for the next sweep, which un-parks
+                self._do(Sweep())
+            case "behave":
+                application_id = self.payers[which % 2].application_id
+                assert application_id is not None
+                self._do(SetOnCapHit(application_id, behaviour))
+
+    def _raise_cap(self, cap: Cap, by: int, seconds: int) -> None:
+        now = self.model.clock
+        until = now + dt.timedelta(seconds=seconds)
+        self._do(RaiseCap(cap, (self.model.caps[cap] or 0) + by, now, until))
 
     def _submit(self, batch: list[Asked], *, key: str | None = None, digest: bytes = b"") -> None:
         wanted = [
@@ -205,12 +269,14 @@ class JobsMachine(RuleBasedStateMachine):
                 amount=amount,
                 mode=mode,
                 webhook=webhook and mode is Mode.ASYNC,
+                parks=parks and mode is Mode.ASYNC,
                 key=key,
                 digest=digest,
             )
-            for who, amount, mode, webhook in batch
+            for who, amount, mode, webhook, parks in batch
         ]
         self._do(Submit(tuple(wanted)))
+        operations.tell_order(self.model)
 
     def _claim(self) -> None:
         money.set_clock(self.model.clock)

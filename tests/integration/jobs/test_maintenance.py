@@ -76,17 +76,29 @@ class TestExpire:
 
         assert BudgetEvent.objects.count() == 1
 
+    def test_deletes_old_keys_batch_by_batch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(maintenance, "_BATCH", 2)
+        account = builders.make_account()
+        services.submit_many([builders.submission(account, key=f"k{n}") for n in range(5)])
+        with builders.later("12 hours"):
+            services.submit_many([builders.submission(account, key="young")])
+
+        with builders.later("24 hours 1 minute"):
+            assert maintenance.expire()["idempotency_keys"] == 5
+
+        assert IdempotencyKey.objects.get().key == "young"
+
+    @pytest.mark.parametrize("what", ["budget_events", "idempotency_keys"])
     def test_leaves_the_rest_of_a_flood_to_the_next_pass(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, what: str
     ) -> None:
         monkeypatch.setattr(maintenance, "_BATCH", 2)
-        monkeypatch.setattr(maintenance, "_BUDGET_BATCHES", 2)
+        monkeypatch.setattr(maintenance, "_BATCHES", 2)
         account = builders.make_account()
-        for _ in range(5):
-            builders.make_job(account)
+        services.submit_many([builders.submission(account, key=f"k{n}") for n in range(5)])
 
         with builders.later("91 days"):
-            passes = [maintenance.expire()["budget_events"] for _ in range(2)]
+            passes = [maintenance.expire()[what] for _ in range(2)]
 
         assert passes == [4, 1]
 

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from budgets import services as budgets
 from budgets.gate import OnCapHit
@@ -46,6 +47,12 @@ def full(account: Any) -> Any:
 def unpark() -> list[uuid.UUID]:
     """Un-park as a sweep that has just started; return what was admitted."""
     return [one for ids in parking.unpark(cursor=Cursor()).values() for one in ids]
+
+
+def metric(name: str) -> float:
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None
+    return value
 
 
 def view(job_id: uuid.UUID) -> selectors.JobView:
@@ -355,6 +362,22 @@ class TestUnpark:
         assert len(asked) == 2  # the payers' oldest jobs, and their counters
         assert not [one for one in asked.captured_queries if "FOR UPDATE" in one["sql"]]
         assert BudgetEvent.objects.filter(decision="refuse").count() == 1
+
+    def test_a_sweep_counts_who_waits_and_who_was_admitted(
+        self, full: Any, tickets: Tickets
+    ) -> None:
+        for _ in range(3):
+            builders.make_parked_job(full)
+        before = metric("genie_jobs_unparked_total")
+
+        sweep.run_once()
+        assert metric("genie_jobs_parked") == 3
+
+        builders.cap_org(full, 3000)
+        sweep.run_once()
+
+        assert metric("genie_jobs_parked") == 1
+        assert metric("genie_jobs_unparked_total") == before + 2
 
     def test_without_parked_jobs_it_is_one_statement(self, full: Any) -> None:
         with CaptureQueriesContext(connection) as asked:

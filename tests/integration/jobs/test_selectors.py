@@ -118,6 +118,18 @@ class TestList:
             assert found.id == ended.id
         assert selectors.list_jobs(self.wanted(account, application_id=ids.new_id())) == []
 
+    def test_filters_by_what_waits_for_its_budget(self, account: Any) -> None:
+        builders.cap_org(account, 1000)
+        builders.make_job(account)
+        parked = builders.make_parked_job(account)
+        over = builders.make_parked_job(account)
+        services.cancel(over.id, organization_id=None, reason="Enough.")
+
+        (found,) = selectors.list_jobs(self.wanted(account, parked=True))
+
+        assert found.id == parked.id
+        assert len(selectors.list_jobs(self.wanted(account))) == 3
+
     def test_filters_by_when_a_job_was_made(self, account: Any) -> None:
         with builders.later("-2 hours"):
             old = builders.make_job(account)

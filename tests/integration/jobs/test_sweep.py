@@ -8,6 +8,7 @@ from django.conf import settings
 
 from budgets.models import Hold
 from jobs import prices, retry, services, sweep
+from jobs.claims import Claimed
 from jobs.lifecycle import Requeue
 from jobs.models import Attempt, Job
 from jobs.states import JobState, Mode
@@ -106,12 +107,10 @@ class TestCharge:
         assert (row.cost_microcredits, row.completion_tokens) == (0, 0)
 
     def test_who_was_streamed_to_pays_for_what_was_streamed(self, tickets: Tickets) -> None:
-        self._lose(Mode.STREAM, completion_tokens=50)
+        claimed = self._lose(Mode.STREAM, completion_tokens=50)
 
         row = Job.objects.get()
-        expected = prices.charge(
-            prices.of_model("echo-chat"), prices.tokens(prompt=0, completion=50)
-        )
+        expected = prices.charge(claimed.price, prices.tokens(prompt=0, completion=50))
         assert expected > 0
         assert (row.cost_microcredits, row.completion_tokens) == (expected, 50)
         assert Hold.objects.get().closed_at is not None
@@ -121,16 +120,18 @@ class TestCharge:
 
         assert Job.objects.get().cost_microcredits == 1000
 
-    def test_a_model_that_is_gone_costs_nothing(self, tickets: Tickets) -> None:
-        self._lose(Mode.STREAM, completion_tokens=50, model="taken-out")
+    def test_a_model_that_is_gone_costs_what_it_did(self, tickets: Tickets) -> None:
+        claimed = self._lose(Mode.STREAM, completion_tokens=50, model="taken-out")
 
-        assert Job.objects.get().cost_microcredits == 0
+        expected = prices.charge(claimed.price, prices.tokens(prompt=0, completion=50))
+        assert Job.objects.get().cost_microcredits == expected > 0
 
-    def _lose(self, mode: Mode, *, completion_tokens: int, **attributes: Any) -> None:
-        builders.make_running_job(mode=mode, max_attempts=1, **attributes)
+    def _lose(self, mode: Mode, *, completion_tokens: int, **attributes: Any) -> Claimed:
+        claimed = builders.make_running_job(mode=mode, max_attempts=1, **attributes)
         Job.objects.update(completion_tokens=completion_tokens)
         with builders.later("31 seconds"):
             assert sweep.run_once().worker_lost == 1
+        return claimed
 
 
 class TestDeadlines:

@@ -95,6 +95,11 @@ class TestLoad:
             ('["lite"]', '["chatty"]', "the name 'chatty' is already taken by model chatty"),
             ("options", "optoins", "chatty: optoins is not a known key."),
             ('"echo"', '"transformers"', "chatty: source is missing."),
+            (
+                '"0.15"',
+                '"1000000000"',
+                "per million tokens with at most 6 decimals, 0 to 999999999",
+            ),
             ('"echo"', '"echo"\nsource = "model"', "source is 'model'; it must be a directory"),
             ("[[models]]", "[models]", "has no [[models]] table; add one per model."),
             ("[[models]]", "[[models]", "is not valid TOML:"),
@@ -183,6 +188,30 @@ class TestPriceOfEveryModality:
             media_price(tmp_path, modality, price)
 
         assert any(sentence in problem for problem in caught.value.problems), caught.value.problems
+
+
+class TestAPriceThatNobodyCouldPay:
+    """A request must stay below a billion credits: more cannot be held."""
+
+    @pytest.mark.parametrize(("rate", "old"), [("prompt", '"0.15"'), ("completion", "1.5")])
+    def test_is_told_with_what_a_request_would_cost(
+        self, tmp_path: Path, rate: str, old: str
+    ) -> None:
+        dear = GOOD.replace("= 100\n", "= 2000000\n").replace(old, '"500000000"')
+
+        with pytest.raises(RegistryError) as caught:
+            load(tmp_path, dear)
+
+        (problem,) = caught.value.problems
+        assert problem.endswith(
+            f"model chatty: price.{rate} makes a request of 2000000 tokens (context_tokens) cost "
+            "1000000000 credits; it must stay below 1000000000. Lower the price."
+        )
+
+    def test_one_that_is_just_below_is_taken(self, tmp_path: Path) -> None:
+        dear = GOOD.replace("= 100\n", "= 1000000\n").replace('"0.15"', '"999999999"')
+
+        assert load(tmp_path, dear).get("chatty").price.rates[Unit.PROMPT] == 999_999_999 * 10**6
 
 
 class TestRegistry:

@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from budgets import money
+from genie.core.errors import InvalidRequest
+from inference.models_file import MOST_OF_A_REQUEST
 from inference.specs import UNITS_OF, Price, Unit
 from inference.types import Modality
 from jobs import prices
 from jobs.prices import Quantities
 
 CREDIT = 1_000_000
-rates = st.integers(min_value=0, max_value=10**12)  # up to a million credits for one unit
+rates = st.integers(min_value=0, max_value=10**8)  # up to a hundred credits for one unit
 
 
 def price_of(**rates_by_unit: int) -> Price:
@@ -77,6 +80,31 @@ class TestHold:
         assert (held >= 1) == any(price.rates.values())
 
 
+class TestTooDear:
+    """What cannot be held is refused in a sentence; the ledger's bound would be an error of ours."""
+
+    PRICE = price_of(megapixel_step=CREDIT)
+
+    def test_the_most_that_can_be_held_is_taken(self) -> None:
+        most = prices.images(count=10, width=10_000, height=10_000, steps=10**6)
+
+        assert prices.estimate(self.PRICE, most) == money.MAX_MICROCREDITS
+
+    def test_a_pixel_more_is_refused_and_told_what_it_would_cost(self) -> None:
+        more = prices.images(count=1, width=1, height=10**15 + 1, steps=1)
+
+        with pytest.raises(InvalidRequest) as caught:
+            prices.estimate(self.PRICE, more)
+
+        assert str(caught.value) == (
+            "The request could cost 1000000000.000001 credits; one request may cost 1000000000 at "
+            "most. Ask for less at once."
+        )
+
+    def test_the_models_file_knows_the_same_bound(self) -> None:
+        assert MOST_OF_A_REQUEST * CREDIT == money.MAX_MICROCREDITS
+
+
 class TestCounts:
     def test_a_million_tokens_each_way_cost_their_rates(self) -> None:
         used = prices.tokens(prompt=1_000_000, completion=1_000_000)
@@ -121,6 +149,21 @@ class TestCounts:
 
         assert counted == {unit for units in UNITS_OF.values() for unit in units} == set(Unit)
         assert set(UNITS_OF) == set(Modality)
+
+
+class TestKept:
+    def test_is_what_the_row_says_whatever_the_model_costs_now(self) -> None:
+        price = prices.kept("7", '{"prompt": 5, "completion": 9}', model="no-such-model")
+
+        assert price == Price(version="7", rates={Unit.PROMPT: 5, Unit.COMPLETION: 9})
+
+    def test_a_row_without_rates_costs_what_its_model_does(self) -> None:
+        assert prices.kept("7", None, model="no-such-model") == prices.of_model("no-such-model")
+
+    def test_a_unit_of_another_release_is_passed_over(self) -> None:
+        price = prices.kept("7", '{"minute": 5, "furlong": 9}', model="m")
+
+        assert price.rates == {Unit.MINUTE: 5}
 
 
 class TestUnpriced:

@@ -22,7 +22,7 @@ from jobs.states import Mode as JobMode
 ALLOWED = Foreseen(mode=Mode.ON, decision=Decision.ALLOW, allowed=True, explained={"layers": []})
 _ID = uuid.UUID(int=1)
 tokens = st.integers(min_value=0, max_value=10_000_000)
-rates = st.integers(min_value=0, max_value=10**12)
+rates = st.integers(min_value=0, max_value=10**8)
 
 
 def question(
@@ -47,6 +47,7 @@ def question(
         start_limit_s=1.0,
         run_limit_s=1.0,
         price_version=price.version,
+        price_rates=price.rates,
         estimate_microcredits=prices.estimate(price, prices.tokens(prompt=bound, completion=most)),
         webhook_url="",
         webhook_secret=None,

@@ -86,11 +86,11 @@ class Attempt:
             "request": {},
             "created_at": dt.datetime(2026, 11, 20, tzinfo=dt.UTC),
             "run_limit_s": 60.0,
+            "price": PRICE,
             "estimate_microcredits": 1000,
         }
         self.job = RunningJob(
             Claimed(**(fields | claimed)),
-            price=PRICE,
             earlier=earlier,
             writer=self.log,  # type: ignore[arg-type] # the port that it uses
             on_end=lambda _job, ending: self.ends.append(ending),
