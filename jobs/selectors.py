@@ -125,6 +125,16 @@ def terminal_ids(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
+def queued_ids(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those that are queued: nobody runs them, or nobody any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM jobs_job WHERE id = ANY(%s::uuid[]) AND state = 'queued'",
+            [list(job_ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
     """Which jobs of an organisation to list, newest first."""

@@ -41,6 +41,7 @@ TIMES = {
     "GENIE_TICKET_AGE_S": "1",
     "GENIE_PING_S": "1",
     "GENIE_DRAIN_S": "1",
+    "GENIE_WEB_DRAIN_S": "0.5",
 }
 
 
