@@ -253,6 +253,7 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "1",
+        "GENIE_ALLOWED_HOSTS": "localhost,127.0.0.1",
         "GENIE_BASE_URL": base_url,
         "GENIE_STATE_DIR": str(directory / "state"),
         "GENIE_MODELS_FILE": str(directory / "models.toml"),
