@@ -8,6 +8,7 @@ does not, so that a command in a second terminal needs nothing exported. In prod
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
@@ -156,12 +157,15 @@ REST_FRAMEWORK = {
 }
 
 # --- HTTP safety ----------------------------------------------------------------------------------
+GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")  # by which callers come
 CSRF_FAILURE_VIEW = "genie.core.api.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 28_800
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("GENIE_HTTPS", default=PRODUCTION)
-CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS")
+# A proxy that ends TLS makes a browser's origin another one than we see: it is the base URL's.
+_base = urlsplit(GENIE_BASE_URL)
+CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS", f"{_base.scheme}://{_base.netloc}")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if env.boolean("GENIE_HTTPS", default=PRODUCTION) else 0
@@ -181,7 +185,6 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
 # --- Genie ----------------------------------------------------------------------------------------
-GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")
 GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
 GENIE_KEY_PEPPER_VERSION = env.integer("GENIE_KEY_PEPPER_VERSION", 1, minimum=1)
 GENIE_KEY_OLD_PEPPERS = tuple(old.encode() for old in env.words("GENIE_KEY_OLD_PEPPERS"))
