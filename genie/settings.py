@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from genie.core import env
@@ -94,7 +95,12 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- PostgreSQL -----------------------------------------------------------------------------------
 def _database() -> dict[str, Any]:
     """Return Django's DATABASES entry for ``DATABASE_URL`` (any libpq URL, a socket too)."""
-    parts = conninfo_to_dict(env.text("DATABASE_URL"))
+    try:
+        parts = conninfo_to_dict(env.text("DATABASE_URL"))
+    except ProgrammingError:  # its message has the value, which has the password
+        raise env.SettingError(
+            "DATABASE_URL is not understood; write postgresql://user:password@host:5432/name."
+        ) from None
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", ""),
