@@ -17,7 +17,7 @@ RUN python -m venv /opt/venv
 # The lock first, so that a change of code does not install everything again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY genie/__init__.py genie/__init__.py
-RUN pip install -c constraints.txt .  && pip uninstall --yes genie
+RUN pip install -c constraints.txt . && pip uninstall --yes genie
 
 FROM build AS build-worker
 # torch alone comes from this index, so that no other package can; "cpu" or a CUDA version.
@@ -40,8 +40,8 @@ COPY deploy/topology.toml deploy/topology.toml
 FROM runtime AS web
 COPY --from=build /opt/venv /opt/venv
 # collectstatic reads settings, which have no default secrets in production; these are thrown away.
-RUN GENIE_ENVIRONMENT=development DATABASE_URL=postgresql://nowhere REDIS_URL=redis://nowhere \
-    GENIE_SECRET_KEY=build GENIE_KEY_PEPPER=build GENIE_FIELD_KEYS= \
+RUN GENIE_ENVIRONMENT=production DATABASE_URL=postgresql://nowhere REDIS_URL=redis://nowhere \
+    GENIE_SECRET_KEY=build GENIE_KEY_PEPPER=build \
     python manage.py collectstatic --noinput
 USER genie
 EXPOSE 8000
@@ -53,7 +53,8 @@ CMD ["python", "-m", "uvicorn", "genie.asgi:application", "--host", "0.0.0.0", "
      "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "30"]
 
 FROM runtime AS worker
-ENV TOKENIZERS_PARALLELISM=false HF_HOME=/var/cache/genie
+# Threads of torch that wait must sleep: spinning takes the cores from everybody else.
+ENV TOKENIZERS_PARALLELISM=false OMP_WAIT_POLICY=PASSIVE HF_HOME=/var/cache/genie
 RUN install -d -o genie -g genie /var/cache/genie
 COPY --from=build-worker /opt/venv /opt/venv
 USER genie

@@ -13,7 +13,13 @@ def main() -> None:
         sys.exit(
             "Django is not installed here: run 'make setup' and use .venv/bin/python manage.py."
         )
-    execute_from_command_line(sys.argv)
+    from genie.core.env import SettingError  # noqa: PLC0415 - as above
+    from genie.standalone.errors import StandaloneError  # noqa: PLC0415
+
+    try:
+        execute_from_command_line(sys.argv)
+    except (SettingError, StandaloneError) as error:  # of the settings, before any command
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from jobs import web  # noqa: E402
 sys.setswitchinterval(0.0005)
 
 
-_lean = LeanHandler("jobs.urls", body_limit=web.body_limit)
+_lean = LeanHandler("jobs.urls", body_limit=web.body_limit, any_host=("/health", "/ready"))
 _LEAN_PREFIXES = ("/v1/", "/api/v1/", "/health", "/ready")
 
 

@@ -39,6 +39,14 @@ class Protocol(HttpToolsProtocol):
         self._stop_expecting()
         super().on_headers_complete()
 
+    def shutdown(self) -> None:
+        """Finish what is open as the server stops, in a bounded time and so that its caller sees it."""
+        super().shutdown()
+        # Loaded with the application, which is later than this module.
+        from jobs import web  # noqa: PLC0415
+
+        web.begin_close()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Answer what could not be parsed, and close."""
         # Loaded with the application, which is later than this module.

@@ -8,8 +8,10 @@ does not, so that a command in a second terminal needs nothing exported. In prod
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from genie.core import env
@@ -93,7 +95,12 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- PostgreSQL -----------------------------------------------------------------------------------
 def _database() -> dict[str, Any]:
     """Return Django's DATABASES entry for ``DATABASE_URL`` (any libpq URL, a socket too)."""
-    parts = conninfo_to_dict(env.text("DATABASE_URL"))
+    try:
+        parts = conninfo_to_dict(env.text("DATABASE_URL"))
+    except ProgrammingError:  # its message has the value, which has the password
+        raise env.SettingError(
+            "DATABASE_URL is not understood; write postgresql://user:password@host:5432/name."
+        ) from None
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", ""),
@@ -156,12 +163,15 @@ REST_FRAMEWORK = {
 }
 
 # --- HTTP safety ----------------------------------------------------------------------------------
+GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")  # by which callers come
 CSRF_FAILURE_VIEW = "genie.core.api.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 28_800
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("GENIE_HTTPS", default=PRODUCTION)
-CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS")
+# A proxy that ends TLS makes a browser's origin another one than we see: it is the base URL's.
+_base = urlsplit(GENIE_BASE_URL)
+CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS", f"{_base.scheme}://{_base.netloc}")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if env.boolean("GENIE_HTTPS", default=PRODUCTION) else 0
@@ -181,7 +191,6 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
 # --- Genie ----------------------------------------------------------------------------------------
-GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")
 GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
 GENIE_KEY_PEPPER_VERSION = env.integer("GENIE_KEY_PEPPER_VERSION", 1, minimum=1)
 GENIE_KEY_OLD_PEPPERS = tuple(old.encode() for old in env.words("GENIE_KEY_OLD_PEPPERS"))
@@ -205,6 +214,7 @@ GENIE_MAX_ATTEMPTS = env.integer("GENIE_MAX_ATTEMPTS", 5, minimum=1)
 GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)
 GENIE_NO_WORKER_S = env.seconds("GENIE_NO_WORKER_S", 30)
 GENIE_DRAIN_S = env.seconds("GENIE_DRAIN_S", 45)
+GENIE_WEB_DRAIN_S = env.seconds("GENIE_WEB_DRAIN_S", 8)  # a web process that stops ends its answers
 GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for longer: queue-timeout
 # The same for a job that is parked when it is submitted: long enough for a daily cap to begin anew.
 GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)

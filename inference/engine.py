@@ -106,6 +106,13 @@ class Engine:
         with self._changed:
             return tuple(key for key, model in self._models.items() if model.backend is not None)
 
+    def loading(self) -> frozenset[str]:
+        """Return the ids of the models that were asked for and are not in memory yet."""
+        with self._changed:
+            return frozenset(
+                key for key, model in self._models.items() if model.loading_since is not None
+            )
+
     def running(self) -> int:
         """Return how many requests have not ended, those that wait for a model included."""
         with self._changed:

@@ -243,15 +243,16 @@ class WorkerAdmin(ReadOnlyAdmin):
     """Workers that have been seen lately."""
 
     list_display = (
-        "name", "is_alive", "queues", "running", "slots", "loaded_models", "started_at",
+        "name", "is_alive", "queues", "ready_queues", "running", "slots", "loaded_models", "started_at",
         "heartbeat_at",
     )  # fmt: skip
     ordering = ("-heartbeat_at",)
 
     @admin.display(description="alive", boolean=True)
     def is_alive(self, worker: Worker) -> bool:
-        """Whether it would still be counted on; one that left is listed for an hour."""
-        return (timezone.now() - worker.heartbeat_at).total_seconds() < settings.GENIE_NO_WORKER_S
+        """Whether it is counted on; one that left or was lost is listed for an hour."""
+        silent_s = (timezone.now() - worker.heartbeat_at).total_seconds()
+        return worker.left_at is None and silent_s < settings.GENIE_NO_WORKER_S
 
 
 admin.site.unregister([GroupResult, TaskResult])  # of no groups, and not to be written by hand

@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 from genie.core.errors import Unavailable
 from jobs import events, stream, web
 from jobs.events import Entry, EntryType
-from jobs.hub import Watch
 from jobs.lifecycle import NewJob
 from jobs.selectors import JobView
 from jobs.states import JobState
+from jobs.watch import Watch
 
 
 def submitted(job: NewJob, *, created_at: dt.datetime) -> JobView:

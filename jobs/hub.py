@@ -10,17 +10,25 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 
 import redis.asyncio
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from genie.core.errors import Unavailable
+from genie.core.errors import NoWorker, Unavailable
 from jobs import replies, stream
-from jobs.events import Entry, EntryType
-from jobs.replies import Outcome, Reply
+from jobs.events import Entry
+from jobs.replies import Reply
+from jobs.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -28,47 +36,6 @@ CHECK_S = 1.0  # how often the rows of all watched jobs are looked at: one state
 _RECONNECT_S = 0.5
 _SILENCE_S = 15.0  # after this much silence a ping asks whether the connection still lives
 _STALE = 64  # channels that nobody watches are left in commands of about so many
-_BUFFER = 1024  # entries for one slow waiter; beyond it the waiter reads the stream again
-
-
-class Watch:
-    """What one waiter has been told since it last looked."""
-
-    def __init__(self, job_id: uuid.UUID) -> None:
-        self.job_id = job_id
-        self.outcome: Outcome | None = None  # once the worker has told how the job ended
-        self._entries: deque[Entry] = deque()
-        self._check_row = False
-        self._told = asyncio.Event()
-
-    def tell(self, entry: Entry, outcome: Outcome | None = None) -> None:
-        """Add an entry; too many for a slow waiter become one request to read again."""
-        self.outcome = outcome or self.outcome
-        if len(self._entries) >= _BUFFER:
-            self._entries.clear()
-            self._check_row = True
-        self._entries.append(entry)
-        if entry.type is EntryType.ENDED:
-            self._check_row = True
-        self._told.set()
-
-    def tell_to_check(self) -> None:
-        """Ask the waiter to look at the row."""
-        self._check_row = True
-        self._told.set()
-
-    async def next(self, *, timeout_s: float) -> tuple[list[Entry], bool] | None:
-        """Return the entries since the last call and whether to read the row; None after the timeout."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._told.wait()
-        except TimeoutError:
-            return None
-        self._told.clear()
-        entries, check_row = list(self._entries), self._check_row
-        self._entries.clear()
-        self._check_row = False
-        return entries, check_row
 
 
 class Hub:
@@ -76,12 +43,19 @@ class Hub:
 
     Args:
         ended: Returns which of these jobs have ended; reads the database elsewhere.
+        deserted: Returns which of these jobs, given with their queues, wait for workers that have gone.
     """
 
     def __init__(
-        self, *, ended: Callable[[Sequence[uuid.UUID]], Awaitable[set[uuid.UUID]]]
+        self,
+        *,
+        ended: Callable[[Sequence[uuid.UUID]], Awaitable[set[uuid.UUID]]],
+        deserted: Callable[[Mapping[uuid.UUID, str]], Awaitable[set[uuid.UUID]]],
     ) -> None:
         self._ended = ended
+        self._deserted = deserted
+        self._closing: asyncio.TimerHandle | None = None
+        self._is_closing = False  # whoever comes now is sent away at once
         self.reply_to = f"genie:web:{uuid.uuid4().hex}"  # what this process's jobs name
         self._own: dict[uuid.UUID, set[Watch]] = {}  # told through `reply_to`
         self._foreign: dict[uuid.UUID, set[Watch]] = {}  # told through the jobs' channels
@@ -90,11 +64,19 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     @contextlib.contextmanager
-    def watch(self, job_id: uuid.UUID, *, own: bool = False) -> Iterator[Watch]:
-        """Watch a job for the length of the block; ``own`` if it is submitted with ``reply_to``."""
+    def watch(
+        self, job_id: uuid.UUID, *, own: bool = False, queue: str | None = None
+    ) -> Iterator[Watch]:
+        """Watch a job for the length of the block; ``own`` if it is submitted with ``reply_to``.
+
+        With ``queue`` the waiter is dismissed with ``NoWorker`` when the job is queued and nobody
+        serves that queue; in any case with ``Unavailable`` when this process ends.
+        """
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._check())]
-        watch = Watch(job_id)
+        watch = Watch(job_id, queue=queue)
+        if self._is_closing:
+            watch.dismiss(_restarting())
         table = self._own if own else self._foreign
         watches = table.setdefault(job_id, set())
         if not watches and not own:
@@ -107,8 +89,20 @@ class Hub:
             if not watches:
                 del table[job_id]
 
+    def close_in(self, seconds: float) -> None:
+        """Dismiss all waiters after so long, and everybody who comes later; calling again is harmless."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().call_later(seconds, self._dismiss_all)
+
+    def _dismiss_all(self) -> None:
+        self._is_closing = True
+        for watch in self._all():
+            watch.dismiss(_restarting())
+
     async def close(self) -> None:
         """End the reader."""
+        if self._closing is not None:
+            self._closing.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -206,18 +200,36 @@ class Hub:
             _tell(self._foreign.get(job_id, ()), reply)
 
     async def _check(self) -> None:
-        """Wake the waiters of jobs that have ended without anybody saying so."""
+        """Find what nobody says: that a job has ended unheard, or that its workers have gone."""
         while True:
             await asyncio.sleep(CHECK_S)
             if not self._own and not self._foreign:
                 continue
-            try:
-                ended = await self._ended(list(self._own.keys() | self._foreign.keys()))
-            except Unavailable:
-                continue  # the database is away: the next look will tell
-            for watch in self._all():
-                if watch.job_id in ended:
-                    watch.tell_to_check()
+            with contextlib.suppress(Unavailable):  # the database is away: the next look will tell
+                await self._wake_ended()
+                await self._dismiss_deserted()
+
+    async def _wake_ended(self) -> None:
+        ended = await self._ended(list(self._own.keys() | self._foreign.keys()))
+        for watch in self._all():
+            if watch.job_id in ended:
+                watch.tell_to_check()
+
+    async def _dismiss_deserted(self) -> None:
+        queues = {watch.job_id: watch.queue for watch in self._all() if watch.queue is not None}
+        deserted = await self._deserted(queues) if queues else set()
+        for watch in self._all():
+            if watch.queue is not None and watch.job_id in deserted:
+                watch.dismiss(no_worker(watch.queue))
+
+
+def no_worker(queue: str, *, advice: str = "") -> NoWorker:
+    """Return the refusal for who would wait for a queue that nobody serves."""
+    return NoWorker(f"No worker serves the queue {queue} now. {advice}".rstrip(), retry_after_s=5)
+
+
+def _restarting() -> Unavailable:
+    return Unavailable("This server process is stopping.", retry_after_s=1)
 
 
 def _tell(watches: Iterable[Watch], reply: Reply) -> None:

@@ -267,11 +267,14 @@ class Worker(models.Model):
     slots = models.IntegerField(default=0)
     running = models.IntegerField(default=0)
     loaded_models = ArrayField(models.CharField(max_length=200), default=list)
+    # Of its queues, those whose models it has tried to load: what it serves without delay.
+    ready_queues = ArrayField(models.CharField(max_length=16), default=list, db_default=[])
     jobs_per_s = models.JSONField(
         default=dict
     )  # queue to how many jobs it can end a second, lately
     started_at = models.DateTimeField(db_default=DatabaseNow())
     heartbeat_at = models.DateTimeField(db_default=DatabaseNow())
+    left_at = models.DateTimeField(null=True, blank=True)  # it was stopped in order
 
     class Meta:
         indexes = [models.Index(name="worker_by_heartbeat", fields=["heartbeat_at"])]

@@ -1,10 +1,15 @@
-"""Workers make themselves known: one row each, refreshed by a thread. Read by /ready and no-worker."""
+"""Workers make themselves known: one row each, refreshed by a thread. Read by /ready and no-worker.
+
+A row stays for a while after its worker has left: whoever waits for a queue waits as long for one
+that is restarted as for one that was lost.
+"""
 
 import dataclasses
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -13,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 # Well under the 30 s after which a queue counts as unattended, so that a lost beat does not matter.
 BEAT_S = 5.0
+_LOOK_S = 0.1  # so often, until all queues are ready: each is announced when it is
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +29,11 @@ class Report:
     running: int = 0
     loaded_models: Sequence[str] = ()
     jobs_per_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    warming: Collection[str] = ()  # queues whose models are still being loaded
 
 
 class Presence:
-    """Keeps one worker's row fresh until it is closed, then removes it."""
+    """Keeps one worker's row fresh until it is closed, then says in it that the worker has left."""
 
     def __init__(self, name: str, queues: Sequence[str], *, report: Callable[[], Report]) -> None:
         self._name = name
@@ -40,38 +47,48 @@ class Presence:
         self._thread.start()
 
     def close(self) -> None:
-        """Remove the row: nobody should wait for a worker that has left."""
+        """Say that this worker is not ready for anything any more."""
         self._closed.set()
         self._thread.join(5)
 
     def _run(self) -> None:
-        while True:
-            self._write(self._upsert)
-            if self._closed.wait(BEAT_S):
-                break
-        self._write(self._remove)
+        while not self._closed.is_set():
+            report = self._report()
+            self._write(self._upsert, report)
+            self._wait(report)
+        self._write(self._leave)
         connection.close()
 
-    def _write(self, statement: Callable[[], None]) -> None:
+    def _wait(self, written: Report) -> None:
+        """Wait for the next beat, or until another queue has become ready."""
+        due = time.monotonic() + BEAT_S
+        while (left := due - time.monotonic()) > 0:
+            if self._closed.wait(min(left, _LOOK_S) if written.warming else left):
+                return
+            if written.warming and set(self._report().warming) != set(written.warming):
+                return
+
+    def _write(self, statement: Callable[..., None], *arguments: object) -> None:
         try:
-            statement()
+            statement(*arguments)
         except DatabaseError as error:
             logger.warning("This worker could not report itself: %s", type(error).__name__)
             connection.close()
 
-    def _upsert(self) -> None:
-        report = self._report()
+    def _upsert(self, report: Report) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                """INSERT INTO jobs_worker (name, queues, slots, running, loaded_models, jobs_per_s, started_at,
-                     heartbeat_at)
-                   VALUES (%s, %s, %s, %s, %s, %s::jsonb, genie_now(), genie_now())
-                   ON CONFLICT (name) DO UPDATE SET queues = EXCLUDED.queues, slots = EXCLUDED.slots,
+                """INSERT INTO jobs_worker (name, queues, ready_queues, slots, running, loaded_models, jobs_per_s,
+                     started_at, heartbeat_at)
+                   VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, genie_now(), genie_now())
+                   ON CONFLICT (name) DO UPDATE SET queues = EXCLUDED.queues,
+                     ready_queues = EXCLUDED.ready_queues, left_at = NULL, slots = EXCLUDED.slots,
                      running = EXCLUDED.running, loaded_models = EXCLUDED.loaded_models,
                      jobs_per_s = EXCLUDED.jobs_per_s, heartbeat_at = genie_now()""",
                 [
                     self._name,
                     self._queues,
+                    [queue for queue in self._queues if queue not in report.warming],
                     report.slots,
                     report.running,
                     list(report.loaded_models),
@@ -79,6 +96,10 @@ class Presence:
                 ],
             )
 
-    def _remove(self) -> None:
+    def _leave(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM jobs_worker WHERE name = %s", [self._name])
+            cursor.execute(
+                """UPDATE jobs_worker SET left_at = genie_now(), ready_queues = '{}', slots = 0, running = 0,
+                     loaded_models = '{}', jobs_per_s = '{}' WHERE name = %s""",
+                [self._name],
+            )

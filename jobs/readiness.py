@@ -2,7 +2,6 @@
 
 import asyncio
 
-from django.conf import settings
 from redis.exceptions import RedisError
 
 from genie.core.errors import GenieError
@@ -23,7 +22,7 @@ async def checks() -> dict[str, str]:
     database, attended = await _database()
     results = {"database": database, "broker": await _broker()}
     for name in queues():
-        missing = "" if name in attended else f"no worker seen for {settings.GENIE_NO_WORKER_S:g} s"
+        missing = "" if name in attended else "no worker is ready"
         results[f"queue:{name}"] = (
             missing if not database else "unknown: the database does not answer"
         )
@@ -33,7 +32,7 @@ async def checks() -> dict[str, str]:
 async def _database() -> tuple[str, frozenset[str]]:
     try:
         async with asyncio.timeout(_LIMIT_S):
-            return "", (await web.live_workers()).queues
+            return "", (await web.live_workers()).ready
     except (GenieError, TimeoutError):
         return "does not answer", frozenset()
 

@@ -125,6 +125,16 @@ def terminal_ids(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
+def queued_ids(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    """Return those that are queued: nobody runs them, or nobody any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM jobs_job WHERE id = ANY(%s::uuid[]) AND state = 'queued'",
+            [list(job_ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilter:
     """Which jobs of an organisation to list, newest first."""
@@ -168,9 +178,12 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LiveWorkers:
-    """Which queues have a live consumer, which models are in memory, and how fast queues move."""
+    """Which queues have a consumer, which models are in memory, and how fast queues move."""
 
-    queues: frozenset[str]
+    queues: frozenset[
+        str
+    ]  # of workers that were seen, those that have left since or still load too
+    ready: frozenset[str]  # that somebody serves without delay
     loaded_models: frozenset[str]
     pace: dict[str, float]  # queue to seconds per job, over all its workers; absent while unknown
 
@@ -207,17 +220,18 @@ def live_workers(*, within_s: float) -> LiveWorkers:
     """Return what workers seen within ``within_s`` seconds serve, have loaded, and manage."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT queues, loaded_models, jobs_per_s::text FROM jobs_worker
+            """SELECT queues, loaded_models, jobs_per_s::text, ready_queues FROM jobs_worker
                WHERE heartbeat_at > genie_now() - %s * interval '1 second'""",
             [within_s],
         )
         rows = cursor.fetchall()
     rates: dict[str, float] = {}
-    for _, _, jobs_per_s in rows:
+    for _, _, jobs_per_s, _ in rows:
         for queue, rate in json.loads(jobs_per_s).items():
             rates[queue] = rates.get(queue, 0.0) + rate
     return LiveWorkers(
         queues=frozenset(queue for row in rows for queue in row[0]),
+        ready=frozenset(queue for row in rows for queue in row[3]),
         loaded_models=frozenset(model for row in rows for model in row[1]),
         pace={queue: 1 / rate for queue, rate in rates.items() if rate > 0},
     )

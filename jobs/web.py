@@ -6,7 +6,7 @@ poll. Every function is async and never blocks the event loop.
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -94,6 +94,9 @@ _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quo
 _waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "waits", _one_by_one(selectors.terminal_ids)
 )
+_queued: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
+    "queued", _one_by_one(selectors.queued_ids)
+)
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
     "workers", _one_by_one(lambda within_s: selectors.live_workers(within_s=within_s))
 )
@@ -106,7 +109,7 @@ _usages: Coalescer[UsageFilter, UsageReport] = Coalescer(
 )
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
-    *(_workers, _spendings, _usages),
+    *(_queued, _workers, _spendings, _usages),
 )
 
 
@@ -185,11 +188,26 @@ async def live_workers(*, fresh: bool = False) -> LiveWorkers:
     return _live.value
 
 
+async def has_worker(queue: str) -> bool:
+    """Return whether a worker of the queue has been seen of late."""
+    if queue in (await live_workers()).queues:
+        return True
+    # A remembered "nobody" is asked again: the first worker may just have come.
+    return queue in (await live_workers(fresh=True)).queues
+
+
+async def _deserted(queues: Mapping[uuid.UUID, str]) -> set[uuid.UUID]:
+    """Return the jobs that are queued where no worker has been seen of late."""
+    attended = {queue for queue in set(queues.values()) if await has_worker(queue)}
+    waiting = [job_id for job_id, queue in queues.items() if queue not in attended]
+    return await _queued.ask(waiting) if waiting else set()
+
+
 def stream_hub() -> hub.Hub:
     """Return this event loop's stream reader."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
-        _hubs[loop] = hub.Hub(ended=_waits.ask)
+        _hubs[loop] = hub.Hub(ended=_waits.ask, deserted=_deserted)
     return _hubs[loop]
 
 
@@ -199,6 +217,11 @@ def stream_client() -> "redis.asyncio.Redis":
     if loop not in _clients:
         _clients[loop] = core_redis.aclient()
     return _clients[loop]
+
+
+def begin_close() -> None:
+    """Let open answers go on for a bounded time, then end each visibly; called as this process stops."""
+    stream_hub().close_in(settings.GENIE_WEB_DRAIN_S)
 
 
 async def close() -> None:

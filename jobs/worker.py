@@ -23,6 +23,7 @@ from jobs import registry, sweep
 from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
 from jobs.stream import Writer
+from jobs.warmup import Warmup
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class _Process:
 
     runner: Runner | None = None
     presence: Presence | None = None
+    warmup: Warmup | None = None
     sweeping: threading.Thread | None = None
 
 
@@ -95,14 +97,20 @@ def _make_runner(modalities: Sequence[str]) -> Runner:
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
     )
-    engine.preload(_first_models(modalities, served))
+    resident = {name: _resident(name, served, every=bool(chosen)) for name in modalities}
+    engine.preload(model for models_of in resident.values() for model in models_of)
+    _process.warmup = Warmup(engine, resident)
     return Runner(config, engine=engine, writer=Writer())
 
 
-def _first_models(modalities: Sequence[str], served: Sequence[ModelSpec]) -> list[str]:
-    """Return the first model of each queue: loaded at the start, so that the first caller need not wait."""
-    first = {spec.modality: spec.id for spec in reversed(served) if spec.modality in modalities}
-    return list(first.values())
+def _resident(queue: str, served: Sequence[ModelSpec], *, every: bool) -> list[str]:
+    """Return the models of a queue that are loaded at the start, so that no first caller waits.
+
+    All that the topology names for this worker; where it names none, the first one of the queue,
+    since there may be more than the memory holds.
+    """
+    ids = [spec.id for spec in served if spec.modality == queue]
+    return ids if every else ids[:1]
 
 
 def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
@@ -113,10 +121,11 @@ def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
 
 
 def _report() -> Report:
-    runner = _process.runner
-    if runner is None:
+    runner, warmup = _process.runner, _process.warmup
+    if runner is None or warmup is None:
         return Report()
     return Report(
+        warming=warmup.queues(),
         slots=sum(runner.config.slots.values()),
         running=runner.running(),
         loaded_models=runner.loaded_models(),

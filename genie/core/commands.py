@@ -2,7 +2,9 @@
 
 import json
 import logging
-from argparse import ArgumentParser
+import os
+import sys
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +14,25 @@ from django.db import OperationalError
 from genie.core.errors import GenieError
 
 
-class GenieCommand(BaseCommand):
+class SentenceCommand(BaseCommand):
+    """A command that says in one sentence what is wrong with its arguments."""
+
+    # Django's parser prints its usage before the sentence, unless it takes itself for called by
+    # code: then it raises the sentence.
+    _called_from_command_line = property(lambda _: False, lambda _self, _value: None)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run the command line; wrong arguments are one sentence on stderr and exit status 2."""
+        try:
+            super().run_from_argv(argv)
+        except CommandError as error:  # of the parser: Django handles those of the command itself
+            program = f"{os.path.basename(argv[0])} {argv[1]}"  # noqa: PTH119 - a word, not a path
+            sentence = str(error).removeprefix("Error: ")
+            sys.stderr.write(f"{program}: {sentence}; see '{program} --help'.\n")
+            sys.exit(2)
+
+
+class GenieCommand(SentenceCommand):
     """A command that prints for people, or one JSON document as its last line with ``--json``."""
 
     as_json = False
@@ -29,7 +49,7 @@ class GenieCommand(BaseCommand):
             "--json",
             action="store_true",
             dest="as_json",
-            default=False,
+            default=SUPPRESS,  # the default of a sub-command would undo what its command was given
             help="print one JSON document on the last line",
         )
 

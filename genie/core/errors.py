@@ -230,7 +230,7 @@ class NoWorker(RetryLater):
 
 
 class Unavailable(RetryLater):
-    """The database cannot be reached or is too busy; nothing was accepted."""
+    """The database cannot be reached or is too busy, or this process ends before the answer."""
 
     code = "unavailable"
     http_status = 503

@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import Resolver404, get_resolver
 
-from genie.core import api, errors
+from genie.core import api, errors, hosts
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ class LeanHandler:
     Args:
         urlconf: Dotted name of the routes.
         body_limit: The most bytes of a request body, for each path.
+        any_host: Paths that answer under any host name: probes come by address.
         render: Turns an error of the tree into an answer in the facade's envelope.
     """
 
@@ -81,19 +82,26 @@ class LeanHandler:
         urlconf: str,
         *,
         body_limit: Callable[[str], int],
+        any_host: Collection[str] = (),
         render: Callable[[HttpRequest, errors.GenieError], HttpResponse] | None = None,
     ) -> None:
         self._resolver = get_resolver(urlconf)
         self._fixed: dict[str, View] = {}  # routes without parameters, by path: resolved once
         self._body_limit = body_limit
+        self._any_host = frozenset(any_host)
+        self._hosts = hosts.Hosts()
         self._render = render or _render
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        path = scope["path"]
+        host, length = _declared(scope)
         try:
-            body, refusal = await _take_body(scope, receive, self._body_limit(scope["path"]))
+            body, refusal = await _take_body(receive, self._body_limit(path), length)
         except _Gone:
             return
+        if path not in self._any_host:
+            refusal = self._hosts.refusal(host) or refusal
         request = LeanRequest(scope, body, receive)
         await _send(await self._respond(request, refusal), request, send)
 
@@ -154,10 +162,10 @@ class _Gone(Exception):
 
 
 async def _take_body(
-    scope: Scope, receive: Receive, limit: int
+    receive: Receive, limit: int, declared: int
 ) -> tuple[bytes, errors.GenieError | None]:
     """Return the body, or why there is none; raises ``_Gone`` with its sender."""
-    if _declared_length(scope) > _DRAINED * limit:
+    if declared > _DRAINED * limit:
         return b"", _too_large(limit, unread=True)
     try:
         async with asyncio.timeout(BODY_S):
@@ -167,11 +175,18 @@ async def _take_body(
     return body, _too_large(limit) if too_large else None
 
 
-def _declared_length(scope: Scope) -> int:
+def _declared(scope: Scope) -> tuple[bytes, int]:
+    """Return the host that a request is for, and how long it says that its body is.
+
+    Hosts, if there are several, become one that is none.
+    """
+    host, length = b"", 0
     for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+        if name == b"host":
+            host = host + b"," + value if host else value
+        elif name == b"content-length":
+            length = int(value) if value.isdigit() else 0
+    return host, length
 
 
 def _too_large(limit: int, *, unread: bool = False) -> errors.GenieError:

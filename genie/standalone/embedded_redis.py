@@ -56,7 +56,7 @@ class Redis:
         """Return how to run it."""
         return ProcessSpec(
             name="redis",
-            argv=(str(_program()), str(self.home / "valkey.conf")),
+            argv=(str(program()), str(self.home / "valkey.conf")),
             env={"PATH": "/usr/bin:/bin"},
             cwd=self.home,
             log_path=self.log_path,
@@ -91,7 +91,8 @@ def _quoted(path: Path) -> str:
     return f'"{escaped}"'
 
 
-def _program() -> Path:
+def program() -> Path:
+    """Return the server that the wheel brings; raises StandaloneError where there is none."""
     spec = importlib.util.find_spec(PACKAGE)
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     if spec is not None and spec.submodule_search_locations:

@@ -15,7 +15,10 @@ def base(
     host: str,
     port: int,
 ) -> dict[str, str]:
-    """Return the caller's environment over our defaults; the servers' addresses come later."""
+    """Return the caller's environment over our defaults; the servers' addresses come later.
+
+    The names of this machine stay admitted whatever others the caller lists: we call by them.
+    """
     defaults = {
         "GENIE_SECRET_KEY": secrets["secret_key"],
         "GENIE_KEY_PEPPER": secrets["key_pepper"],
@@ -23,11 +26,15 @@ def base(
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "1",  # the first job's webhook goes to a local receiver
         "GENIE_BASE_URL": f"http://{host}:{port}",
-        "GENIE_ALLOWED_HOSTS": f"{LOCAL_HOSTS},{host}",
         "DJANGO_SETTINGS_MODULE": "genie.settings",
         "PYTHONUNBUFFERED": "1",
     }
-    return {**defaults, **given, "GENIE_STATE_DIR": str(state_dir)}
+    hosts = (given.get("GENIE_ALLOWED_HOSTS", ""), LOCAL_HOSTS, host)
+    fixed = {
+        "GENIE_ALLOWED_HOSTS": ",".join(filter(None, hosts)),
+        "GENIE_STATE_DIR": str(state_dir),
+    }
+    return {**defaults, **given, **fixed}
 
 
 def recorded(env: Mapping[str, str]) -> dict[str, str]:

@@ -43,6 +43,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)
+    except OverflowError:
+        listener.close()
+        raise StandaloneError(f"There is no port {port}; choose one of 1 to 65535.") from None
     except OSError as error:
         listener.close()
         raise StandaloneError(_explain(host, port, error)) from error

@@ -6,11 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+import redis
+
 from genie.standalone import embedded_postgres, embedded_redis, placement, ports
 from genie.standalone.embedded_postgres import Postgres
 from genie.standalone.embedded_redis import Redis
+from genie.standalone.errors import StandaloneError
 from genie.standalone.supervisor import Supervisor
 
+CONNECT_S = 5
 STOP_ORDER = (("redis",), ("postgres",))
 
 
@@ -33,6 +38,38 @@ class Servers:
         return self.redis.url
 
 
+def require_postgres(url: str) -> None:
+    """Try to connect to a database that the caller has named.
+
+    Raises:
+        StandaloneError: it does not answer, or does not let us in.
+    """
+    try:
+        psycopg.connect(url, connect_timeout=CONNECT_S).close()
+    except psycopg.Error as error:
+        raise StandaloneError(_unreachable("DATABASE_URL", error)) from None
+
+
+def require_redis(url: str) -> None:
+    """Try to reach a Redis that the caller has named.
+
+    Raises:
+        StandaloneError: it does not answer, or does not let us in.
+    """
+    try:
+        with redis.Redis.from_url(
+            url, socket_connect_timeout=CONNECT_S, socket_timeout=CONNECT_S
+        ) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise StandaloneError(_unreachable("REDIS_URL", error)) from None
+
+
+def _unreachable(name: str, error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"The server that {name} names cannot be used: {reason.rstrip('.?')}; mend it or unset {name}."
+
+
 @contextmanager
 def temporary(directory: Path, *, say: Callable[[str], None] = lambda _: None) -> Iterator[Servers]:
     """Run both servers on free ports with durable settings, and leave nothing behind.
@@ -53,14 +90,14 @@ def temporary(directory: Path, *, say: Callable[[str], None] = lambda _: None) -
             admin_password=secrets.token_hex(16),
             log_path=directory / "logs" / "postgres.log",
         )
-        redis = start_redis(
+        server = start_redis(
             supervisor,
             directory / "redis",
             port=ports.free_port(),
             password=secrets.token_hex(16),
             log_path=directory / "logs" / "redis.log",
         )
-        yield Servers(supervisor=supervisor, postgres=postgres, redis=redis)
+        yield Servers(supervisor=supervisor, postgres=postgres, redis=server)
     finally:
         supervisor.stop_all(*STOP_ORDER)
         placement.discard(directory / "postgres")

@@ -1,6 +1,7 @@
 """What processes the system has and how each is started. Starts nothing itself."""
 
 import dataclasses
+import math
 import signal
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ WEB_PROCESSES = 2
 TICKET_THREADS = 4  # a ticket only wakes the claim loop; slots decide how many jobs run
 WEBHOOK_THREADS = 16  # deliveries wait for receivers, so many run side by side
 MAINTENANCE_THREADS = 2
-WEB_GRACE_S = 10  # how long open answers may go on after a stop signal
+DEFAULT_WEB_DRAIN_S = 8.0  # how long open answers may go on after a stop signal
+WEB_MARGIN_S = 4.0  # above that, for their last frames, before the server cuts what is left
 DRAIN_MARGIN_S = 15.0  # above the workers' own drain limit, before they are killed
 DEFAULT_DRAIN_S = 45.0
 FLOWER_COLUMNS = "name,kwargs,state,received,runtime,worker,uuid"
@@ -49,14 +51,16 @@ class Layout:
 
 def web(layout: Layout, *, number: int, listener: int) -> ProcessSpec:
     """Describe a web process that accepts from the inherited listening socket."""
+    drain_s = float(layout.env.get("GENIE_WEB_DRAIN_S", DEFAULT_WEB_DRAIN_S))
+    grace_s = math.ceil(drain_s + WEB_MARGIN_S)
     spec = layout.spec(
         f"web-{number}",
         *("uvicorn", "genie.asgi:application", "--fd", str(listener)),
         *("--loop", "uvloop", "--http", "genie.protocol:Protocol", "--lifespan", "on"),
         # Nobody stands in front, so a forwarded address would be the caller's own invention.
         *("--no-proxy-headers", "--no-server-header", "--no-access-log"),
-        *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", str(WEB_GRACE_S)),
-        stop_s=WEB_GRACE_S + 5.0,
+        *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", str(grace_s)),
+        stop_s=grace_s + 5.0,
     )
     return dataclasses.replace(spec, pass_fds=(listener,))
 

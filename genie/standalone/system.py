@@ -122,7 +122,9 @@ class System:
                 self.console.problem(f"run.json could not be written: {error.strerror}")
 
     def _start_servers(self) -> None:
-        if "DATABASE_URL" not in self.env:
+        if "DATABASE_URL" in self.env:
+            servers.require_postgres(self.env["DATABASE_URL"])
+        else:
             with self.console.step("PostgreSQL"):
                 self.env["DATABASE_URL"] = servers.start_postgres(
                     self.supervisor,
@@ -132,7 +134,9 @@ class System:
                     admin_password=self.secrets["postgres_admin_password"],
                     log_path=self.state.logs / "postgres.log",
                 ).url
-        if "REDIS_URL" not in self.env:
+        if "REDIS_URL" in self.env:
+            servers.require_redis(self.env["REDIS_URL"])
+        else:
             with self.console.step("Redis (Valkey)"):
                 self.env["REDIS_URL"] = servers.start_redis(
                     self.supervisor,

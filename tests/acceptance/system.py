@@ -42,6 +42,7 @@ TIMES = {
     "GENIE_TICKET_AGE_S": "1",
     "GENIE_PING_S": "1",
     "GENIE_DRAIN_S": "1",
+    "GENIE_WEB_DRAIN_S": "0.5",
 }
 
 
@@ -269,6 +270,7 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "1",
+        "GENIE_ALLOWED_HOSTS": "localhost,127.0.0.1",
         "GENIE_BASE_URL": base_url,
         "GENIE_STATE_DIR": str(directory / "state"),
         "GENIE_MODELS_FILE": str(directory / "models.toml"),

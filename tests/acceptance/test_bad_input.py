@@ -427,6 +427,53 @@ def test_a_preflight_gets_no_cors_headers(caller: Caller) -> None:
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/chat/completions"),
+        ("GET", "/v1/models"),
+        ("GET", "/api/v1/jobs"),
+        ("GET", "/api/orgs/x/api-keys"),
+        ("GET", "/admin/login/"),
+        ("GET", "/nowhere"),
+    ],
+)
+@pytest.mark.parametrize("host", ["evil.com", "localhost.evil.com", "localhost@evil.com"])
+def test_another_host_is_refused_everywhere(
+    caller: Caller, method: str, path: str, host: str
+) -> None:
+    answer = caller.request(method, path, headers={"Host": host})
+    assert answer.status_code == 400
+    _assert_envelope(answer)
+    assert answer.json()["code"] == "invalid-request"
+    assert answer.json()["details"]
+
+
+def test_a_forged_forwarded_host_changes_nothing(caller: Caller) -> None:
+    forged = {"X-Forwarded-Host": "evil.com", "Forwarded": "host=evil.com"}
+    answer = caller.chat(mode="async", headers=forged)
+    assert answer.status_code == 202
+    assert "evil" not in answer.text + str(answer.headers)
+    page = caller.get("/admin", headers=forged)
+    assert "evil" not in page.text + str(page.headers)
+
+
+def test_probes_come_by_any_address(caller: Caller) -> None:
+    for path in ("/health", "/ready"):
+        assert caller.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["//v1/models", "/v1/../admin", "/v1/%2e%2e/admin"])
+def test_odd_paths_are_not_found(caller: Caller, path: str) -> None:
+    host, port = caller.address
+    with socket.create_connection((host, port), timeout=10) as connection:
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 404 "), answer[:300]
+    assert b'"code": "not-found"' in answer or b'"code":"not-found"' in answer
+
+
 def test_refusals_in_stream_mode_are_ordinary_json(caller: Caller) -> None:
     wrong: list[dict[str, Any]] = [{"temperature": 9}, {"model": "gpt-4o"}, {"messages": []}]
     for fields in wrong:

@@ -1,5 +1,6 @@
 """Journey: a model cannot be loaded, or nobody serves it, and the caller is told in plain words."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.acceptance.callers import Caller
@@ -84,3 +85,33 @@ def test_without_a_worker_only_async_is_accepted(caller: Caller) -> None:
     assert caller.ended(job_id)["status"] == "completed"
     system.wait_ready()
     assert caller.chat().status_code == 200
+
+
+def test_who_waits_is_told_when_the_workers_have_gone(caller: Caller) -> None:
+    system = caller.system
+    with ThreadPoolExecutor(4) as pool, system.paused():
+        sync = pool.submit(caller.chat)
+        kept = pool.submit(caller.chat, headers={"Idempotency-Key": "kept"})
+        stream = pool.submit(caller.stream)
+        patient = caller.submit()
+        until(lambda: caller.jobs_count() == 4, what="all to be queued")
+        system.sql(
+            "UPDATE jobs_worker SET heartbeat_at = heartbeat_at - interval '5 minutes'"
+            " WHERE queues && ARRAY['chat', 'embedding']::varchar[]"
+        )
+
+        answer = sync.result(15)
+        assert (answer.status_code, answer.json()["code"]) == (503, "no-worker")
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert caller.job(answer.json()["id"])["status"] == "cancelled"
+        again = kept.result(15)
+        assert (again.status_code, again.json()["code"]) == (503, "no-worker")
+        assert caller.job(again.json()["id"])["status"] == "queued"
+        found = stream.result(15)
+        assert found[-1].data == "[DONE]"
+        assert found[-2].body["error"]["type"] == "no-worker"
+        assert caller.job(found[-2].body["id"])["status"] == "cancelled"
+        assert caller.job(patient)["status"] == "queued"
+    assert caller.ended(patient)["status"] == "completed"
+    system.wait_ready()
+    assert caller.chat(headers={"Idempotency-Key": "kept"}).status_code == 200

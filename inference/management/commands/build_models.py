@@ -5,13 +5,15 @@ import importlib
 import os
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from genie.core.commands import SentenceCommand
 
 # By name, so that no import path leads from Django to torch.
 _BUILDER = "inference.backends.tiny.build"
 
 
-class Command(BaseCommand):
+class Command(SentenceCommand):
     """Builds the tiny checkpoints."""
 
     help = "Build the tiny chat and embedding checkpoints, or check them with --check."

@@ -12,7 +12,7 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import follow, readiness, registry, web
-from jobs.facades.genie import answers, guard, quoting, submit, wire
+from jobs.facades.genie import answers, guard, modes, quoting, streaming, submit, wire
 from jobs.selectors import JobView, ListFilter
 from jobs.states import JobState
 
@@ -24,7 +24,7 @@ async def chat_completions(request: LeanRequest) -> HttpResponseBase:
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     prepared = await submit.chat(request, principal, guard.read_object(request))
-    return await answers.answer(request, principal, prepared.submission, headers=headers)
+    return await modes.answer(request, principal, prepared.submission, headers=headers)
 
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
@@ -32,7 +32,7 @@ async def embeddings(request: LeanRequest) -> HttpResponseBase:
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     prepared = await submit.embeddings(request, principal, guard.read_object(request))
-    return await answers.answer(request, principal, prepared.submission, headers=headers)
+    return await modes.answer(request, principal, prepared.submission, headers=headers)
 
 
 async def quote(request: LeanRequest) -> HttpResponseBase:
@@ -66,9 +66,11 @@ async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:
 
 
 async def _wait_for(found: JobView, *, wait_s: int) -> JobView | None:
-    with web.stream_hub().watch(found.id) as watch:
+    """Return the job if it ends in time; a process that stops waits no longer."""
+    with web.stream_hub().watch(found.id) as watch, contextlib.suppress(errors.Unavailable):
         watch.tell_to_check()  # it may have ended before the watch began
         return await follow.ended(found, watch, timeout_s=wait_s)
+    return None
 
 
 async def jobs(request: LeanRequest) -> HttpResponseBase:
@@ -101,7 +103,7 @@ async def job_events(request: LeanRequest, job_id: str) -> HttpResponseBase:
         stack.close()
         raise
     response = EventStream(
-        answers.frames(found, watch, after=after, include_usage=found.include_usage),
+        streaming.frames(found, watch, after=after, include_usage=found.include_usage),
         on_close=stack.close,
     )
     for name, value in headers.items():

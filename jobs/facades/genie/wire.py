@@ -206,8 +206,19 @@ def error_body(job: JobView) -> dict[str, Any]:
 
 def failure_frames(job: JobView, error: GenieError) -> bytes:
     """Return the last frames of a stream that we cannot go on with; it may be resumed."""
-    body = _error_chunk(job, status=error.http_status, code=error.code, message=error.message)
-    return frame(body) + DONE
+    told: dict[str, Any] = {
+        "status": error.http_status,
+        "code": error.code,
+        "message": error.message,
+    }
+    if job.kind is JobKind.CHAT:
+        return frame(_error_chunk(job, **told)) + DONE
+    body = {"id": events.public_id(job.id, job.kind), "error": _error(**told)}
+    return frame(body, event="error") + DONE
+
+
+def _error(*, status: int, code: str, message: str) -> dict[str, Any]:
+    return {"code": status, "type": code, "message": message}
 
 
 def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[str, Any]:
@@ -216,7 +227,7 @@ def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[
         "object": "chat.completion.chunk",
         "created": int(job.created_at.timestamp()),
         "model": job.model,
-        "error": {"code": status, "type": code, "message": message},
+        "error": _error(status=status, code=code, message=message),
         "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
     }
 

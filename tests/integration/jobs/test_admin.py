@@ -244,9 +244,10 @@ class TestWorkers:
         assert "worker@host:1" in page
         assert 'alt="True"' in page
 
-    def test_that_left_are_marked(self, root: Client) -> None:
+    @pytest.mark.parametrize("field", ["heartbeat_at", "left_at"])
+    def test_that_left_or_were_lost_are_marked(self, root: Client, field: str) -> None:
         Worker.objects.create(
-            name="worker@host:1", queues=["chat"], heartbeat_at="2026-01-01T00:00:00Z"
+            name="worker@host:1", queues=["chat"], **{field: "2026-01-01T00:00:00Z"}
         )
 
         assert 'alt="False"' in root.get("/admin/jobs/worker/").content.decode()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import redis
 
 from genie.core import ids
 from genie.core import redis as core_redis
-from jobs import announce, control, replies, selectors, stream
+from jobs import announce, control, presence, replies, selectors, stream
 from jobs.lifecycle import Ended
 from jobs.models import Worker
 from jobs.presence import Presence, Report
@@ -104,16 +104,9 @@ class TestAnnounce:
 
 @pytest.mark.django_db(transaction=True)
 class TestPresence:
-    def test_a_worker_has_a_row_until_it_leaves(self) -> None:
-        written = _Written(
-            Presence(
-                "w@host:1",
-                ["chat", "embedding"],
-                report=lambda: Report(
-                    slots=8, running=3, loaded_models=["echo-chat"], jobs_per_s={"chat": 4.0}
-                ),
-            )
-        )
+    def test_a_worker_has_a_row(self) -> None:
+        report = Report(slots=8, running=3, loaded_models=["echo-chat"], jobs_per_s={"chat": 4.0})
+        written = _Written(Presence("w@host:1", ["chat", "embedding"], report=lambda: report))
 
         written.start()
         row = Worker.objects.get()
@@ -126,10 +119,39 @@ class TestPresence:
             8,
             3,
         )
-        assert live.queues == {"chat", "embedding"}
+        assert live.queues == live.ready == {"chat", "embedding"}
         assert live.loaded_models == {"echo-chat"}
         assert live.pace == {"chat": 0.25}
-        assert not Worker.objects.exists()
+
+    def test_who_waits_still_counts_on_one_that_has_left_but_readiness_does_not(self) -> None:
+        report = Report(slots=8, loaded_models=["echo-chat"], jobs_per_s={"chat": 4.0})
+        written = _Written(Presence("w", ["chat"], report=lambda: report))
+        written.start()
+
+        written.close()
+
+        live = selectors.live_workers(within_s=30)
+        assert live.queues == {"chat"}
+        assert (live.ready, live.loaded_models, live.pace) == (frozenset(), frozenset(), {})
+        row = Worker.objects.get()
+        assert row.left_at is not None
+        assert row.slots == 0
+
+    def test_a_queue_is_announced_as_soon_as_its_models_are_there(self) -> None:
+        warming = {"chat", "embedding"}
+        written = _Written(
+            Presence("w", ["chat", "embedding"], report=lambda: Report(warming=frozenset(warming)))
+        )
+        written.start()
+        live = selectors.live_workers(within_s=30)
+        assert live.queues == {"chat", "embedding"}
+        assert not live.ready
+
+        written.wait_for_another(lambda: warming.remove("embedding"))
+        assert selectors.live_workers(within_s=30).ready == {"embedding"}
+        written.wait_for_another(lambda: warming.remove("chat"))
+        assert selectors.live_workers(within_s=30).ready == {"chat", "embedding"}
+        written.close()
 
     def test_a_worker_that_was_not_seen_for_a_while_serves_nothing(self) -> None:
         written = _Written(Presence("w", ["chat"], report=Report))
@@ -169,8 +191,14 @@ class _Written:
         self._presence.start()
         assert self._done.wait(10)
 
-    def _then_tell(self) -> None:
-        self._upsert()
+    def wait_for_another(self, cause: Callable[[], None]) -> None:
+        """Return once the row has been written again, after something that should cause it."""
+        self._done.clear()
+        cause()
+        assert self._done.wait(presence.BEAT_S / 2)  # sooner than it would be anyway
+
+    def _then_tell(self, report: Report) -> None:
+        self._upsert(report)
         self._done.set()
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -13,6 +13,7 @@ import redis
 
 from genie.standalone import embedded_redis, placement, ports, servers
 from genie.standalone.embedded_postgres import Postgres
+from genie.standalone.errors import StandaloneError
 from genie.standalone.servers import Servers
 from genie.standalone.supervisor import Supervisor
 
@@ -183,3 +184,36 @@ class TestRedis:
                 assert client.get("kept") == b"yes"
         finally:
             supervisor.stop_all()
+
+
+class TestNamedServers:
+    """`DATABASE_URL` and `REDIS_URL` of the caller are tried before anything is started on them."""
+
+    def test_that_answer_are_good(self, running: Servers) -> None:
+        servers.require_postgres(running.database_url)
+        servers.require_redis(running.redis_url)
+
+    @pytest.mark.parametrize(
+        ("require", "url", "said"),
+        [
+            (servers.require_postgres, "postgresql://x:geheim@127.0.0.1:1/x", "refused"),
+            (servers.require_postgres, "nonsense", "DATABASE_URL"),
+            (servers.require_redis, "redis://:geheim@127.0.0.1:1/0", "refused"),
+            (servers.require_redis, "http://127.0.0.1:1/0", "schemes"),
+        ],
+    )
+    def test_that_do_not_are_named_in_one_sentence(
+        self, require: Callable[[str], None], url: str, said: str
+    ) -> None:
+        with pytest.raises(StandaloneError, match=said) as caught:
+            require(url)
+
+        sentence = str(caught.value)
+        assert "\n" not in sentence
+        assert "geheim" not in sentence
+
+    def test_that_let_nobody_in_are_named(self, running: Servers) -> None:
+        wrong = running.redis_url.replace(running.redis.password, "wrong")
+
+        with pytest.raises(StandaloneError, match="REDIS_URL"):
+            servers.require_redis(wrong)

@@ -188,6 +188,25 @@ class TestRunningSystem:
         wait_for(lambda: is_ready(client), 60.0)
 
 
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("argv", "environ", "said"),
+        [
+            (["jobs", "list"], {"GENIE_ENVIRONMENT": "production"}, "GENIE_SECRET_KEY is not set"),
+            (["up"], {"DATABASE_URL": "nonsense://geheim"}, "DATABASE_URL is not understood"),
+        ],
+    )
+    def test_that_are_wrong_are_one_sentence(
+        self, argv: list[str], environ: dict[str, str], said: str
+    ) -> None:
+        done = command(*argv, **environ)
+
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "geheim" not in done.stderr
+
+
 class TestStopping:
     def test_sigint_stops_everything_and_the_next_up_finds_the_data(self, up: Up) -> None:
         """SIGINT came to it ignored; the data are the key and the job made before."""

@@ -232,6 +232,24 @@ class TestLoading:
         assert other.wait() is RESULT
         assert len(listener.outcomes) == 1
 
+    @pytest.mark.parametrize("error", [None, ModelLoadFailed("no file")])
+    def test_tells_what_it_still_loads(
+        self, engine: Engine, opened: Opened, error: Exception | None
+    ) -> None:
+        opened.prepare = lambda backend: setattr(backend, "load_error", error)
+        listener = RecordingListener()
+        assert engine.loading() == frozenset()
+        engine.preload(["a"])
+        engine.submit(request(), listener)
+        assert engine.loading() == {"a"}
+
+        _release(opened)
+        if error is None:
+            wait_for_backend(opened).finish()
+        listener.wait()
+
+        assert engine.loading() == frozenset()
+
     def test_preload_needs_no_request(self, engine: Engine, opened: Opened) -> None:
         engine.preload(["a"])
         listener = RecordingListener()

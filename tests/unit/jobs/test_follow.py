@@ -14,10 +14,10 @@ from redis.exceptions import ConnectionError as RedisAway
 from genie.core.errors import Unavailable
 from jobs import follow, stream, web
 from jobs.events import Entry, EntryType
-from jobs.hub import Watch
 from jobs.replies import Outcome
 from jobs.selectors import JobView
 from jobs.states import JobKind, JobState, Mode
+from jobs.watch import Watch
 from tests.unit.jobs import loops, views
 
 TEXT = "Hello world"

@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
 from genie.core import ids
-from genie.core.errors import Unavailable
+from genie.core.errors import NoWorker, Unavailable
 from jobs import hub, replies, stream
+from jobs import watch as watch_module
 from jobs.events import Entry, EntryType
-from jobs.hub import Hub, Watch
+from jobs.hub import Hub
 from jobs.states import JobState
+from jobs.watch import Watch
 from tests.unit.jobs.loops import until
 
 
@@ -81,14 +83,19 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(hub, "CHECK_S", 0.001)
 
     def run(
-        scenario: Scenario, ended: Callable[[Sequence[uuid.UUID]], set[uuid.UUID]] | None = None
+        scenario: Scenario,
+        ended: Callable[[Sequence[uuid.UUID]], set[uuid.UUID]] | None = None,
+        deserted: Callable[[Mapping[uuid.UUID, str]], set[uuid.UUID]] | None = None,
     ) -> None:
         async def ask(job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
             return ended(job_ids) if ended else set()
 
+        async def ask_deserted(queues: Mapping[uuid.UUID, str]) -> set[uuid.UUID]:
+            return deserted(queues) if deserted else set()
+
         async def main() -> None:
             server = Server()
-            made = Hub(ended=ask)
+            made = Hub(ended=ask, deserted=ask_deserted)
             made._subscription = server.connect  # type: ignore[method-assign,assignment]
             try:
                 async with asyncio.timeout(10):
@@ -105,6 +112,11 @@ async def heard(watch: Watch) -> tuple[list[Entry], bool]:
     told = await watch.next(timeout_s=5)
     assert told is not None
     return told
+
+
+async def until_dismissed(watch: Watch) -> None:
+    while await watch.next(timeout_s=5) is not None:
+        pass  # a look at the row, which every new subscription asks for
 
 
 DELTA = Entry(seq=2, type=EntryType.DELTA, text="word")
@@ -271,7 +283,62 @@ class TestTrouble:
         play(scenario, ask)
 
 
+class TestDismissal:
+    def test_a_closing_hub_sends_everybody_away_and_whoever_comes_later(
+        self, play: Callable[..., None]
+    ) -> None:
+        async def scenario(made: Hub, server: Server) -> None:
+            with made.watch(ids.new_id(), own=True) as mine, made.watch(ids.new_id()) as foreign:
+                made.close_in(0.001)
+                made.close_in(3600)  # once more is harmless
+
+                for waiter in (mine, foreign):
+                    with pytest.raises(Unavailable):
+                        await until_dismissed(waiter)
+                with made.watch(ids.new_id()) as late, pytest.raises(Unavailable):
+                    await until_dismissed(late)
+
+        play(scenario)
+
+    def test_a_deserted_job_dismisses_who_will_not_wait_for_it(
+        self, play: Callable[..., None]
+    ) -> None:
+        job_id, asked = ids.new_id(), []
+
+        def deserted(queues: Mapping[uuid.UUID, str]) -> set[uuid.UUID]:
+            asked.append(dict(queues))
+            return set(queues)
+
+        async def scenario(made: Hub, server: Server) -> None:
+            with (
+                made.watch(job_id, own=True, queue="chat") as hurried,
+                made.watch(ids.new_id(), queue=None) as patient,
+            ):
+                with pytest.raises(NoWorker, match="chat"):
+                    await until_dismissed(hurried)
+                assert await patient.next(timeout_s=0.01) in (None, ([], True))
+            assert asked[0] == {job_id: "chat"}
+
+        play(scenario, None, deserted)
+
+
 class TestWatch:
+    def test_that_is_dismissed_first_tells_what_it_was_told_before(self) -> None:
+        async def scenario() -> None:
+            watch = Watch(ids.new_id())
+            watch.tell(DELTA)
+            watch.dismiss(Unavailable("Away."))
+            watch.dismiss(NoWorker("Too late."))
+
+            assert await watch.next(timeout_s=1) == ([DELTA], False)
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await watch.next(timeout_s=1)
+            watch.tell(END)
+            assert await watch.next(timeout_s=1) == ([END], True)
+
+        asyncio.run(scenario())
+
     def test_collects_until_it_is_asked(self) -> None:
         async def scenario() -> None:
             watch = Watch(ids.new_id())
@@ -286,7 +353,7 @@ class TestWatch:
     def test_of_a_slow_waiter_forgets_and_asks_to_read_again(self) -> None:
         async def scenario() -> None:
             watch = Watch(ids.new_id())
-            for seq in range(1, hub._BUFFER + 2):
+            for seq in range(1, watch_module._BUFFER + 2):
                 watch.tell(Entry(seq=seq, type=EntryType.DELTA, text="x"))
 
             told = await watch.next(timeout_s=1)

@@ -29,6 +29,13 @@ class TestBase:
         assert env["GENIE_BASE_URL"] == "https://genie.example.com"
         assert env["GENIE_OUTBOUND_DEVELOPMENT"] == "0"
 
+    def test_keeps_the_names_by_which_we_call_ourselves(self) -> None:
+        assert base({})["GENIE_ALLOWED_HOSTS"].startswith("localhost,127.0.0.1,")
+
+        listed = base({"GENIE_ALLOWED_HOSTS": "genie.lan"})["GENIE_ALLOWED_HOSTS"].split(",")
+
+        assert {"genie.lan", "localhost", "127.0.0.1"} <= set(listed)
+
 
 class TestRecorded:
     def test_leaves_out_what_is_not_ours(self) -> None:

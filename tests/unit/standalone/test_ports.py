@@ -24,6 +24,10 @@ class TestFreePort:
 
 
 class TestListen:
+    def test_names_a_port_that_there_is_not(self) -> None:
+        with pytest.raises(StandaloneError, match="no port 65536"):
+            ports.listen(ports.LOOPBACK, 65536)
+
     def test_names_the_port_that_is_taken(self) -> None:
         with ports.listen(ports.LOOPBACK, 0) as first:
             taken = first.getsockname()[1]

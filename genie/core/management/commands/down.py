@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from genie.core.commands import SentenceCommand
 from genie.standalone import state, up
 from genie.standalone.console import Console
 from genie.standalone.errors import StandaloneError
 
 
-class Command(BaseCommand):
+class Command(SentenceCommand):
     """``down [--state-dir PATH]``."""
 
     help = "Stop the running system in order and wait until it has gone."

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from genie.core.commands import SentenceCommand
 from genie.standalone import state, up
 from genie.standalone.console import Console
 from genie.standalone.errors import StandaloneError
 from genie.standalone.system import Options
 
 
-class Command(BaseCommand):
+class Command(SentenceCommand):
     """``up [--host H] [--port N] [--state-dir PATH] [--topology FILE]``."""
 
     help = "Run PostgreSQL, Redis, web, workers and monitoring on this machine until Ctrl-C."

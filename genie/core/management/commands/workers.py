@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from genie.core.commands import SentenceCommand
 from genie.standalone import workers
 from genie.standalone.console import Console
 from genie.standalone.errors import StandaloneError
 
 
-class Command(BaseCommand):
+class Command(SentenceCommand):
     """``workers [--topology FILE]``."""
 
     help = "Run one Celery worker per topology entry until SIGTERM or Ctrl-C, then drain them."
