@@ -120,11 +120,12 @@ def stack(
     *,
     totals: Mapping[dt.date, int],
     by_spender: Mapping[str, Mapping[dt.date, int]],
+    remainder: str = UNNAMED,
 ) -> Spending:
     """Arrange what was spent: the largest spenders by themselves, the others as one.
 
     What the totals have beyond the spenders was spent by none of them: by keys without one, or by
-    one that is gone. It has a series of its own.
+    one that is gone. It has a series of its own, the ``remainder``.
     """
     rows = {name: tuple(spent.get(day, 0) for day in days) for name, spent in by_spender.items()}
     ranked = sorted((name for name in rows if any(rows[name])), key=lambda n: (-sum(rows[n]), n))
@@ -141,7 +142,7 @@ def stack(
         for place, total in enumerate(whole)
     )
     if any(unnamed):
-        series.append(Series(name=UNNAMED, color="none", amounts=unnamed))
+        series.append(Series(name=remainder, color="none", amounts=unnamed))
     return Spending(days=tuple(days), series=tuple(series), totals=whole)
 
 

@@ -15,11 +15,13 @@ from django_celery_results.admin import TaskResultAdmin
 from django_celery_results.models import GroupResult, TaskResult
 
 from budgets import money
+from budgets.admin import breakdowns
+from budgets.admin.breakdowns import Breakdown
 from genie.core import errors, ids
 from genie.core.admin import ReadOnly, ReadOnlyAdmin, TimeFilter, link, list_link
 from genie.tenants import selectors as tenants
 from inference.types import Modality
-from jobs import events, operations
+from jobs import events, operations, spending
 from jobs.models import Attempt, Job, JobEvent, Worker
 from jobs.states import JobKind, JobState
 
@@ -254,6 +256,8 @@ class WorkerAdmin(ReadOnlyAdmin):
         silent_s = (timezone.now() - worker.heartbeat_at).total_seconds()
         return worker.left_at is None and silent_s < settings.GENIE_NO_WORKER_S
 
+
+breakdowns.add(Breakdown("model", "no known model", spending.daily_by_model))
 
 admin.site.unregister([GroupResult, TaskResult])  # of no groups, and not to be written by hand
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from budgets import services as budgets
@@ -29,7 +30,8 @@ class GroupBy(StrEnum):
 
 
 _COLUMNS = {
-    GroupBy.DAY: "(j.created_at AT TIME ZONE 'UTC')::date",
+    # The day of the admission, as the ledger has it: a parked job waits for that.
+    GroupBy.DAY: "(j.queued_at AT TIME ZONE 'UTC')::date",
     GroupBy.MODEL: "j.model",
     GroupBy.APPLICATION: "j.application_id",
     GroupBy.MEMBER: "j.user_id",
@@ -110,6 +112,28 @@ def usage(wanted: UsageFilter) -> UsageReport:
     )
 
 
+def daily_by_model(
+    organization_id: uuid.UUID, first: dt.date, last: dt.date
+) -> dict[str, dict[dt.date, int]]:
+    """Return what each model's ended jobs cost on each of these UTC days, in micro-credits.
+
+    Where there are more than ``MOST_GROUPS`` of both together, the latest are left out.
+    """
+    rows = _sums(
+        UsageFilter(
+            organization_id=organization_id,
+            first_day=first,
+            last_day=last,
+            group_by=(GroupBy.DAY, GroupBy.MODEL),
+        )
+    )
+    spent: dict[str, dict[dt.date, int]] = {}
+    for row in rows:
+        day, model = row.group
+        spent.setdefault(model, {})[day] = row.cost_microcredits
+    return spent
+
+
 def _holding(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, HoldingJob]:
     if not job_ids:
         return {}
@@ -140,22 +164,25 @@ def _sums(wanted: UsageFilter) -> list[Usage]:
     ]
     chosen = [(sql, value) for sql, value in conditions if value is not None]
     where = "".join(f" AND {sql}" for sql, _ in chosen)
-    # `jobs` has an index on organisation and time, which is what every request narrows by.
+    # `jobs` has an index on organisation and time of submission, which is what every request
+    # narrows by; nothing is parked for longer than the limit says.
     query = f"""
         SELECT count(*), coalesce(sum(j.prompt_tokens), 0)::bigint,
                coalesce(sum(j.completion_tokens), 0)::bigint,
                coalesce(sum(j.cost_microcredits), 0)::bigint{_list(wanted.group_by)}
           FROM jobs_job j
-         WHERE j.organization_id = %s AND j.created_at >= %s AND j.created_at < %s{where}
+         WHERE j.organization_id = %s AND j.queued_at >= %s AND j.queued_at < %s
+           AND j.created_at >= %s AND j.created_at < %s{where}
         {_grouped(wanted.group_by)}
          LIMIT %s"""  # noqa: S608 - composed of the constants above
+    begin = _midnight(wanted.first_day)
+    end = _midnight(wanted.last_day + dt.timedelta(days=1))
+    parked = dt.timedelta(seconds=settings.GENIE_PARK_LIMIT_S)
     with connection.cursor() as cursor:
         cursor.execute(
             query,
             [
-                wanted.organization_id,
-                _midnight(wanted.first_day),
-                _midnight(wanted.last_day + dt.timedelta(days=1)),
+                *(wanted.organization_id, begin, end, begin - parked, end),
                 *(value for _, value in chosen),
                 MOST_GROUPS + 1,
             ],

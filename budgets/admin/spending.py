@@ -1,6 +1,7 @@
 """The page that shows as a picture what an organisation spends, with a table of the same numbers."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.urls import path
 from django.utils import timezone
 
 from budgets import chart, money, selectors, services
+from budgets.admin import breakdowns
 from budgets.admin.naming import NamedAdmin, cap_shown
 from budgets.types import Balance
 from budgets.windows import Layer, WindowKind
@@ -36,7 +38,8 @@ class SpendingPage(NamedAdmin):
         wanted = request.GET.get("organization", "").strip()
         organization = tenants.organization(wanted) if wanted else None
         offered = tenants.organizations(limit=_OFFERED)
-        shown = _overview(offered) if organization is None else _spending_of(organization)
+        by = request.GET.get("by", "")
+        shown = _overview(offered) if organization is None else _spending_of(organization, by=by)
         context = {
             **self.admin_site.each_context(request),
             "title": "Spending",
@@ -60,26 +63,41 @@ def _overview(organizations: Sequence[Organization]) -> dict[str, Any]:
     }
 
 
-def _spending_of(organization: Organization) -> dict[str, Any]:
-    applications = tenants.applications(organization.id)
+def _spending_of(organization: Organization, *, by: str) -> dict[str, Any]:
     today = timezone.now().date()
     days = [today - dt.timedelta(days=ago) for ago in reversed(range(DAYS))]
-    spent = selectors.daily_spent([organization.id, *applications], first=days[0], last=today)
+    breakdown = breakdowns.added().get(by, _BY_APPLICATION)
     spending = chart.stack(
         days,
-        totals=spent.pop(organization.id, {}),
-        by_spender={applications[one]: by_day for one, by_day in spent.items()},
+        totals=selectors.daily_spent([organization.id], first=days[0], last=today).get(
+            organization.id, {}
+        ),
+        by_spender=breakdown.read(organization.id, days[0], today),
+        remainder=breakdown.remainder,
     )
     balances = services.balances([(Layer.ORG, organization.id)])
     cap = next(one.cap for one in balances if one.window is WindowKind.DAILY)
     return {
         "subtitle": organization.slug,
         "days": DAYS,
+        "by": breakdown.label,
+        "ways": [_BY_APPLICATION.label, *breakdowns.added()],
         "balances": [_shown(one) for one in balances],
         "cap": None if cap is None else money.to_text(cap),
         "spending": spending,
         "drawing": chart.draw(spending, cap=cap),
     }
+
+
+def _by_application(
+    organization_id: uuid.UUID, first: dt.date, last: dt.date
+) -> breakdowns.Amounts:
+    applications = tenants.applications(organization_id)
+    spent = selectors.daily_spent(list(applications), first=first, last=last)
+    return {applications[one]: by_day for one, by_day in spent.items()}
+
+
+_BY_APPLICATION = breakdowns.Breakdown("application", chart.UNNAMED, _by_application)
 
 
 def _shown(one: Balance) -> dict[str, str]:

@@ -142,8 +142,9 @@ class TestStatements:
             page(watcher, acme)
 
         reading = [one["sql"] for one in queries if "budgets_window" in one["sql"]]
-        assert len(queries) <= 9
-        assert len(reading) == 2  # the days, and the balances of now
+        assert len(queries) <= 10
+        # The days of the organisation, those of its applications, and the balances of now.
+        assert len(reading) == 3
 
 
 class TestOverview:

@@ -10,7 +10,9 @@ from budgets.types import Payer
 from budgets.windows import Layer, WindowKind
 from genie.core import ids
 from genie.tenants import services as tenants
-from jobs import spending
+from jobs import parking, spending
+from jobs.models import Job
+from jobs.parking import Cursor
 from jobs.spending import GroupBy, Usage, UsageFilter
 from jobs.states import JobKind, JobState
 from tests import builders
@@ -131,6 +133,26 @@ class TestUsage:
         assert [(row.group, row.jobs) for row in rows] == [((first,), 1), ((second,), 1)]
         (only,) = usage(account, GroupBy.DAY, first_day=first, last_day=first)
         assert only.group == (first,)
+
+    def test_counts_a_parked_job_on_the_day_on_which_it_was_admitted(self, account: Any) -> None:
+        builders.cap_org(account, 1000)
+        builders.make_job(account)
+        parked = builders.make_parked_job(account, start_limit_s=100_000.0)
+
+        with builders.later("1 day"):
+            parking.unpark(cursor=Cursor())
+            (_, claimed) = builders.claim()
+            builders.finish(claimed)
+        tomorrow = Job.objects.get(id=parked.id).queued_at.date()
+        found = spending.usage(
+            UsageFilter(
+                organization_id=account.organization_id, first_day=tomorrow, last_day=tomorrow
+            )
+        )
+
+        assert [(one.group, one.jobs, one.cost_microcredits) for one in found.rows] == [
+            ((tomorrow,), 1, 7)
+        ]
 
     def test_groups_by_several_at_once_and_filters(self, account: Any) -> None:
         builders.make_job(account, model="a")
