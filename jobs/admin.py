@@ -245,10 +245,18 @@ class WorkerAdmin(ReadOnlyAdmin):
     """Workers that have been seen lately."""
 
     list_display = (
-        "name", "is_alive", "queues", "ready_queues", "running", "slots", "loaded_models", "started_at",
+        "name", "is_alive", "serves", "running", "slots", "loaded_models", "started_at",
         "heartbeat_at",
     )  # fmt: skip
     ordering = ("-heartbeat_at",)
+
+    @admin.display(description="queues", ordering="queues")
+    def serves(self, worker: Worker) -> str:
+        """Name its queues, and those that it is not ready for: it loads a model, or has left."""
+        return ", ".join(
+            queue if queue in worker.ready_queues else f"{queue} (not ready)"
+            for queue in worker.queues
+        )
 
     @admin.display(description="alive", boolean=True)
     def is_alive(self, worker: Worker) -> bool:

@@ -237,12 +237,15 @@ class TestActions:
 
 class TestWorkers:
     def test_are_listed(self, root: Client) -> None:
-        Worker.objects.create(name="worker@host:1", queues=["chat"])
+        Worker.objects.create(
+            name="worker@host:1", queues=["chat", "embedding"], ready_queues=["chat"]
+        )
 
         page = root.get("/admin/jobs/worker/").content.decode()
 
         assert "worker@host:1" in page
         assert 'alt="True"' in page
+        assert "chat, embedding (not ready)" in page
 
     @pytest.mark.parametrize("field", ["heartbeat_at", "left_at"])
     def test_that_left_or_were_lost_are_marked(self, root: Client, field: str) -> None:
