@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from budgets import services
+from budgets import capping
 from budgets.gate import OnCapHit
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
@@ -64,7 +64,7 @@ def change_caps(
         now: When; the end of a raise is judged against it.
 
     Raises:
-        InvalidRequest: A raise is none: see ``services.raise_cap``.
+        InvalidRequest: A raise is none: see ``capping.raise_cap``.
     """
     with transaction():
         _write(layer, subject_id, change, now=now, by=_who(by))
@@ -89,7 +89,7 @@ def change_member(
     with transaction():
         _write(Layer.MEMBER, member_id, change, now=now, by=who)
         if not isinstance(user_cap, Unchanged):
-            services.set_cap(Layer.USER, user_id, WindowKind.DAILY, user_cap, now=now, by=who)
+            capping.set_cap(Layer.USER, user_id, WindowKind.DAILY, user_cap, now=now, by=who)
     _log(Layer.MEMBER, member_id, _named(change), by=by)
     if not isinstance(user_cap, Unchanged):
         _log(Layer.USER, user_id, [WindowKind.DAILY], by=by)
@@ -106,18 +106,18 @@ def change_application(
     """Write an application's caps, what they do when they are hit, and who is told.
 
     Raises:
-        InvalidRequest: As ``change_caps`` and ``services.set_alert_webhook``.
+        InvalidRequest: As ``change_caps`` and ``capping.set_alert_webhook``.
         NotFound: The organisation has no such application any more.
     """
     who = _who(by)
     # Before the transaction: the host's name may have to be looked up.
-    webhook = services.judge_alert_webhook(
+    webhook = capping.judge_alert_webhook(
         url=change.alert_webhook_url, secret=change.alert_webhook_secret
     )
     with transaction():
         tenants.write_alert_webhook(organization_id, application_id, **webhook)
         if change.on_cap_hit is not None:
-            services.set_on_cap_hit(application_id, change.on_cap_hit, now=now, by=who)
+            capping.set_on_cap_hit(application_id, change.on_cap_hit, now=now, by=who)
         _write(Layer.APPLICATION, application_id, change.caps, now=now, by=who)
     others = [name for name, value in webhook.items() if value is not UNCHANGED]
     others += ["on cap hit"] if change.on_cap_hit is not None else []
@@ -131,7 +131,7 @@ def _write(
     # In the order of the windows, so that two changes of one subject wait and never deadlock.
     for window in WindowKind:
         if window in change.caps:
-            services.set_cap(layer, subject_id, window, change.caps[window], now=now, by=by)
+            capping.set_cap(layer, subject_id, window, change.caps[window], now=now, by=by)
         if window in raises:
             place, one = raises[window]
             with _about(f"raises.{place}"):
@@ -157,9 +157,9 @@ def _log(
 
 def _raise(layer: Layer, subject_id: uuid.UUID, one: Raise, *, now: dt.datetime, by: str) -> None:
     if one.to is None or one.until is None:
-        services.end_raise(layer, subject_id, one.window, now=now, by=by)
+        capping.end_raise(layer, subject_id, one.window, now=now, by=by)
     else:
-        services.raise_cap(layer, subject_id, one.window, one.to, until=one.until, now=now, by=by)
+        capping.raise_cap(layer, subject_id, one.window, one.to, until=one.until, now=now, by=by)
 
 
 @contextmanager

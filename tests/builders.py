@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.utils import timezone
 
-from budgets import services as budgets
+from budgets import capping
 from budgets.types import Payer
 from budgets.windows import Layer, WindowKind
 from genie.core import ids
@@ -158,7 +158,7 @@ def cap_org(account: Account, microcredits: int | None) -> None:
 
 def cap(layer: Layer, subject_id: uuid.UUID, window: WindowKind, microcredits: int | None) -> None:
     """Write a cap; when it was written is recorded and never compared."""
-    budgets.set_cap(layer, subject_id, window, microcredits, now=timezone.now())
+    capping.set_cap(layer, subject_id, window, microcredits, now=timezone.now())
 
 
 def claim(

@@ -1,7 +1,7 @@
 # ruff: noqa: ARG002 - Django fixes the signatures of these methods
 """Caps, to look at and to set, and their history.
 
-A cap is written by ``services.set_cap`` alone. It is lifted, never deleted, so that its history
+A cap is written by ``capping.set_cap`` alone. It is lifted, never deleted, so that its history
 stays; whoever has the permissions to add and to change caps may set any of them.
 """
 
@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from budgets import money, services
+from budgets import capping, money, services
 from budgets.admin.forms import CapForm, NewCapForm
 from budgets.admin.naming import (
     NOTHING,
@@ -100,7 +100,7 @@ class CapAdmin(NamedAdmin):
         """Set the cap through the service, and make ``obj`` the row that it wrote."""
         layer, window = Layer(obj.layer), WindowKind(obj.window)
         subject_id = obj.subject_id if change else form.cleaned_data["subject_id"]
-        services.set_cap(
+        capping.set_cap(
             layer,
             subject_id,
             window,

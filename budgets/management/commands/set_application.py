@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from budgets import services
+from budgets import capping
 from budgets.gate import OnCapHit
 from genie.core import errors
 from genie.core.commands import GenieCommand
@@ -46,14 +46,14 @@ class Command(GenieCommand):
         secret = _new_secret() if options["new_alert_secret"] else None
         # First what may be refused; a URL also needs no transaction around its look-up.
         if url is not None or secret is not None:
-            services.set_alert_webhook(
+            capping.set_alert_webhook(
                 organization.id,
                 application.id,
                 url=tenants.UNCHANGED if url is None else None if url == NOWHERE else url,
                 secret=tenants.UNCHANGED if secret is None else secret,
             )
         if behaviour is not None:
-            services.set_on_cap_hit(
+            capping.set_on_cap_hit(
                 application.id,
                 OnCapHit(behaviour),
                 now=timezone.now(),

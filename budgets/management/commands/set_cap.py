@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from budgets import money, services, subjects, windows
+from budgets import capping, money, subjects, windows
 from budgets.errors import AmountError
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
@@ -45,11 +45,11 @@ class Command(GenieCommand):
         until = _until(options["raise_until"])
         now = timezone.now()
         if until is None:
-            services.set_cap(layer, subject_id, window, cap, now=now, by=BY)
+            capping.set_cap(layer, subject_id, window, cap, now=now, by=BY)
         elif cap is None:
             raise errors.InvalidRequest("--raise-until needs a number of credits to raise to.")
         else:
-            services.raise_cap(layer, subject_id, window, cap, until=until, now=now, by=BY)
+            capping.raise_cap(layer, subject_id, window, cap, until=until, now=now, by=BY)
         shown = "unlimited" if cap is None else f"{money.to_text(cap)} credits"
         ending = "" if until is None else f" until {windows.instant_wire(until)}"
         self.emit(

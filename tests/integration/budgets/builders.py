@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 
 from django.db import connection
 
-from budgets import services
+from budgets import capping, services
 from budgets.gate import Mode
 from budgets.models import Window
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
@@ -59,7 +59,7 @@ def admitted(payer: Payer, amount: int) -> uuid.UUID:
 def cap(layer: Layer, subject_id: uuid.UUID | None, window: WindowKind, amount: int | None) -> None:
     """Write a cap."""
     assert subject_id is not None
-    services.set_cap(layer, subject_id, window, amount, now=NOW)
+    capping.set_cap(layer, subject_id, window, amount, now=NOW)
 
 
 def counters(payer: Payer) -> set[tuple[int, int]]:

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection
 from django.test import Client
 
-from budgets import changes, services
+from budgets import capping, changes
 from budgets.gate import OnCapHit
 from budgets.models import Cap, CapChange
 from budgets.types import Refused
@@ -156,7 +156,7 @@ class TestChange:
     ) -> None:
         cap = daily(acme, 7)
         asked: list[Any] = []
-        monkeypatch.setattr(services, "set_cap", lambda *args, **kwargs: asked.append(args))
+        monkeypatch.setattr(capping, "set_cap", lambda *args, **kwargs: asked.append(args))
 
         keeper.post(page_of(cap), {"credits": "3"})
 
@@ -232,10 +232,10 @@ class TestHistory:
         application = acme.payer.application_id
         assert application is not None
         builders.cap(Layer.APPLICATION, application, WindowKind.TOTAL, 7)
-        services.raise_cap(
+        capping.raise_cap(
             Layer.APPLICATION, application, WindowKind.TOTAL, 9, until=FUTURE, now=NOW, by="olga"
         )
-        services.set_on_cap_hit(application, OnCapHit.SOFT_WARN, now=NOW, by="adam")
+        capping.set_on_cap_hit(application, OnCapHit.SOFT_WARN, now=NOW, by="adam")
 
         cap = Cap.objects.get(subject_id=application, window="total")
         text = operators.superuser().get(page_of(cap)).content.decode()

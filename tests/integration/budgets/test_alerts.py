@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from budgets import services
+from budgets import capping, services
 from budgets.gate import Mode, OnCapHit
 from budgets.models import Alert
 from budgets.types import Held, HoldRequest, Payer
@@ -57,7 +57,7 @@ def payer() -> Payer:
 
 def behave(payer: Payer, behaviour: OnCapHit) -> None:
     assert payer.application_id is not None
-    services.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
+    capping.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
 
 
 def ask(payer: Payer, *amounts: int, mode: Mode = Mode.ON) -> None:
@@ -319,7 +319,7 @@ class TestSetAlertWebhook:
         return shop.alert_webhook_url, sealed and crypto.unseal(sealed)
 
     def set(self, shop: Application, **changes: Any) -> None:
-        services.set_alert_webhook(shop.organization_id, shop.id, **changes)
+        capping.set_alert_webhook(shop.organization_id, shop.id, **changes)
 
     def test_keeps_the_secret_sealed(self, shop: Application) -> None:
         self.set(shop, url="https://93.184.216.34/hooks", secret="s3cret")
@@ -379,4 +379,4 @@ class TestSetAlertWebhook:
         stranger: uuid.UUID = accounts.make_account().organization_id
 
         with pytest.raises(errors.NotFound):
-            services.set_alert_webhook(stranger, shop.id, **changes)
+            capping.set_alert_webhook(stranger, shop.id, **changes)

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from budgets import services
+from budgets import capping, services
 from budgets.errors import AmountError
 from budgets.gate import Decision, Mode, OnCapHit
 from budgets.models import BudgetEvent, Entry, Hold, Window
@@ -108,7 +108,7 @@ class TestForesee:
         payer = builders.new_payer()
         assert payer.application_id is not None
         builders.cap(Layer.APPLICATION, payer.application_id, WindowKind.DAILY, 1)
-        services.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
+        capping.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
 
         foreseen = services.foresee(payer, amount, mode=Mode.ON)
         (answer,) = builders.hold(builders.request(payer, amount))
@@ -119,7 +119,7 @@ class TestForesee:
     def test_counts_a_raise(self) -> None:
         payer = builders.new_payer()
         builders.cap(Layer.ORG, payer.organization_id, WindowKind.DAILY, 1)
-        services.raise_cap(
+        capping.raise_cap(
             Layer.ORG,
             payer.organization_id,
             WindowKind.DAILY,

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from budgets import selectors, services, windows
+from budgets import capping, selectors, services, windows
 from budgets.errors import HoldNotOpenError
 from budgets.gate import Mode, OnCapHit
 from budgets.models import Window
@@ -142,7 +142,7 @@ class LedgerMachine(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(caps)))
         to, until = caps[key] + above, self.clock + dt.timedelta(days=days)
 
-        services.raise_cap(*key, to, until=until, now=self.clock)
+        capping.raise_cap(*key, to, until=until, now=self.clock)
 
         self.raises[key] = (to, until)
 
@@ -151,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
         application_id = self.payers[who].application_id
         assert application_id is not None
 
-        services.set_on_cap_hit(application_id, behaviour, now=builders.NOW)
+        capping.set_on_cap_hit(application_id, behaviour, now=builders.NOW)
 
         self.behaviours[application_id] = behaviour
 

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from budgets import gate, selectors, services
+from budgets import capping, gate, selectors, services
 from budgets.errors import LedgerError
 from budgets.gate import Mode, OnCapHit
 from budgets.models import BudgetEvent, Cap
@@ -19,7 +19,7 @@ LENIENT = [OnCapHit.NOTIFY_ONLY, OnCapHit.SOFT_WARN]
 
 def behave(payer: Payer, behaviour: OnCapHit) -> None:
     assert payer.application_id is not None
-    services.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
+    capping.set_on_cap_hit(payer.application_id, behaviour, now=builders.NOW)
 
 
 def ask(payer: Payer, amount: int, *, mode: Mode = Mode.ON) -> Held | Refused:

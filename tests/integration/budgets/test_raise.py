@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from budgets import money, services
+from budgets import capping, money, services
 from budgets.models import Cap
 from budgets.types import Held, Payer, Refused
 from budgets.windows import Layer, WindowKind
@@ -35,7 +35,7 @@ def payer() -> Payer:
 
 
 def lift(payer: Payer, to: int, *, until: dt.datetime = END) -> None:
-    services.raise_cap(
+    capping.raise_cap(
         Layer.ORG, payer.organization_id, WindowKind.MONTHLY, to, until=until, now=builders.NOW
     )
 
@@ -113,7 +113,7 @@ class TestRaiseCap:
 
     def test_needs_a_window_that_the_layer_has(self) -> None:
         with pytest.raises(errors.InvalidRequest, match="has no weekly"):
-            services.raise_cap(
+            capping.raise_cap(
                 Layer.ORG, new_id(), WindowKind.WEEKLY, 1, until=END, now=builders.NOW
             )
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from django.apps import apps
 from django.db import connection
 
-from budgets import services as budgets
+from budgets import capping
 from budgets.gate import OnCapHit
 from genie.core import errors, transactions
 from inference.specs import Unit
@@ -161,7 +161,7 @@ class RaiseCap:
 
     def run(self) -> Told:
         try:
-            budgets.raise_cap(*self.cap, self.to, until=self.until, now=self.now)
+            capping.raise_cap(*self.cap, self.to, until=self.until, now=self.now)
         except errors.InvalidRequest:
             return ("refused",)
         return ()
@@ -177,7 +177,7 @@ class EndRaise:
     cap: Cap
 
     def run(self) -> Told:
-        budgets.end_raise(*self.cap, now=money.NOW)
+        capping.end_raise(*self.cap, now=money.NOW)
         return ()
 
     def apply(self, model: Plain) -> Told:
@@ -193,7 +193,7 @@ class SetOnCapHit:
     behaviour: OnCapHit
 
     def run(self) -> Told:
-        budgets.set_on_cap_hit(self.application_id, self.behaviour, now=money.NOW)
+        capping.set_on_cap_hit(self.application_id, self.behaviour, now=money.NOW)
         return ()
 
     def apply(self, model: Plain) -> Told:

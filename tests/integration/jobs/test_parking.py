@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client import REGISTRY
 
+from budgets import capping
 from budgets import services as budgets
 from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Entry, Hold
@@ -285,7 +286,7 @@ class TestUnpark:
     def test_a_raise_for_a_time_admits(self, full: Any) -> None:
         parked = builders.make_parked_job(full)
         now = timezone.now()
-        budgets.raise_cap(
+        capping.raise_cap(
             *(Layer.ORG, full.organization_id, WindowKind.DAILY, 2000),
             until=now + dt.timedelta(hours=1),
             now=now,
@@ -298,7 +299,7 @@ class TestUnpark:
         builders.make_job(account)
         parked = builders.make_parked_job(account)
 
-        budgets.set_on_cap_hit(account.application_id, OnCapHit.NOTIFY_ONLY, now=timezone.now())
+        capping.set_on_cap_hit(account.application_id, OnCapHit.NOTIFY_ONLY, now=timezone.now())
 
         assert unpark() == [parked.id]
         assert ledger_check.verify().is_clean

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from budgets import services as budgets
+from budgets import capping
 from budgets.models import BudgetEvent, Hold, Window
 from budgets.windows import Layer, WindowKind
 from inference.specs import Price, Unit
@@ -93,7 +93,7 @@ class TestQuote:
         assert found.low == found.p95 == 10 * PROMPT + 20 * 7
 
     def test_leaves_no_trace(self, account: Any, django_assert_num_queries: Any) -> None:
-        budgets.set_cap(Layer.ORG, account.organization_id, WindowKind.DAILY, 1, now=timezone.now())
+        capping.set_cap(Layer.ORG, account.organization_id, WindowKind.DAILY, 1, now=timezone.now())
 
         with django_assert_num_queries(2):
             found = quotes.quote(question(account))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from budgets import services as budgets
+from budgets import capping
 from budgets.types import Payer
 from budgets.windows import Layer, WindowKind
 from genie.core import ids
@@ -39,7 +39,7 @@ class TestSpending:
         assert {one.kind for one in found.jobs.values()} == {JobKind.CHAT}
 
     def test_counts_what_the_windows_count(self, account: Any) -> None:
-        budgets.set_cap(Layer.MEMBER, account.member_id, WindowKind.WEEKLY, 5000, now=NOW)
+        capping.set_cap(Layer.MEMBER, account.member_id, WindowKind.WEEKLY, 5000, now=NOW)
         builders.make_job(account, estimate_microcredits=100)
         builders.make_ended_job(account)  # which cost 7
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from budgets import services as budgets
+from budgets import capping
 from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Hold
 from genie.core import errors
@@ -105,7 +105,7 @@ class TestBatch:
 
     def test_says_what_is_left_where_the_application_wants_to_be_warned(self, account: Any) -> None:
         builders.cap_org(account, 1500)
-        budgets.set_on_cap_hit(account.application_id, OnCapHit.SOFT_WARN, now=timezone.now())
+        capping.set_on_cap_hit(account.application_id, OnCapHit.SOFT_WARN, now=timezone.now())
         warned = builders.submission(account, key="k")
         plain = builders.submission(builders.make_account())
 
