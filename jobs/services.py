@@ -16,35 +16,14 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Settlement
 from genie.core import errors, transactions
-from jobs import events, lifecycle, positions, prices, selectors
+from jobs import events, idempotency, lifecycle, positions, prices, selectors
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
 from jobs.states import JobState, Mode
+from jobs.submissions import Accepted, Submission
 from webhooks import payloads
 from webhooks import services as webhooks
 from webhooks.services import NewEvent
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """A validated, priced request that asks to become a job."""
-
-    job: NewJob
-    idempotency_key: str | None = None
-    body_digest: bytes = b""  # SHA-256 of the endpoint and the body
-    park_limit_s: float | None = None  # where a cap refuses it: so long to start; None: refuse
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """A committed job. ``replayed``: an earlier request with the same idempotency key made it."""
-
-    job_id: uuid.UUID
-    replayed: bool = False
-    created_at: dt.datetime | None = None  # None for a replay: read the job
-    queue_position: int | None = None  # 1 is next; None when it was not asked for
-    budget_remaining: int | None = None  # micro-credits, where the application wants to be warned
-    parked: Parked | None = None  # it has no place in its queue until there is room
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +43,11 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     """
     with transactions.transaction(), transactions.pipelined():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
-        fresh = _take_idempotency_keys(submissions, outcomes)
+        fresh = idempotency.take(submissions, outcomes)
         taken = _hold(submissions, fresh, outcomes)
         created_at = lifecycle.insert_many([one.job for one in taken.values()])
-        _release_idempotency_keys([submissions[i] for i in fresh if i not in taken])
-        _replay_within_batch(submissions, outcomes)
+        idempotency.release([submissions[i] for i in fresh if i not in taken])
+        idempotency.replay_within_batch(submissions, outcomes)
         places = positions.of_new([one.job for one in taken.values() if one.job.parked_by is None])
     for index, one in taken.items():
         outcomes[index] = Accepted(
@@ -186,76 +165,6 @@ def _locked(
     return JobState(state), ending
 
 
-def _take_idempotency_keys(
-    submissions: Sequence[Submission], outcomes: dict[int, Accepted | errors.GenieError]
-) -> list[int]:
-    """Insert the keys; return the indexes of submissions that are new, and answer the replays.
-
-    Waits for another transaction that holds the same key to end: then its job is the answer.
-    """
-    keyed: dict[tuple[uuid.UUID, str], list[int]] = {}
-    fresh = []
-    for index, submission in enumerate(submissions):
-        if submission.idempotency_key is None:
-            fresh.append(index)
-        else:
-            owner = (submission.job.organization_id, submission.idempotency_key)
-            keyed.setdefault(owner, []).append(index)
-    if not keyed:
-        return fresh
-    owners = sorted(keyed)
-    firsts = [submissions[keyed[owner][0]] for owner in owners]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """INSERT INTO jobs_idempotencykey (organization_id, key, body_digest, job_id, created_at)
-               SELECT o, k, d, j, genie_now() FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::uuid[])
-                 AS r(o, k, d, j) ORDER BY o, k
-               ON CONFLICT (organization_id, key) DO NOTHING RETURNING organization_id, key""",
-            [
-                [owner[0] for owner in owners],
-                [owner[1] for owner in owners],
-                [one.body_digest for one in firsts],
-                [one.job.id for one in firsts],
-            ],
-        )
-        won = set(cursor.fetchall())
-    _answer_replays(
-        submissions, {owner: keyed[owner] for owner in owners if owner not in won}, outcomes
-    )
-    return sorted(fresh + [keyed[owner][0] for owner in won])
-
-
-def _answer_replays(
-    submissions: Sequence[Submission],
-    keyed: dict[tuple[uuid.UUID, str], list[int]],
-    outcomes: dict[int, Accepted | errors.GenieError],
-) -> None:
-    """Answer every submission whose key was taken before this batch."""
-    if not keyed:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT i.organization_id, i.key, i.body_digest, i.job_id FROM jobs_idempotencykey i
-               JOIN unnest(%s::uuid[], %s::text[]) AS r(o, k) ON i.organization_id = r.o AND i.key = r.k""",
-            [[owner[0] for owner in keyed], [owner[1] for owner in keyed]],
-        )
-        known = {(row[0], row[1]): (bytes(row[2]), row[3]) for row in cursor.fetchall()}
-    for owner, indexes in keyed.items():
-        digest, job_id = known[owner]
-        for index in indexes:
-            outcomes[index] = _replay(submissions[index], digest, job_id)
-
-
-def _replay(
-    submission: Submission, digest: bytes, job_id: uuid.UUID
-) -> Accepted | errors.GenieError:
-    if digest != submission.body_digest:
-        return errors.IdempotencyKeyReused(
-            "This Idempotency-Key was used with another request body; use a new key for a new request."
-        )
-    return Accepted(job_id=job_id, replayed=True)
-
-
 def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
@@ -288,33 +197,6 @@ def _hold_request(job: NewJob) -> HoldRequest:
     return HoldRequest(
         reference=job.id, payer=payer_of(job), amount_microcredits=job.estimate_microcredits
     )
-
-
-def _release_idempotency_keys(refused: Sequence[Submission]) -> None:
-    """Take back the keys of refused submissions: a refusal does not use a key up."""
-    job_ids = [one.job.id for one in refused if one.idempotency_key is not None]
-    if job_ids:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM jobs_idempotencykey WHERE job_id = ANY(%s::uuid[])", [job_ids]
-            )
-
-
-def _replay_within_batch(
-    submissions: Sequence[Submission], outcomes: dict[int, Accepted | errors.GenieError]
-) -> None:
-    """Answer submissions whose key an earlier one of the same batch brought, with its outcome."""
-    firsts: dict[tuple[uuid.UUID, str], int] = {}
-    for index, submission in enumerate(submissions):
-        if submission.idempotency_key is None:
-            continue
-        owner = (submission.job.organization_id, submission.idempotency_key)
-        first = firsts.setdefault(owner, index)
-        if index == first or index in outcomes:
-            continue
-        refusal = outcomes.get(first)
-        earlier = submissions[first]
-        outcomes[index] = refusal or _replay(submission, earlier.body_digest, earlier.job.id)
 
 
 def _webhook_event(ended: Ended) -> NewEvent:

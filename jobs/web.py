@@ -26,8 +26,9 @@ from jobs import hub, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
 from jobs.quotes import Question, Quote
 from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
-from jobs.services import Accepted, Cancelled, Submission
+from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
+from jobs.submissions import Accepted, Submission
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -26,8 +26,8 @@ from jobs import claims, services
 from jobs.claims import Claimed
 from jobs.lifecycle import Ended, Ending, NewJob
 from jobs.models import Job
-from jobs.services import Accepted, Submission
 from jobs.states import JobKind, JobState, Lane, Mode
+from jobs.submissions import Accepted, Submission
 
 T = TypeVar("T")
 

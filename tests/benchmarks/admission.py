@@ -36,8 +36,8 @@ from inference.specs import Unit  # noqa: E402
 from jobs import claims, services  # noqa: E402
 from jobs.claims import Claimed  # noqa: E402
 from jobs.lifecycle import Ending, NewJob  # noqa: E402
-from jobs.services import Accepted, Submission  # noqa: E402
 from jobs.states import JobKind, JobState, Lane, Mode  # noqa: E402
+from jobs.submissions import Accepted, Submission  # noqa: E402
 from tests.benchmarks.ways import Way  # noqa: E402
 
 CAP_MICROCREDITS = 10**14  # tested on every window, never reached

@@ -11,8 +11,8 @@ from genie.tenants.principal import Principal
 from jobs import events, follow, web
 from jobs.facades.genie import wire
 from jobs.selectors import JobView
-from jobs.services import Accepted, Submission
 from jobs.states import JobKind, JobState
+from jobs.submissions import Accepted, Submission
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
 MAX_WAIT_S = 60

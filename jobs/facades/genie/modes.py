@@ -6,8 +6,8 @@ from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import hub, web
 from jobs.facades.genie import answers, streaming, waiting
-from jobs.services import Submission
 from jobs.states import Mode
+from jobs.submissions import Submission
 
 
 async def answer(

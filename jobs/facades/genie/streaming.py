@@ -13,8 +13,8 @@ from jobs import events, follow, web
 from jobs.facades.genie import answers, wire
 from jobs.facades.genie.unanswered import Unanswered, goes_on
 from jobs.selectors import JobView
-from jobs.services import Submission
 from jobs.states import JobKind
+from jobs.submissions import Submission
 from jobs.watch import Watch
 
 # What becomes of the job, and what is said of it, when its stream cannot go on.

@@ -23,8 +23,8 @@ from jobs import prices, registry, web
 from jobs.facades.genie import schemas
 from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.lifecycle import NewJob
-from jobs.services import Submission
 from jobs.states import JobKind, Lane, Mode
+from jobs.submissions import Submission
 from webhooks import signing, transport
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")

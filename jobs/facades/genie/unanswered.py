@@ -8,8 +8,8 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, web
-from jobs.services import Accepted, Submission
 from jobs.states import JobKind
+from jobs.submissions import Accepted, Submission
 
 _GONE = "Cancelled: the caller disconnected."
 

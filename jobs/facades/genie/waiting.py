@@ -14,8 +14,8 @@ from jobs import events, follow, web
 from jobs.facades.genie import answers
 from jobs.facades.genie.unanswered import Unanswered
 from jobs.selectors import JobView
-from jobs.services import Accepted, Submission
 from jobs.states import JobKind
+from jobs.submissions import Accepted, Submission
 from jobs.watch import Watch
 
 

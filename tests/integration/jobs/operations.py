@@ -18,8 +18,8 @@ from jobs.claims import Beat, Claimed
 from jobs.lifecycle import Ending, NewJob, Requeue
 from jobs.models import Job
 from jobs.selectors import Parked
-from jobs.services import Accepted, Submission
 from jobs.states import JobKind, JobState, Lane, Mode
+from jobs.submissions import Accepted, Submission
 from tests import builders
 from tests.integration.budgets import builders as money
 from tests.integration.jobs.plain import (

@@ -19,7 +19,7 @@ from genie.core import errors
 from genie.core.coalesce import Coalescer
 from jobs import ledger_check, services, web
 from jobs.models import Job
-from jobs.services import Accepted, Submission
+from jobs.submissions import Accepted, Submission
 from tests import builders
 from tests.builders import Account
 from tests.integration.budgets import builders as money

@@ -10,8 +10,8 @@ from django_celery_results.models import TaskResult
 from budgets.models import BudgetEvent
 from jobs import ledger_check, maintenance, services
 from jobs.models import IdempotencyKey, Job, Worker
-from jobs.services import Accepted
 from jobs.states import JobState
+from jobs.submissions import Accepted
 from tests import builders
 from webhooks.models import Event
 

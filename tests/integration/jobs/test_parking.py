@@ -26,8 +26,8 @@ from jobs import claims, ledger_check, operations, parking, positions, selectors
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.parking import Cursor
 from jobs.selectors import JobKey, ListFilter
-from jobs.services import Accepted
 from jobs.states import JobState, Mode
+from jobs.submissions import Accepted
 from tests import builders
 from webhooks.models import Event
 

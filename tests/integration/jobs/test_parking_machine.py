@@ -27,7 +27,7 @@ from genie.tenants import services as tenants
 from jobs import ledger_check, operations, parking, services, sweep
 from jobs.models import Job
 from jobs.parking import Cursor
-from jobs.services import Accepted
+from jobs.submissions import Accepted
 from tests import builders
 from tests.integration.budgets.builders import set_clock
 

@@ -14,6 +14,7 @@ from jobs import prices, quotes, selectors, services
 from jobs.models import Job
 from jobs.quotes import Question
 from jobs.states import JobState
+from jobs.submissions import Submission
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +61,7 @@ class TestQuote:
         asked = question(account)
         found = quotes.quote(asked)
 
-        services.submit_many([services.Submission(job=asked.job)])
+        services.submit_many([Submission(job=asked.job)])
 
         assert Hold.objects.get(reference=asked.job.id).amount == found.maximum
 

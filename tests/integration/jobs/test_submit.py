@@ -15,10 +15,10 @@ from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Hold
 from genie.core import errors
 from genie.tenants import services as tenants
-from jobs import lifecycle, services
+from jobs import idempotency, lifecycle, services
 from jobs.models import IdempotencyKey, Job, JobEvent
-from jobs.services import Accepted
 from jobs.states import Lane, Mode
+from jobs.submissions import Accepted, Submission
 from tests import builders
 from webhooks.models import Event
 
@@ -295,10 +295,10 @@ class TestIdempotencyKeyUnderConcurrency:
         assert Hold.objects.count() == 1
 
 
-def _submit_in_transaction(wanted: services.Submission) -> None:
+def _submit_in_transaction(wanted: Submission) -> None:
     """Insert as ``submit_many`` does, in a transaction that the test keeps open."""
     outcomes: dict[int, Any] = {}
-    fresh = services._take_idempotency_keys([wanted], outcomes)
+    fresh = idempotency.take([wanted], outcomes)
     taken = services._hold([wanted], fresh, outcomes)
     assert list(taken) == [0]
     lifecycle.insert_many([wanted.job])
