@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import django
 import psycopg
@@ -27,6 +28,7 @@ from django.db import connection, connections  # noqa: E402 - after setup
 from django.utils import timezone  # noqa: E402
 
 from budgets import windows  # noqa: E402
+from budgets.batch import Batch  # noqa: E402
 from budgets.models import Cap  # noqa: E402
 from budgets.types import Payer  # noqa: E402
 from genie.core import ids  # noqa: E402
@@ -122,12 +124,19 @@ def fill(payers: Sequence[Payer], jobs: int) -> None:
 
 def run(share: Share, start_at: float) -> Done:
     """Do a share, from the moment that all processes start at."""
+    if not share.way.untold:
+        return _run(share, start_at)
+    with mock.patch.object(Batch, "_tell", return_value=None):
+        return _run(share, start_at)
+
+
+def _run(share: Share, start_at: float) -> Done:
     match share.way:
         case Way.UPDATE:
             return _threads(share, start_at, _updater)
-        case Way.ADMIT_ONE:
+        case Way.ADMIT_ONE | Way.ADMIT_ONE_UNTOLD:
             return _threads(share, start_at, _admitter)
-        case Way.ADMIT_GROUP:
+        case Way.ADMIT_GROUP | Way.ADMIT_GROUP_UNTOLD:
             return asyncio.run(_admit_group(share, start_at))
         case Way.SETTLE_ONE:
             return _threads(share, start_at, _settler)

@@ -33,7 +33,7 @@ from rich.console import Console
 
 from genie.standalone import servers
 from genie.standalone.servers import Servers
-from tests.benchmarks.ways import Way
+from tests.benchmarks.ways import UNTOLD, Way
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 PROCESSES = 2
@@ -67,6 +67,7 @@ class Run:
     p50_ms: float
     p99_ms: float
     busy_percent: float  # of all cores of the machine, whoever used them
+    cpu_ms: float  # of the load and of PostgreSQL, for one call; hardly moved by other programs
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,27 @@ class Line:
     busy_percent: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What it costs to record the decisions of one way; ratios are medians, of runs side by side."""
+
+    way: Way
+    callers: int
+    told_cpu_ms: float
+    untold_cpu_ms: float
+    cpu_ratio: float  # with the record, over without
+    rate_ratio: float  # calls a second: with, over without
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """What was measured with so many organisations."""
+
+    organizations: int
+    lines: Sequence[Line]
+    records: Sequence[Record]
+
+
 Samples = collections.Counter[tuple[str, str]]  # (statement, wait)
 
 
@@ -91,6 +113,7 @@ class Load:
     def __init__(self, processes: Sequence[ProcessPoolExecutor], server: Servers) -> None:
         self._processes = processes
         self._server = server
+        self._pids = [one.submit(os.getpid).result() for one in processes]
 
     def prepare(self, organizations: int) -> Any:
         """Return the payers of new organisations, whose windows all have rows and caps."""
@@ -107,6 +130,7 @@ class Load:
             each = SETTLED // len(processes)
             for filled in [one.submit(_fill, payers, each) for one in processes]:
                 filled.result()
+        cpu_s = self._cpu_s()
         begin_at = time.monotonic() + HEAD_START_S
         done = [one.submit(_run, *share, begin_at) for one in processes]
         threading.Event().wait(begin_at - time.monotonic())
@@ -117,13 +141,30 @@ class Load:
         cuts = statistics.quantiles(
             [span for part in parts for span in part.latencies_ms], n=100, method="inclusive"
         )
+        calls = sum(part.calls for part in parts)
         return Run(
-            per_second=sum(part.calls for part in parts)
-            / (max(part.ended for part in parts) - begin_at),
+            per_second=calls / (max(part.ended for part in parts) - begin_at),
             p50_ms=cuts[49],
             p99_ms=cuts[98],
             busy_percent=busy_percent,
+            cpu_ms=(self._cpu_s() - cpu_s) * 1000 / calls,
         )
+
+    def _cpu_s(self) -> float:
+        """Return the CPU time of the load and of PostgreSQL so far, its ended backends included."""
+        with self._server.postgres.connect_admin("genie") as admin:
+            ((postmaster,),) = admin.execute(
+                "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)::int"
+            )
+        parent = psutil.Process(int(str(postmaster)))
+        ended = parent.cpu_times()
+        alive = [psutil.Process(pid) for pid in self._pids] + [parent, *parent.children()]
+        spent = ended.children_user + ended.children_system
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):  # a backend that ends at this moment
+                times = process.cpu_times()
+                spent += times.user + times.system
+        return float(spent)
 
     def _clean(self) -> None:
         """Empty what a run fills. As the superuser, since entries refuse it to everybody else."""
@@ -151,7 +192,7 @@ def main() -> None:
             stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn)) for _ in range(PROCESSES)
         ]
         load = Load(processes, own)
-        sections = [(count, _compare(load, count, options, console)) for count in (HOT, MANY)]
+        sections = [_compare(load, count, options, console) for count in (HOT, MANY)]
         places = _places(load, options)
     page = _page(sections, places, options, load_before)
     sys.stdout.write(page)
@@ -161,9 +202,10 @@ def main() -> None:
 
 def _compare(
     load: Load, organizations: int, options: argparse.Namespace, console: Console
-) -> list[Line]:
+) -> Section:
     payers = load.prepare(organizations)
     lines = []
+    records = []
     for callers in options.callers:
         runs: dict[Way, list[Run]] = {way: [] for way in Way}
         for _ in range(options.rounds):
@@ -172,8 +214,27 @@ def _compare(
                     runs[way].append(
                         load.run(way, payers, callers=callers, seconds=options.seconds)
                     )
-        lines += [_line(way, callers, found, runs[Way.UPDATE]) for way, found in runs.items()]
-    return lines
+        lines += [
+            _line(way, callers, found, runs[Way.UPDATE])
+            for way, found in runs.items()
+            if not way.untold
+        ]
+        records += [
+            _record(way, callers, runs[way], runs[without]) for way, without in UNTOLD.items()
+        ]
+    return Section(organizations=organizations, lines=lines, records=records)
+
+
+def _record(way: Way, callers: int, told: Sequence[Run], untold: Sequence[Run]) -> Record:
+    pairs = list(zip(told, untold, strict=True))
+    return Record(
+        way=way,
+        callers=callers,
+        told_cpu_ms=statistics.median(one.cpu_ms for one in told),
+        untold_cpu_ms=statistics.median(one.cpu_ms for one in untold),
+        cpu_ratio=statistics.median(one.cpu_ms / its.cpu_ms for one, its in pairs),
+        rate_ratio=statistics.median(one.per_second / its.per_second for one, its in pairs),
+    )
 
 
 def _line(way: Way, callers: int, runs: Sequence[Run], bare: Sequence[Run]) -> Line:
@@ -197,7 +258,7 @@ def _places(load: Load, options: argparse.Namespace) -> list[tuple[Way, Samples]
     """Return where the backends of one hot organisation were, for each way, at the most callers."""
     payers = load.prepare(HOT)
     found = []
-    for way in Way:
+    for way in [one for one in Way if not one.untold]:
         samples: Samples = collections.Counter()
         load.run(
             way, payers, callers=max(options.callers), seconds=options.seconds, samples=samples
@@ -290,7 +351,7 @@ def _options() -> argparse.Namespace:
 
 
 def _page(
-    sections: Sequence[tuple[int, Sequence[Line]]],
+    sections: Sequence[Section],
     places: Sequence[tuple[Way, Samples]],
     options: argparse.Namespace,
     load_before: tuple[float, float, float],
@@ -306,26 +367,51 @@ def _page(
         ),
         "",
     ]
-    for organizations, rows in sections:
-        whose = (
-            "One hot organisation" if organizations == HOT else f"{organizations:,} organisations"
-        )
+    for section in sections:
         lines += [
-            f"## {whose}",
+            f"## {_whose(section.organizations)}",
             "",
             "| what | callers | a second | p50 ms | p99 ms | of the bare UPDATE | cores busy |",
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             *(
                 f"| {row.way} | {row.callers} | {row.per_second:,.0f} | {row.p50_ms:.1f} "
                 f"| {row.p99_ms:.1f} | {row.ratio:.2f} | {row.busy_percent:.0f} % |"
-                for row in rows
+                for row in section.lines
             ),
             "",
         ]
+    lines += _records(sections)
     lines += [f"## Where the time goes: one hot organisation, {max(options.callers)} callers", ""]
     for way, samples in places:
         lines += _shares(way, samples)
     return "\n".join(lines) + "\n" + _NOTES
+
+
+def _whose(organizations: int) -> str:
+    return "One hot organisation" if organizations == HOT else f"{organizations:,} organisations"
+
+
+def _records(sections: Sequence[Section]) -> list[str]:
+    return [
+        "## What the record of each decision costs",
+        "",
+        (
+            "The same admissions with their `BudgetEvent` and, in the run after it, without: what is "
+            "left out is the making and the inserting of that row, which nothing of Genie leaves out. "
+            "CPU is that of the load and of PostgreSQL together for one admission."
+        ),
+        "",
+        "| whose | what | callers | CPU ms with | CPU ms without | CPU, with over without | admissions a second, with over without |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {_whose(section.organizations)} | {one.way} | {one.callers} "
+            f"| {one.told_cpu_ms:.2f} | {one.untold_cpu_ms:.2f} | {one.cpu_ratio:.2f} "
+            f"| {one.rate_ratio:.2f} |"
+            for section in sections
+            for one in section.records
+        ),
+        "",
+    ]
 
 
 def _shares(way: Way, samples: Samples) -> list[str]:
