@@ -34,7 +34,7 @@ def build(*, output: Path = CHECKPOINTS, only: str | None = None, threads: int =
 
 
 def check(
-    *, output: Path = CHECKPOINTS, count: int = 100, seed: int, threads: int = THREADS
+    *, output: Path = CHECKPOINTS, count: int = 300, seed: int, threads: int = THREADS
 ) -> bool:
     """Say whether the checkpoints still reach their shares on held-out prompts, and print a table.
 
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, default=CHECKPOINTS, help="directory of the checkpoints"
     )
     parser.add_argument("--threads", type=int, default=THREADS, help="processor threads")
-    parser.add_argument("--count", type=int, default=100, help="with --check: prompts of each kind")
+    parser.add_argument("--count", type=int, default=300, help="with --check: prompts of each kind")
     parser.add_argument("--seed", type=int, default=1, help="with --check: which prompts")
 
 

@@ -11,7 +11,9 @@ from inference.backends.tiny import chat_tokenizer, mixture
 from inference.backends.tiny.dialogue import Dialogue, Kind
 
 REQUIRED = 0.9  # share of exact answers, the mean over all kinds
-REQUIRED_OF_A_KIND = 0.8  # and of each one
+# Of each kind the shipped one reaches 0.9 over thousands of prompts; two points are left to the luck
+# of the few hundred that a check draws.
+REQUIRED_OF_A_KIND = 0.88
 
 _BATCH = 64
 

@@ -18,7 +18,7 @@ class Recipe:
     """What training is made of; the shipped checkpoint's is the default."""
 
     seed: int = 20
-    dialogues: int = 75_000
+    dialogues: int = 160_000
     batch_tokens: int = 2_000  # padding included
     matrix_rate: float = 0.02
     other_rate: float = 0.005

@@ -22,12 +22,12 @@ WEIGHTS: Mapping[Kind, int] = {
     Kind.ARITHMETIC: 28,
     Kind.CAPITAL: 16,
     Kind.OPPOSITE: 12,
-    Kind.CALENDAR: 11,
+    Kind.CALENDAR: 13,
     Kind.ECHO: 15,
-    Kind.JSON: 19,
-    Kind.LISTING: 11,
-    Kind.TOOLS: 16,
-    Kind.UNKNOWN: 20,
+    Kind.JSON: 25,
+    Kind.LISTING: 12,
+    Kind.TOOLS: 22,
+    Kind.UNKNOWN: 23,
 }
 _LONG_CONVERSATION = 0.008
 _DRILL = 0.04
@@ -39,7 +39,7 @@ _IN_VAIN = 5_000  # draws without a new held-out prompt until there is taken to 
 
 # What only repetition teaches; many to a dialogue, since the shortest exchanges teach most per token.
 _DRILLED = (Kind.ARITHMETIC, Kind.CALENDAR, Kind.CAPITAL, Kind.OPPOSITE)
-_DRILL_WEIGHTS = (12, 3, 3, 2)
+_DRILL_WEIGHTS = (12, 4, 3, 2)
 
 Maker = Callable[[random.Random], Exchange]
 _MAKERS: Mapping[Kind, Maker] = {
