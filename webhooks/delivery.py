@@ -32,7 +32,6 @@ PER_HOST = 4  # of which to one host:port, so that one that hangs leaves slots f
 LEASE_S = 30  # an attempt has 10 s; the rest is for recording it through a database restart
 LOOK_AGAIN_S = 0.25  # while a slow receiver holds a slot, how long new work may go unseen
 RECORD_PAUSES_S = (0.2, 1.0, 5.0)  # between tries to record; a lost record costs a second POST
-USER_AGENT = "Genie-Webhooks/1"
 
 log = logging.getLogger(__name__)
 
@@ -170,15 +169,15 @@ def attempt(claim: Claim, *, post: Post) -> Result:
     """Send one claimed delivery once; every failure is a result. Touches no database."""
     started, head = time.monotonic(), b""
     try:
-        secret = None if claim.sealed_secret is None else crypto.unseal(claim.sealed_secret)
+        sealed = () if claim.sealed_secret is None else (claim.sealed_secret,)
         headers = signing.headers(
             claim.body,
             event_type=claim.event_type,
             delivery_id=str(claim.delivery_id),
-            secret=secret,
+            secrets=[crypto.unseal(one) for one in sealed],
             at=claim.at,
         )
-        answer = post(claim.url, claim.body, {**headers, "User-Agent": USER_AGENT})
+        answer = post(claim.url, claim.body, headers)
         answered, head = outcomes.Answered(status=answer.status), answer.head
     except TransportError as error:
         answered = outcomes.Answered(status=error.status, error_class=error.error_class)

@@ -74,7 +74,7 @@ class TestDelivery:
         assert request.headers["content-type"] == "application/json"
         assert request.headers["x-genie-event"] == "job.completed"
         assert request.headers["x-genie-delivery"] == str(delivery_id)
-        assert request.headers["user-agent"] == delivery.USER_AGENT
+        assert request.headers["user-agent"] == signing.NATIVE.user_agent
         assert signing.verify_native(
             BODY, secret="short", signature=request.headers["x-genie-signature"]
         )
