@@ -98,7 +98,7 @@ class TestEndpoint:
             deleted_at="2026-01-01Z", sealed_secret=None,
         )  # fmt: skip
 
-        assert insert_endpoint(name="ops")
+        assert insert_endpoint(name="ops") in Endpoint.objects.values_list("id", flat=True)
 
     def test_stays_while_it_has_deliveries(self) -> None:
         endpoint_id = insert_endpoint()
