@@ -195,6 +195,8 @@ GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
 GENIE_KEY_PEPPER_VERSION = env.integer("GENIE_KEY_PEPPER_VERSION", 1, minimum=1)
 GENIE_KEY_OLD_PEPPERS = tuple(old.encode() for old in env.words("GENIE_KEY_OLD_PEPPERS"))
 GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
+# Ed25519 keys that sign webhooks beside the secrets: the first signs, all are published; none: off.
+GENIE_WEBHOOK_SIGNING_KEYS = tuple(env.words("GENIE_WEBHOOK_SIGNING_KEYS"))
 GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
 GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")
 GENIE_BUDGET_NEAR_CAP_PERCENT = env.integer("GENIE_BUDGET_NEAR_CAP_PERCENT", 80)

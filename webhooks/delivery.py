@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from genie.core import crypto, metrics, transactions
-from webhooks import outcomes, schedule, signing, transport
+from webhooks import outcomes, schedule, signing, signing_keys, transport
 from webhooks.errors import ErrorClass, TransportError
 
 TICKET_SHARE = (
@@ -176,6 +176,7 @@ def attempt(claim: Claim, *, post: Post) -> Result:
             delivery_id=str(claim.delivery_id),
             secrets=[crypto.unseal(one) for one in sealed],
             at=claim.at,
+            signing_key=signing_keys.first(settings.GENIE_WEBHOOK_SIGNING_KEYS),
         )
         answer = post(claim.url, claim.body, headers)
         answered, head = outcomes.Answered(status=answer.status), answer.head

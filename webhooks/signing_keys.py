@@ -99,6 +99,15 @@ def ring(texts: tuple[str, ...]) -> tuple[SigningKey, ...]:
     return tuple(keys)
 
 
+def first(texts: tuple[str, ...]) -> SigningKey | None:
+    """Return the key that signs, or None where there is none.
+
+    Raises:
+        NoSigningKey: One of the ring is no key.
+    """
+    return next(iter(ring(texts)), None)
+
+
 def key_set(keys: Sequence[SigningKey]) -> dict[str, Any]:
     """Return the public halves as a JSON Web Key Set, in the order of the ring."""
     return {"keys": [key.jwk for key in keys]}

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 import standardwebhooks
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import connection
 from pytest_django import Settings
 
 from genie.core import crypto, ids, transactions
 from tests.integration.webhooks import receivers
 from tests.integration.webhooks.receivers import Receiver
-from webhooks import delivery, services, signing, transport
+from webhooks import delivery, services, signing, signing_keys, transport
 from webhooks.addresses import Policy
 from webhooks.models import Attempt, Delivery, State
 from webhooks.services import NewEvent
@@ -81,6 +82,22 @@ class TestDelivery:
         standardwebhooks.Webhook(base64.b64encode(b"short").decode()).verify(
             request.body, request.headers
         )
+
+    def test_carries_a_signature_of_the_first_signing_key(
+        self, receiver: Receiver, settings: Settings
+    ) -> None:
+        texts = (signing_keys.mint(), signing_keys.mint())
+        settings.GENIE_WEBHOOK_SIGNING_KEYS = texts
+        publish(receiver.url(), secret="short")
+
+        deliver()
+
+        (request,) = receiver.requests
+        entry = request.headers["webhook-signature"].split(" ")[-1]
+        names = ("webhook-id", "webhook-timestamp")
+        signed = ".".join([*(request.headers[name] for name in names), ""]).encode() + request.body
+        public = Ed25519PublicKey.from_public_bytes(signing_keys.parse(texts[0]).public)
+        public.verify(base64.b64decode(entry.removeprefix("v1a,")), signed)
 
     def test_ends_delivered_without_its_secret(self, receiver: Receiver) -> None:
         (delivery_id,) = publish(receiver.url(), secret="s")
