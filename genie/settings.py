@@ -205,6 +205,12 @@ GENIE_BUDGET_EVENT_DAYS = env.integer(
 )  # the gate's decisions
 # Opens private ranges, plain http and every port to outbound HTTP. For development only.
 GENIE_OUTBOUND_DEVELOPMENT = env.boolean("GENIE_OUTBOUND_DEVELOPMENT", default=False)
+GENIE_OUTBOUND_PORTS = env.port_ranges("GENIE_OUTBOUND_PORTS", "443,80,8000-8999")
+# Our own hosts (".example.com" with all below) and networks beside ALLOWED_HOSTS: never called.
+GENIE_OUTBOUND_REFUSED = env.words("GENIE_OUTBOUND_REFUSED")
+GENIE_OUTBOUND_CA_FILE = env.text("GENIE_OUTBOUND_CA_FILE", "")  # trusted beside the public ones
+GENIE_WEBHOOK_CONCURRENCY = env.integer("GENIE_WEBHOOK_CONCURRENCY", 32, minimum=1)  # of a ticket
+GENIE_WEBHOOK_PER_HOST = env.integer("GENIE_WEBHOOK_PER_HOST", 4, minimum=1)
 GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
 
 # Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.
@@ -244,6 +250,8 @@ LOGGING = {
         # A line for each ticket would drown the others; jobs log what matters of themselves.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # It would quote the URL, which may be a secret, whenever a receiver sends odd headers.
+        "urllib3.connection": {"level": "ERROR"},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},  # the proxy in front keeps that log
     },

@@ -5,10 +5,10 @@ from types import ModuleType
 
 import pytest
 
-from webhooks import addresses, payloads, schedule, signing
+from webhooks import addresses, answers, payloads, schedule, signing
 
 
-@pytest.mark.parametrize("module", [addresses, payloads, schedule, signing])
+@pytest.mark.parametrize("module", [addresses, answers, payloads, schedule, signing])
 def test_examples_hold(module: ModuleType) -> None:
     result = doctest.testmod(module)
 
