@@ -210,7 +210,10 @@ GENIE_OUTBOUND_PORTS = env.port_ranges("GENIE_OUTBOUND_PORTS", "443,80,8000-8999
 GENIE_OUTBOUND_REFUSED = env.words("GENIE_OUTBOUND_REFUSED")
 GENIE_OUTBOUND_CA_FILE = env.text("GENIE_OUTBOUND_CA_FILE", "")  # trusted beside the public ones
 GENIE_WEBHOOK_CONCURRENCY = env.integer("GENIE_WEBHOOK_CONCURRENCY", 32, minimum=1)  # of a ticket
-GENIE_WEBHOOK_PER_HOST = env.integer("GENIE_WEBHOOK_PER_HOST", 4, minimum=1)
+# Of the attempts under way in all workers together: to one endpoint, or to one host that requests
+# name; and to one host in all.
+GENIE_WEBHOOK_PER_RECEIVER = env.integer("GENIE_WEBHOOK_PER_RECEIVER", 4, minimum=1)
+GENIE_WEBHOOK_PER_HOST = env.integer("GENIE_WEBHOOK_PER_HOST", 8, minimum=1)
 GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
 
 # Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.

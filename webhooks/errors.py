@@ -30,6 +30,7 @@ class ErrorClass(StrEnum):
     TLS = "tls"  # handshake or certificate failed
     TIMEOUT = "timeout"  # the clock of the whole attempt ran out
     RESET = "reset"  # the connection broke before the answer was complete
+    PROBE = "probe"  # asked before the POST, the receiver said that it was not ready
     PROTOCOL = "protocol"  # the answer is not HTTP
     INTERNAL = "internal"  # a defect of ours; the log has the trace
 

@@ -3,8 +3,6 @@
 A trigger (migration 0001) refuses any change of an ended delivery, of an event and of an attempt.
 """
 
-from typing import ClassVar
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -83,8 +81,6 @@ class Endpoint(Row):
     failing_since = models.DateTimeField(null=True, db_comment="The first failure after a success")
     last_success_at = models.DateTimeField(null=True, db_comment="To the minute")
     created_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
-
-    objects: ClassVar[models.Manager["Endpoint"]]  # the checker's plugin misses it here
 
     class Meta:
         constraints = [

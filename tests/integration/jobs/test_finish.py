@@ -114,7 +114,7 @@ class TestFinish:
 
 
 _URL = "https://hooks.example.com/done"
-_STATEMENTS = 5  # savepoint, end, settle, publish, release
+_STATEMENTS = 6  # savepoint, end, settle, who listens, publish, release
 
 
 class TestWebhookEvent:
