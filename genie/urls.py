@@ -18,6 +18,8 @@ urlpatterns = [
     path(published_keys.PATH, published_keys.KeySetView.as_view()),
     path("api/", include("genie.tenants.urls")),
     path("api/", include("budgets.urls")),
+    path("v1/", include("webhooks.urls")),
+    path("api/v1/", include("webhooks.urls")),
 ]
 
 handler400 = "genie.core.api.handler400"

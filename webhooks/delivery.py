@@ -10,17 +10,19 @@ import concurrent.futures
 import datetime as dt
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from django.conf import settings
 
-from genie.core import crypto, transactions
-from webhooks import formats, naming, outcomes, signing, signing_keys, transport
+from genie.core import crypto, errors, transactions
+from webhooks import formats, naming, outcomes, signing, signing_keys, transport, trials
 from webhooks.claims import Claim, claim_due
 from webhooks.errors import ErrorClass, TransportError
 from webhooks.formats import Manner
+from webhooks.models import Endpoint
 from webhooks.recording import Result, record
 
 TICKET_SHARE = (
@@ -28,7 +30,10 @@ TICKET_SHARE = (
 )
 LOOK_AGAIN_S = 0.25  # while a slow receiver holds a slot, how long new work may go unseen
 
+TESTS = 4  # at once in one process; each holds a thread of whoever asked
+
 log = logging.getLogger(__name__)
+_tests = threading.BoundedSemaphore(TESTS)
 
 
 class Post(Protocol):
@@ -105,6 +110,30 @@ def attempt(claim: Claim, *, post: Post = transport.post, probe: Probe = transpo
         answered = outcomes.Answered(error_class=ErrorClass.INTERNAL)
     took = dt.timedelta(seconds=time.monotonic() - started)
     return Result(claim=claim, answered=answered, head=head, took=took)
+
+
+def send_test(
+    endpoint: Endpoint,
+    *,
+    now: dt.datetime,
+    post: Post = transport.post,
+    probe: Probe = transport.probe,
+) -> Result:
+    """Send an endpoint a ``webhook.test`` and return what came of it; takes up to ten seconds.
+
+    Raises:
+        CannotRedeliver: The endpoint has no URL.
+        Unavailable: ``TESTS`` are under way in this process.
+    """
+    if not _tests.acquire(blocking=False):
+        raise errors.Unavailable(f"{TESTS} tests of webhooks are under way; try again shortly.")
+    try:
+        with transactions.durable():
+            result = attempt(trials.begin(endpoint, now=now), post=post, probe=probe)
+            record([result])
+            return result
+    finally:
+        _tests.release()
 
 
 def _headers(claim: Claim, manner: Manner) -> dict[str, str]:

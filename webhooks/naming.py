@@ -77,3 +77,8 @@ def decode_cursor(text: str) -> Place | None:
     if len(raw) != 24 or micros >= _YEAR_3000:
         return None
     return Place(_EPOCH + micros * _MICROSECOND, uuid.UUID(bytes=raw[8:]))
+
+
+def beginning(since: dt.datetime | None) -> Place:
+    """Return the place before everything of a time or later; None is before everything."""
+    return Place(since or _EPOCH, uuid.UUID(int=0))

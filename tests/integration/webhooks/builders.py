@@ -79,3 +79,12 @@ def execute(statement: str, parameters: Mapping[str, Any] | None = None) -> None
     """Run a statement around the ORM."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
+
+
+def end(state: str) -> None:
+    """End every pending delivery, as a record does."""
+    execute(
+        "UPDATE webhooks_delivery SET state = %(state)s, reason = 'timeout', next_attempt_at = NULL,"
+        " lease_expires_at = NULL, sealed_secret = NULL, ended_at = genie_now() WHERE state = 'pending'",
+        {"state": state},
+    )

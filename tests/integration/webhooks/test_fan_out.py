@@ -14,8 +14,8 @@ from genie.core import transactions
 from tests.integration.webhooks.builders import (
     BODY,
     ORGANIZATION,
+    end,
     event,
-    execute,
     make_endpoint,
     publish,
 )
@@ -24,7 +24,8 @@ from webhooks.errors import CannotRedeliver
 from webhooks.models import Delivery, Event, Format
 from webhooks.naming import Place
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+real_commits = pytest.mark.django_db(transaction=True)
 
 Clock = Callable[[str], None]
 ELSEWHERE = uuid.UUID(int=2)
@@ -35,15 +36,6 @@ START = Place(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), uuid.UUID(int=0))
 @pytest.fixture(autouse=True)
 def _development(settings: Settings) -> None:
     settings.GENIE_OUTBOUND_DEVELOPMENT = True
-
-
-def end(state: str) -> None:
-    """End every pending delivery, as a record does."""
-    execute(
-        "UPDATE webhooks_delivery SET state = %(state)s, reason = 'timeout', next_attempt_at = NULL,"
-        " lease_expires_at = NULL, sealed_secret = NULL, ended_at = genie_now() WHERE state = 'pending'",
-        {"state": state},
-    )
 
 
 def receivers() -> set[uuid.UUID | None]:
@@ -215,6 +207,7 @@ class TestReplay:
 
         assert (sent, calls) == (5, 3)
 
+    @real_commits
     def test_by_two_at_once_sends_each_event_once(self) -> None:
         endpoint = make_endpoint(URL).endpoint
         publish(*[event() for _ in range(20)])
@@ -272,6 +265,7 @@ class TestSettledEvents:
     def pull(self, after: Place = START, types: list[str] | None = None) -> list[Event]:
         return selectors.settled_events(ORGANIZATION, after=after, types=types, limit=10)
 
+    @real_commits
     def test_are_the_organisations_in_order(self, clock: Clock) -> None:
         make_endpoint(None, events=["job.completed", "job.failed"])
         publish(event())
@@ -286,6 +280,7 @@ class TestSettledEvents:
         assert [one.id for one in after_the_first] == [events[1].id]
         assert [one.type for one in self.pull(types=["job.failed"])] == ["job.failed"]
 
+    @real_commits
     def test_wait_for_an_older_transaction_that_still_writes(self, clock: Clock) -> None:
         make_endpoint(None)
         began, finish = threading.Event(), threading.Event()
