@@ -102,16 +102,24 @@ class Alarms:
     def publish(self) -> int:
         """Tell each application that has a receiver what it was not told before; return how many.
 
+        A receiver is its own alert webhook, or an endpoint of its organisation that subscribes.
         Runs in the caller's transaction, after its windows were locked.
         """
         with transaction_required():
             if not self._found:
                 return 0
             receivers = tenants.alert_webhooks({one.key.application_id for one in self})
-            alarms = {one.key: one for one in self if one.key.application_id in receivers}
+            listening = webhooks.listening(
+                {one.organization_id for one in self}, {f"budget.{kind}" for kind in gate.AlertKind}
+            )
+            alarms = {
+                one.key: one
+                for one in self
+                if one.key.application_id in receivers or one.organization_id in listening
+            }
             told = _record(list(alarms))
             webhooks.publish_many(
-                [_event(alarms[key], receivers[key.application_id], at=at) for key, at in told]
+                [_event(alarms[key], receivers.get(key.application_id), at=at) for key, at in told]
             )
         return len(told)
 
@@ -138,7 +146,7 @@ def _record(keys: Sequence[Key]) -> list[tuple[Key, dt.datetime]]:
     return [(Key(*row[:-1]), row[-1]) for row in rows]
 
 
-def _event(alarm: Alarm, receiver: AlertWebhook, *, at: dt.datetime) -> NewEvent:
+def _event(alarm: Alarm, receiver: AlertWebhook | None, *, at: dt.datetime) -> NewEvent:
     key = alarm.key
     event_type = f"budget.{key.kind}"
     body: dict[str, object] = {
@@ -155,8 +163,8 @@ def _event(alarm: Alarm, receiver: AlertWebhook, *, at: dt.datetime) -> NewEvent
         organization_id=alarm.organization_id,
         reference=key.application_id,
         body=payloads.serialise(body),
-        url=receiver.url,
-        sealed_secret=receiver.sealed_secret,
+        url=receiver.url if receiver else "",
+        sealed_secret=receiver.sealed_secret if receiver else None,
     )
 
 

@@ -1,6 +1,7 @@
-"""The ASGI entry point: job routes on the lean handler, everything else on Django's own."""
+"""The ASGI entry point: job routes on the lean handler, management and pages on Django's own."""
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -19,16 +20,22 @@ sys.setswitchinterval(0.0005)
 
 _lean = LeanHandler("jobs.urls", body_limit=web.body_limit, any_host=("/health", "/ready"))
 _LEAN_PREFIXES = ("/v1/", "/api/v1/", "/health", "/ready")
+# Below the same prefixes, but management: rare, and with serializers.
+_MANAGEMENT = re.compile(r"(?:/api)?/v1/(?:webhooks|events)(?:/|$)")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> Any:
     """Serve one connection event."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif scope["type"] == "http" and scope["path"].startswith(_LEAN_PREFIXES):
+    elif scope["type"] == "http" and _is_lean(scope["path"]):
         await _lean(scope, receive, send)
     else:
         await _django(scope, receive, send)
+
+
+def _is_lean(path: str) -> bool:
+    return path.startswith(_LEAN_PREFIXES) and _MANAGEMENT.match(path) is None
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -195,6 +195,8 @@ GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
 GENIE_KEY_PEPPER_VERSION = env.integer("GENIE_KEY_PEPPER_VERSION", 1, minimum=1)
 GENIE_KEY_OLD_PEPPERS = tuple(old.encode() for old in env.words("GENIE_KEY_OLD_PEPPERS"))
 GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
+# Ed25519 keys that sign webhooks beside the secrets: the first signs, all are published; none: off.
+GENIE_WEBHOOK_SIGNING_KEYS = tuple(env.words("GENIE_WEBHOOK_SIGNING_KEYS"))
 GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
 GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")
 GENIE_BUDGET_NEAR_CAP_PERCENT = env.integer("GENIE_BUDGET_NEAR_CAP_PERCENT", 80)
@@ -203,6 +205,15 @@ GENIE_BUDGET_EVENT_DAYS = env.integer(
 )  # the gate's decisions
 # Opens private ranges, plain http and every port to outbound HTTP. For development only.
 GENIE_OUTBOUND_DEVELOPMENT = env.boolean("GENIE_OUTBOUND_DEVELOPMENT", default=False)
+GENIE_OUTBOUND_PORTS = env.port_ranges("GENIE_OUTBOUND_PORTS", "443,80,8000-8999")
+# Our own hosts (".example.com" with all below) and networks beside ALLOWED_HOSTS: never called.
+GENIE_OUTBOUND_REFUSED = env.words("GENIE_OUTBOUND_REFUSED")
+GENIE_OUTBOUND_CA_FILE = env.text("GENIE_OUTBOUND_CA_FILE", "")  # trusted beside the public ones
+GENIE_WEBHOOK_CONCURRENCY = env.integer("GENIE_WEBHOOK_CONCURRENCY", 32, minimum=1)  # of a ticket
+# Of the attempts under way in all workers together: to one endpoint, or to one host that requests
+# name; and to one host in all.
+GENIE_WEBHOOK_PER_RECEIVER = env.integer("GENIE_WEBHOOK_PER_RECEIVER", 4, minimum=1)
+GENIE_WEBHOOK_PER_HOST = env.integer("GENIE_WEBHOOK_PER_HOST", 8, minimum=1)
 GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
 
 # Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.
@@ -242,6 +253,8 @@ LOGGING = {
         # A line for each ticket would drown the others; jobs log what matters of themselves.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # It would quote the URL, which may be a secret, whenever a receiver sends odd headers.
+        "urllib3.connection": {"level": "ERROR"},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": False},  # the proxy in front keeps that log
     },

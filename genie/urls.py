@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from webhooks import published_keys
+
 admin.site.site_header = "Genie administration"
 admin.site.site_title = "Genie"
 admin.site.index_title = "Everything that can be looked at and set"
@@ -13,8 +15,11 @@ urlpatterns = [
     # For who types the address; nothing is ever posted to it.
     path("admin", RedirectView.as_view(pattern_name="admin:index", http_method_names=["get"])),
     path("admin/", admin.site.urls),
+    path(published_keys.PATH, published_keys.KeySetView.as_view()),
     path("api/", include("genie.tenants.urls")),
     path("api/", include("budgets.urls")),
+    path("v1/", include("webhooks.urls")),
+    path("api/v1/", include("webhooks.urls")),
 ]
 
 handler400 = "genie.core.api.handler400"

@@ -45,6 +45,9 @@ class NewJob:
     estimate_microcredits: int
     webhook_url: str
     webhook_secret: str | None
+    webhook_endpoint_id: uuid.UUID | None = (
+        None  # a registered endpoint, to be told beside its like
+    )
     reply_to: str = ""
     parked_by: str | None = None  # the cap that keeps it out of its queue
 
@@ -84,6 +87,7 @@ class Ended:
     completion_tokens: int
     webhook_url: str
     webhook_secret: str | None
+    webhook_endpoint_id: uuid.UUID | None
     reply_to: str
     admitted: bool  # whether it has a hold to settle; a job that was parked to its end has none
 
@@ -92,8 +96,8 @@ _RECORD = """
   id uuid, organization_id uuid, application_id uuid, member_id uuid, user_id uuid, api_key_id uuid,
   kind text, mode text, queue text, lane smallint, requested_model text, model text, request jsonb,
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
-  price_rates jsonb, estimate_microcredits bigint, webhook_url text, webhook_secret text, reply_to text,
-  parked_by text
+  price_rates jsonb, estimate_microcredits bigint, webhook_url text, webhook_secret text,
+  webhook_endpoint_id uuid, reply_to text, parked_by text
 """
 
 _INSERT = f"""
@@ -104,12 +108,12 @@ job AS (
     requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
     created_at, queued_at, ticketed_at, start_deadline_at, run_limit_s, price_version,
     price_rates, estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
-    reply_to, parked_by)
+    webhook_endpoint_id, reply_to, parked_by)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
     genie_now(), genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second',
     run_limit_s, price_version, price_rates, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
-    reply_to, parked_by
+    webhook_endpoint_id, reply_to, parked_by
   FROM new RETURNING id, parked_by)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
 SELECT id, CASE WHEN parked_by IS NULL THEN 'job.queued' ELSE 'job.parked' END, 0,
@@ -128,7 +132,7 @@ WITH moved AS (
     jobs_job old
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
-    j.cost_microcredits, j.webhook_url, old.webhook_secret, j.reply_to,
+    j.cost_microcredits, j.webhook_url, old.webhook_secret, j.webhook_endpoint_id, j.reply_to,
     j.parked_by IS NULL AS admitted,
     -- As every later answer will have it: jsonb orders keys and blanks in its own way.
     CASE WHEN j.reply_to <> '' THEN j.result::text END AS result_text),
@@ -139,7 +143,7 @@ closed AS (
   UPDATE jobs_attempt a SET ended_at = m.completed_at, outcome = m.state
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
-  webhook_url, webhook_secret, reply_to, admitted, result_text FROM moved
+  webhook_url, webhook_secret, webhook_endpoint_id, reply_to, admitted, result_text FROM moved
 """
 
 _REQUEUE = """
@@ -284,9 +288,10 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         cost_microcredits=row[7],
         webhook_url=row[8],
         webhook_secret=row[9],
-        reply_to=row[10],
-        admitted=row[11],
-        result_json=row[12] or ending.result_json,
+        webhook_endpoint_id=row[10],
+        reply_to=row[11],
+        admitted=row[12],
+        result_json=row[13] or ending.result_json,
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,
         completion_tokens=ending.completion_tokens,

@@ -90,6 +90,7 @@ class Job(models.Model):
 
     webhook_url = models.TextField(default="", blank=True)
     webhook_secret = models.TextField(null=True)  # sealed; moves to the delivery when the job ends
+    webhook_endpoint_id = models.UUIDField(null=True)  # the registered endpoint that it names
 
     class Meta:
         # Apart from view_job: whoever watches the queues need not read what was asked.

@@ -6,6 +6,7 @@ Lock order in every transaction: idempotency keys, then job rows by id, then bud
 
 import dataclasses
 import datetime as dt
+import functools
 import json
 import uuid
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def payer_of(job: NewJob) -> Payer:
 
 
 def finish_many(endings: Sequence[Ending]) -> list[Ended]:
-    """End jobs: state, result, settlement and webhook event in one transaction.
+    """End jobs: state, result, settlement and webhook events in one transaction.
 
     Returns those that really ended now; an attempt that is no longer current ends nothing.
     """
@@ -90,9 +91,7 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
                 if one.admitted
             ]
         )
-        notified = [_webhook_event(one) for one in ended if one.webhook_url]
-        if notified:
-            webhooks.publish_many(notified)
+        webhooks.publish_many([_webhook_event(one) for one in ended])
     return ended
 
 
@@ -200,6 +199,19 @@ def _hold_request(job: NewJob) -> HoldRequest:
 
 
 def _webhook_event(ended: Ended) -> NewEvent:
+    """Return the event of a job's end; its body is made only if somebody is to have it."""
+    return NewEvent(
+        event_type=events.event_type(ended.state),
+        organization_id=ended.organization_id,
+        reference=ended.job_id,
+        body=functools.partial(_webhook_body, ended),
+        url=ended.webhook_url,
+        sealed_secret=ended.webhook_secret,
+        endpoint_id=ended.webhook_endpoint_id,
+    )
+
+
+def _webhook_body(ended: Ended) -> bytes:
     body: dict[str, Any] = events.webhook_body(
         job_id=ended.job_id,
         kind=ended.kind,
@@ -208,11 +220,4 @@ def _webhook_event(ended: Ended) -> NewEvent:
         result=json.loads(ended.result_json) if ended.result_json is not None else None,
         error=ended.error,
     )
-    return NewEvent(
-        event_type=events.event_type(ended.state),
-        organization_id=ended.organization_id,
-        reference=ended.job_id,
-        body=payloads.serialise(body),
-        url=ended.webhook_url,
-        sealed_secret=ended.webhook_secret,
-    )
+    return payloads.serialise(body)

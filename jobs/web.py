@@ -29,6 +29,7 @@ from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
 from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
 from jobs.submissions import Accepted, Submission
+from webhooks import selectors as webhooks_selectors
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -92,6 +93,9 @@ _cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
     "cancels", _one_by_one(_cancel)
 )
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
+_endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
+    "endpoints", webhooks_selectors.named_endpoints
+)
 _waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "waits", _one_by_one(selectors.terminal_ids)
 )
@@ -110,7 +114,7 @@ _usages: Coalescer[UsageFilter, UsageReport] = Coalescer(
 )
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
-    *(_queued, _workers, _spendings, _usages),
+    *(_queued, _workers, _spendings, _usages, _endpoints),
 )
 
 
@@ -144,6 +148,11 @@ async def submit(submission: Submission) -> Accepted:
 async def quote(question: Question) -> Quote:
     """Return what a submission would cost and what the budget would say; nothing is taken."""
     return await _quotes.ask(question)
+
+
+async def endpoint(organization_id: uuid.UUID, reference: str) -> uuid.UUID | None:
+    """Return the organisation's enabled webhook endpoint of this id or name, or None."""
+    return await _endpoints.ask((organization_id, reference))
 
 
 async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:

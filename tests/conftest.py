@@ -22,6 +22,7 @@ def _set_environment(database_url: str, redis_url: str, directory: Path) -> None
         "GENIE_SECRET_KEY": secrets.token_urlsafe(50),
         "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
         "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
+        "GENIE_WEBHOOK_SIGNING_KEYS": "",
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "0",
         "GENIE_STATE_DIR": str(directory / "state"),

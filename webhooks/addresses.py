@@ -7,6 +7,7 @@ Sources: IANA special-purpose address registries; RFC 6052 (NAT64), RFC 3056 (6t
 (Teredo), RFC 3879 (site-local), RFC 2765 (SIIT); the metadata addresses of AWS, Azure, Oracle and Alibaba.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Collection, Sequence
@@ -103,21 +104,35 @@ class Policy:
     development: bool = False
     ports: tuple[range, ...] = (range(443, 444), range(80, 81), range(8000, 9000))
     own_hosts: tuple[str, ...] = ()  # names that lead back to us; a leading dot takes in all below
+    refused_hosts: tuple[str, ...] = ()  # the same, refused in development too
+    refused_networks: tuple[Network, ...] = ()  # our own public addresses; always refused
     ca_file: str | None = None  # authorities trusted beside the public ones
 
+    def allows(self, address: str) -> bool:
+        """Tell whether this literal address may be connected to."""
+        return address_allowed(address, development=self.development, refused=self.refused_networks)
 
-def port_ranges(text: str) -> tuple[range, ...]:
-    """Return the ports that ``text`` lists.
 
-    >>> port_ranges("443, 8000-8999")
-    (range(443, 444), range(8000, 9000))
+def hosts_and_networks(words: Collection[str]) -> tuple[tuple[str, ...], tuple[Network, ...]]:
+    """Sort what an operator refuses into names and networks; a plain address is a network of one.
+
+    >>> hosts_and_networks(["genie.example.com", "198.18.7.0/24"])
+    (('genie.example.com',), (IPv4Network('198.18.7.0/24'),))
     """
-    pairs = (part.strip().partition("-") for part in text.split(","))
-    return tuple(range(int(first), int(last or first) + 1) for first, _, last in pairs)
+    hosts, networks = list[str](), list[Network]()
+    for word in words:
+        try:
+            networks.append(ipaddress.ip_network(word, strict=False))
+        except ValueError:
+            hosts.append(word.lower().rstrip("."))
+    return tuple(hosts), tuple(networks)
 
 
-def address_allowed(text: str, *, development: bool) -> bool:
+@functools.lru_cache(maxsize=4096)  # pure, and asked about the same receivers again and again
+def address_allowed(text: str, *, development: bool, refused: tuple[Network, ...] = ()) -> bool:
     """Tell whether this literal address may be connected to; what does not parse may not.
+
+    ``refused`` lists networks that an operator closes on top of the tables.
 
     >>> address_allowed("93.184.216.34", development=False)
     True
@@ -130,6 +145,8 @@ def address_allowed(text: str, *, development: bool) -> bool:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped  # judged by what it wraps
+    if _within(address, refused):
+        return False
     if development and _within(address, DEVELOPMENT):
         return not _within(address, NEVER)
     if isinstance(address, ipaddress.IPv6Address) and address not in GLOBAL_UNICAST:
@@ -145,28 +162,30 @@ def host_allowed(host: str, *, policy: Policy) -> bool:
     lower case, as the URL parser gives it.
     """
     if ":" in host:
-        return "%" not in host and address_allowed(host, development=policy.development)
+        return "%" not in host and policy.allows(host)
     labels = host.split(".")
     if _NUMERIC.fullmatch(
         labels[-1]
     ):  # so 127.1, 0177.0.0.1, 0x7f000001 and 2130706433 are no names
-        return address_allowed(host, development=policy.development)
+        return policy.allows(host)
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return False
-    if host in NEVER_NAMES:
+    if host in NEVER_NAMES or _is_one_of(host, policy.refused_hosts):
         return False
-    return policy.development or (len(labels) > 1 and not _leads_inside(host, policy.own_hosts))
+    return policy.development or (
+        len(labels) > 1
+        and not _below(host, (*PRIVATE_SUFFIXES, *ADDRESS_SUFFIXES))
+        and not _is_one_of(host, policy.own_hosts)
+    )
 
 
-def _leads_inside(host: str, own_hosts: Collection[str]) -> bool:
-    suffixes = (
-        *PRIVATE_SUFFIXES,
-        *ADDRESS_SUFFIXES,
-        *(own[1:] for own in own_hosts if own.startswith(".")),
-    )
-    return host in own_hosts or any(
-        host == suffix or host.endswith(f".{suffix}") for suffix in suffixes
-    )
+def _is_one_of(host: str, listed: Collection[str]) -> bool:
+    """Tell whether a host is listed; an entry with a leading dot lists its name and all below."""
+    return host in listed or _below(host, [one[1:] for one in listed if one.startswith(".")])
+
+
+def _below(host: str, suffixes: Collection[str]) -> bool:
+    return any(host == suffix or host.endswith(f".{suffix}") for suffix in suffixes)
 
 
 def _within(address: Address, networks: Sequence[Network]) -> bool:

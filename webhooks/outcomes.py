@@ -1,11 +1,13 @@
-"""Decide what an attempt's answer means: Delivered, RetryAt or GiveUp; pure."""
+"""Decide what an attempt's answer means: Delivered, RetryAt, GiveUp or DisableEndpoint; pure."""
 
 import datetime as dt
 from dataclasses import dataclass
 
 from webhooks import schedule as schedules
 from webhooks.errors import ErrorClass
+from webhooks.formats import Rules
 
+_GONE = 410
 # A retry cannot mend these, and asking a name again gives its owner another throw of the dice.
 PERMANENT = frozenset(
     {ErrorClass.BLOCKED_ADDRESS, ErrorClass.URL_REFUSED, ErrorClass.SECRET_UNREADABLE}
@@ -32,7 +34,14 @@ class GiveUp:
     reason: str
 
 
-Outcome = Delivered | RetryAt | GiveUp
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisableEndpoint:
+    """The receiver asked, by its answer, never to be sent anything again."""
+
+    reason: str
+
+
+Outcome = Delivered | RetryAt | GiveUp | DisableEndpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +50,7 @@ class Answered:
 
     status: int | None = None
     error_class: ErrorClass | None = None
+    retry_after: dt.timedelta | dt.datetime | None = None  # as the answer's header asks
 
     @property
     def ok(self) -> bool:
@@ -54,27 +64,33 @@ class Answered:
 
 
 def decide(
-    answered: Answered,
-    *,
-    schedule: schedules.Schedule,
-    earlier_failures: int,
-    now: dt.datetime,
-    draw: float,
+    answered: Answered, *, rules: Rules, earlier_failures: int, now: dt.datetime, draw: float
 ) -> Outcome:
     """Return what follows from this answer.
 
     Args:
         answered: What the attempt brought.
-        schedule: When to try again.
+        rules: Those of the delivery's schedule.
         earlier_failures: Failed attempts of this delivery that are already on record.
         now: The end of the attempt.
         draw: A number in [0, 1) for the schedule's jitter.
     """
     if answered.ok:
         return Delivered()
-    if answered.error_class in PERMANENT:
+    whole = answered.status is not None and answered.error_class is None
+    if rules.gone_disables and whole and answered.status == _GONE:
+        return DisableEndpoint(reason=answered.reason)
+    if answered.error_class in PERMANENT or (whole and not rules.retries(answered.status or 0)):
         return GiveUp(reason=answered.reason)
-    wait = schedules.delay(schedule, failures=earlier_failures + 1, draw=draw)
+    wait = schedules.delay(rules.schedule, failures=earlier_failures + 1, draw=draw)
     if wait is None:
         return GiveUp(reason=answered.reason)
-    return RetryAt(at=now + wait, reason=answered.reason)
+    asked = _asked(answered.retry_after, now=now)
+    # A receiver may ask for more time than the schedule gives, and never for less.
+    return RetryAt(at=now + max(wait, min(asked, rules.retry_after_max)), reason=answered.reason)
+
+
+def _asked(retry_after: dt.timedelta | dt.datetime | None, *, now: dt.datetime) -> dt.timedelta:
+    if isinstance(retry_after, dt.datetime):
+        return retry_after - now
+    return retry_after or dt.timedelta(0)

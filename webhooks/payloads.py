@@ -1,5 +1,6 @@
 """Turn a payload into the bytes that every attempt sends; pure."""
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 
@@ -18,3 +19,14 @@ def serialise(payload: Mapping[str, object]) -> bytes:
     """
     text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
+
+
+def iso(moment: dt.datetime | None) -> str | None:
+    """Return ISO-8601 UTC with milliseconds and ``Z``; None stays None.
+
+    >>> iso(dt.datetime(2026, 3, 1, 12, 0, 0, 5500, tzinfo=dt.UTC))
+    '2026-03-01T12:00:00.005Z'
+    """
+    if moment is None:
+        return None
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,9 +1,77 @@
-"""Reads of the notification log."""
+"""Reads of endpoints, of the notification log and of the events that can be pulled."""
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from webhooks.models import Attempt, Delivery
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from webhooks import naming
+from webhooks.models import Attempt, Delivery, Endpoint, Event
+from webhooks.naming import Place
+
+_NAMED = """
+SELECT r.place, e.id
+  FROM unnest(%s::int[], %s::uuid[], %s::text[], %s::uuid[]) AS r(place, organization_id, name, id)
+  JOIN webhooks_endpoint e
+    ON e.organization_id = r.organization_id AND e.deleted_at IS NULL AND e.enabled
+   AND (e.id = r.id OR (r.id IS NULL AND e.name = r.name))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilter:
+    """Which deliveries of an endpoint are wanted, the newest first; None is any."""
+
+    state: str | None = None
+    event_type: str | None = None
+    since: dt.datetime | None = None  # created then or later
+    until: dt.datetime | None = None  # created before
+    before: Place | None = None  # the place of the last one of the page before
+    limit: int = 50
+
+
+def named_endpoints(batch: Sequence[tuple[uuid.UUID, str]]) -> list[uuid.UUID | None]:
+    """Return, for each organisation and id or name, its enabled endpoint, or None.
+
+    One statement; the order is kept, so this is the batch function of a coalescer.
+    """
+    places = list(range(len(batch)))
+    # PostgreSQL's text has no NUL, and no endpoint an empty name.
+    names = ["" if "\0" in reference else reference for _, reference in batch]
+    parsed = [naming.parse_endpoint_id(reference) for _, reference in batch]
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMED, [places, [organization for organization, _ in batch], names, parsed])
+        found = dict(cursor.fetchall())
+    return [found.get(place) for place in places]
+
+
+def endpoints(
+    organization_id: uuid.UUID | None, *, after: uuid.UUID | None = None, limit: int = 100
+) -> list[Endpoint]:
+    """Return endpoints in the order of their creation.
+
+    Args:
+        organization_id: Whose; None, for operators only, means everybody's.
+        after: The last one of the page before.
+        limit: At most so many.
+    """
+    live = Endpoint.objects.filter(deleted_at__isnull=True)
+    if organization_id is not None:
+        live = live.filter(organization_id=organization_id)
+    if after is not None:
+        live = live.filter(id__gt=after)
+    return list(live.order_by("id")[:limit])
+
+
+def endpoint(endpoint_id: uuid.UUID, *, organization_id: uuid.UUID | None) -> Endpoint | None:
+    """Return one endpoint, or None if this organisation has no such endpoint."""
+    live = Endpoint.objects.filter(id=endpoint_id, deleted_at__isnull=True)
+    if organization_id is not None:
+        live = live.filter(organization_id=organization_id)
+    return live.first()
 
 
 def deliveries(
@@ -16,22 +84,80 @@ def deliveries(
         state: Only those in this state.
         limit: At most so many.
     """
-    found = Delivery.objects.select_related("event").order_by("-created_at", "-id")
-    if organization_id is not None:
-        found = found.filter(event__organization_id=organization_id)
+    found = _deliveries(organization_id).order_by("-created_at", "-id")
     if state is not None:
         found = found.filter(state=state)
     return list(found[:limit])
 
 
+def deliveries_to(endpoint_id: uuid.UUID, wanted: LogFilter) -> list[Delivery]:
+    """Return a page of an endpoint's deliveries with their events."""
+    found = _deliveries(None).filter(endpoint_id=endpoint_id)
+    if wanted.state is not None:
+        found = found.filter(state=wanted.state)
+    if wanted.event_type is not None:
+        found = found.filter(event__type=wanted.event_type)
+    if wanted.since is not None:
+        found = found.filter(created_at__gte=wanted.since)
+    if wanted.until is not None:
+        found = found.filter(created_at__lt=wanted.until)
+    if wanted.before is not None:
+        at, row_id = wanted.before
+        found = found.filter(created_at__lte=at).filter(Q(created_at__lt=at) | Q(id__lt=row_id))
+    return list(found.order_by("-created_at", "-id")[: wanted.limit])
+
+
 def delivery(delivery_id: uuid.UUID, *, organization_id: uuid.UUID | None) -> Delivery | None:
     """Return one delivery with its event, or None if this organisation has no such delivery."""
-    found = Delivery.objects.select_related("event").filter(id=delivery_id)
-    if organization_id is not None:
-        found = found.filter(event__organization_id=organization_id)
-    return found.first()
+    return _deliveries(organization_id).filter(id=delivery_id).first()
 
 
 def attempts(delivery_id: uuid.UUID) -> Sequence[Attempt]:
     """Return the recorded attempts of a delivery, the first one first."""
     return list(Attempt.objects.filter(delivery_id=delivery_id).order_by("number"))
+
+
+# Note [A reader never overtakes a writer]
+# Events are read in the order of their times, and a transaction that began earlier may commit later:
+# a cursor that had moved past its event would never see it. So a page ends before the oldest
+# transaction that is still writing: rows of later transactions (xmin) wait for it to end. An event's
+# time is that of its statement, a moment before its transaction gets a number, hence the second of
+# grace. xmin counts modulo 2^32; nothing of ours writes for an hour, so it is not asked of old rows.
+_SETTLED = """
+SELECT id, type, reference, body, created_at FROM webhooks_event
+ WHERE organization_id = %(organization)s AND (created_at, id) > (%(at)s, %(after)s)
+   AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s::text[]))
+   AND created_at <= genie_now() - interval '1 second'
+   AND (created_at < genie_now() - interval '1 hour'
+        OR (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - xmin::text::bigint) %% 4294967296
+           BETWEEN 1 AND 2147483647)
+ ORDER BY created_at, id LIMIT %(limit)s
+"""
+
+
+def settled_events(
+    organization_id: uuid.UUID, *, after: Place, types: Sequence[str] | None, limit: int
+) -> list[Event]:
+    """Return the events of an organisation after a place, the oldest first; none can come before them.
+
+    Args:
+        organization_id: Whose.
+        after: The place of the last one of the page before.
+        types: Only these; None is any.
+        limit: At most so many.
+    """
+    parameters = {
+        "organization": organization_id,
+        "at": after.at,
+        "after": after.row_id,
+        "types": None if types is None else list(types),
+        "limit": limit,
+    }
+    return list(Event.objects.raw(_SETTLED, parameters))
+
+
+def _deliveries(organization_id: uuid.UUID | None) -> QuerySet[Delivery]:
+    found = Delivery.objects.select_related("event", "endpoint")
+    if organization_id is not None:
+        found = found.filter(event__organization_id=organization_id)
+    return found

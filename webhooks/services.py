@@ -1,43 +1,103 @@
-"""Use cases of the outbox: publish, sweep, redeliver, expire."""
+"""Use cases of the outbox: publish, sweep, expire."""
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from django.db import connection
 
-from genie.core import errors as core_errors
 from genie.core import ids, transactions
 from webhooks import queue, transport
-from webhooks.errors import CannotRedeliver
-from webhooks.models import Delivery, State
+from webhooks.models import Format, Schedule
 
 MAX_TICKETS = 4  # of one sweep: more workers than this are kept busy by the events' own tickets
 DUE_PER_TICKET = 200
+ENDED_PER_SWEEP = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """One event for one URL, as the part that caused it knows it."""
+    """One event as the part that caused it knows it, and those who get it beside its subscribers."""
 
     event_type: str
     organization_id: uuid.UUID
-    reference: uuid.UUID
-    body: bytes  # from payloads.serialise
-    url: str  # as accepted by transport.check_url
-    sealed_secret: str | None  # a token of genie.core.crypto; None sends unsigned
+    reference: uuid.UUID | None
+    # From payloads.serialise; a function is called only if somebody is to have the event.
+    body: bytes | Callable[[], bytes]
+    url: str = ""  # as accepted by transport.check_url
+    sealed_secret: str | None = (
+        None  # of that URL, a token of genie.core.crypto; None sends unsigned
+    )
+    endpoint_id: uuid.UUID | None = None  # gets it whatever it subscribes to, once
+    format: Format = Format.NATIVE  # only native events go to subscribers
+    kept: bool = False  # on record for who pulls events, even if nobody is sent it
 
+
+class _Receiver(NamedTuple):
+    endpoint_id: uuid.UUID
+    organization_id: uuid.UUID
+    url: str | None
+    host: str | None
+    events: Collection[str]
+    enabled: bool
+
+
+class _Published(NamedTuple):
+    id: uuid.UUID
+    event: NewEvent
+
+
+class _NewDelivery(NamedTuple):
+    """A row of the table, in the order of the insert."""
+
+    id: uuid.UUID
+    event_id: uuid.UUID
+    endpoint_id: uuid.UUID | None
+    format: str
+    schedule: str
+    url: str
+    host: str
+    signed: bool
+    sealed_secret: str | None
+
+
+# Read in the publisher's transaction without a lock. An endpoint that is disabled meanwhile gets a
+# delivery that the sweep ends; one that is created meanwhile was created after the event.
+_RECEIVERS = """
+SELECT id, organization_id, url, host, events, enabled FROM webhooks_endpoint
+ WHERE organization_id = ANY(%s::uuid[]) AND deleted_at IS NULL
+   AND (events && %s::text[] OR id = ANY(%s::uuid[]))
+ ORDER BY id
+"""
 
 _PUBLISH = """
 WITH published AS (
     INSERT INTO webhooks_event (id, type, organization_id, reference, body)
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::bytea[])
 )
-INSERT INTO webhooks_delivery (id, event_id, url, host, signed, sealed_secret, state, attempts)
+INSERT INTO webhooks_delivery
+  (id, event_id, endpoint_id, format, schedule, url, host, signed, sealed_secret, state, attempts)
 SELECT *, 'pending', 0
-  FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::boolean[], %s::text[])
+  FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[],
+              %s::boolean[], %s::text[])
+"""
+
+_LISTENING = """
+SELECT DISTINCT organization_id FROM webhooks_endpoint
+ WHERE organization_id = ANY(%s::uuid[]) AND deleted_at IS NULL AND events && %s::text[]
+"""
+
+# Deliveries under a lease are left to their workers: a lapsed one is ended the next time.
+_END_DISABLED = """
+UPDATE webhooks_delivery SET state = 'failed', reason = 'endpoint-disabled', next_attempt_at = NULL,
+       lease_expires_at = NULL, ended_at = genie_now()
+ WHERE id = ANY(ARRAY(
+   SELECT d.id FROM webhooks_endpoint e
+     JOIN webhooks_delivery d ON d.endpoint_id = e.id AND d.state = 'pending'
+    WHERE NOT e.enabled AND (d.lease_expires_at IS NULL OR d.lease_expires_at <= genie_now())
+    LIMIT %s FOR UPDATE OF d SKIP LOCKED))
 """
 
 _COUNT_DUE = """
@@ -65,11 +125,19 @@ WITH old AS (
 DELETE FROM webhooks_event e USING old WHERE e.id = old.id
 """
 
+_FORGET_DELETED = """
+DELETE FROM webhooks_endpoint e
+ WHERE e.deleted_at < genie_now() - make_interval(secs => %s)
+   AND NOT EXISTS (SELECT FROM webhooks_delivery d WHERE d.endpoint_id = e.id)
+"""
+
 
 def publish_many(events: Sequence[NewEvent]) -> list[uuid.UUID]:
     """Write events and their deliveries in the caller's transaction, and return the delivery ids.
 
-    One statement whatever the number; a ticket leaves after the commit.
+    Each event gets a delivery to its own URL, to the endpoint that it names, and to every enabled
+    endpoint of its organisation that subscribes to it. What nobody would have is not written. Two
+    statements whatever the number, one if nobody listens; a ticket leaves after the commit.
 
     Raises:
         WrongTransaction: No transaction is open.
@@ -77,18 +145,34 @@ def publish_many(events: Sequence[NewEvent]) -> list[uuid.UUID]:
     with transactions.transaction_required():
         if not events:
             return []
-        event_ids = [ids.new_id() for _ in events]
-        delivery_ids = [ids.new_id() for _ in events]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _PUBLISH,
-                [
-                    *_event_columns(events, event_ids),
-                    *_delivery_columns(events, event_ids, delivery_ids),
-                ],
-            )
-        queue.send_ticket_after_commit()
-        return delivery_ids
+        published, deliveries = _addressed(events)
+        if published:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    _PUBLISH, [*_event_columns(published), *_columns(deliveries, width=9)]
+                )
+        if deliveries:
+            queue.send_ticket_after_commit()
+        return [one.id for one in deliveries]
+
+
+def listening(
+    organization_ids: Collection[uuid.UUID], event_types: Collection[str]
+) -> set[uuid.UUID]:
+    """Return which organisations have an endpoint that subscribes to one of these events."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LISTENING, [list(organization_ids), list(event_types)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def end_of_disabled(*, limit: int = ENDED_PER_SWEEP) -> int:
+    """Fail what is still to be sent to disabled endpoints, and return how many; for the sweep.
+
+    Who enables the endpoint again can have those events replayed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_END_DISABLED, [limit])
+        return int(cursor.rowcount)
 
 
 def tickets_due() -> int:
@@ -99,61 +183,103 @@ def tickets_due() -> int:
     return -(-due // DUE_PER_TICKET)
 
 
-def redeliver(delivery_id: uuid.UUID) -> uuid.UUID:
-    """Send an ended delivery's bytes once more, as a new delivery with an id of its own.
-
-    Raises:
-        NotFound: There is no such delivery.
-        CannotRedeliver: It has not ended, or it was signed and its secret is gone.
-    """
-    with transactions.transaction():
-        found = Delivery.objects.select_for_update().filter(id=delivery_id).first()
-        if found is None:
-            raise core_errors.NotFound(f"There is no delivery {delivery_id}.")
-        if found.state == State.PENDING:
-            raise CannotRedeliver(
-                f"Delivery {delivery_id} is still being tried; wait until it has ended."
-            )
-        if found.signed:
-            raise CannotRedeliver(
-                f"Delivery {delivery_id} was signed with the secret of its request, which was deleted when it"
-                " ended. Fetch the job's result instead, or submit the job again."
-            )
-        again = Delivery.objects.create(
-            event_id=found.event_id, url=found.url, host=found.host, signed=False
-        )
-        queue.send_ticket_after_commit()
-        return again.id
-
-
 def expire(*, older_than: dt.timedelta, limit: int = 1000) -> int:
     """Delete events whose deliveries all ended longer ago than that, and return how many went.
 
-    At most ``limit``, the oldest first; call again while it returns ``limit``.
+    At most ``limit``, the oldest first; call again while it returns ``limit``. Endpoints that were
+    deleted as long ago go once the last of their deliveries has.
     """
+    age_s = older_than.total_seconds()
     with transactions.transaction(), connection.cursor() as cursor:
-        cursor.execute(_EXPIRE, [older_than.total_seconds(), older_than.total_seconds(), limit])
-        return int(cursor.rowcount)
+        cursor.execute(_EXPIRE, [age_s, age_s, limit])
+        gone = int(cursor.rowcount)
+        cursor.execute(_FORGET_DELETED, [age_s])
+        return gone
 
 
-def _event_columns(events: Sequence[NewEvent], event_ids: Sequence[uuid.UUID]) -> list[Any]:
-    return [
-        list(event_ids),
-        [event.event_type for event in events],
-        [event.organization_id for event in events],
-        [event.reference for event in events],
-        [event.body for event in events],
+def _addressed(events: Sequence[NewEvent]) -> tuple[list[_Published], list[_NewDelivery]]:
+    """Return the events that somebody is to have, and who is sent them."""
+    receivers = _receivers(events)
+    published, deliveries = list[_Published](), list[_NewDelivery]()
+    for event in events:
+        mine = [one for one in receivers.get(event.organization_id, ()) if _gets(one, event)]
+        if not (mine or event.url or event.kept):
+            continue
+        published.append(_Published(ids.new_id(), event))
+        deliveries.extend(_to_url(published[-1]))
+        deliveries.extend(
+            _to_endpoint(published[-1], one) for one in mine if one.enabled and one.url
+        )
+    return published, deliveries
+
+
+def _receivers(events: Iterable[NewEvent]) -> dict[uuid.UUID, list[_Receiver]]:
+    """Return, by organisation, the endpoints that may get one of these events."""
+    organizations = {one.organization_id for one in events}
+    types = {one.event_type for one in events if one.format == Format.NATIVE}
+    named = [one.endpoint_id for one in events if one.endpoint_id is not None]
+    found: dict[uuid.UUID, list[_Receiver]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_RECEIVERS, [list(organizations), list(types), named])
+        for row in cursor.fetchall():
+            found.setdefault(row[1], []).append(_Receiver(*row))
+    return found
+
+
+def _gets(receiver: _Receiver, event: NewEvent) -> bool:
+    subscribes = event.format == Format.NATIVE and event.event_type in receiver.events
+    return subscribes or receiver.endpoint_id == event.endpoint_id
+
+
+def _to_url(published: _Published) -> Iterable[_NewDelivery]:
+    event = published.event
+    if event.url:
+        yield _NewDelivery(
+            id=ids.new_id(),
+            event_id=published.id,
+            endpoint_id=None,
+            format=Format.NATIVE,
+            schedule=Schedule.NATIVE,
+            url=event.url,
+            host=transport.destination(event.url),
+            signed=event.sealed_secret is not None,
+            sealed_secret=event.sealed_secret,
+        )
+
+
+def _to_endpoint(published: _Published, receiver: _Receiver) -> _NewDelivery:
+    form = published.event.format
+    return _NewDelivery(
+        id=ids.new_id(),
+        event_id=published.id,
+        endpoint_id=receiver.endpoint_id,
+        format=form,
+        schedule=schedule_of(form),
+        url=receiver.url or "",
+        host=receiver.host or "",
+        signed=True,
+        sealed_secret=None,
+    )
+
+
+def schedule_of(form: Format) -> Schedule:
+    """Return the schedule by which an endpoint is sent deliveries of this format."""
+    return Schedule.REGISTERED if form == Format.NATIVE else Schedule(form)
+
+
+def _event_columns(published: Sequence[_Published]) -> list[list[object]]:
+    rows = [
+        (
+            one.id,
+            one.event.event_type,
+            one.event.organization_id,
+            one.event.reference,
+            one.event.body if isinstance(one.event.body, bytes) else one.event.body(),
+        )
+        for one in published
     ]
+    return _columns(rows, width=5)
 
 
-def _delivery_columns(
-    events: Sequence[NewEvent], event_ids: Sequence[uuid.UUID], delivery_ids: Sequence[uuid.UUID]
-) -> list[Any]:
-    return [
-        list(delivery_ids),
-        list(event_ids),
-        [event.url for event in events],
-        [transport.destination(event.url) for event in events],
-        [event.sealed_secret is not None for event in events],
-        [event.sealed_secret for event in events],
-    ]
+def _columns(rows: Sequence[tuple[object, ...]], *, width: int) -> list[list[object]]:
+    return [[row[place] for row in rows] for place in range(width)]

@@ -1,7 +1,7 @@
-"""Signature schemes as values: Genie's own over the raw body, and Standard Webhooks v1; pure.
+"""What an attempt carries: signature schemes and the headers of each wire format, as values; pure.
 
 The native signature covers neither time nor id, so a captured delivery could be replayed for ever.
-That is why the Standard Webhooks headers always travel beside it.
+That is why the Standard Webhooks headers always travel beside it, in every format.
 
 Source: https://github.com/standard-webhooks/standard-webhooks, "Signature scheme".
 """
@@ -11,10 +11,63 @@ import binascii
 import datetime as dt
 import hashlib
 import hmac
+import secrets as entropy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from webhooks.signing_keys import SigningKey
 
 MAX_SECRET_CHARS = 256
 STANDARD_PREFIX = "whsec_"  # what follows is the key in base64
+MINTED_BYTES = 32
 TOLERANCE = dt.timedelta(seconds=300)  # how old or new a timestamp a receiver should accept
+ROTATION = dt.timedelta(hours=24)  # for how long the secret before signs too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """The header names by which the receivers of one wire contract know a delivery."""
+
+    name: str
+    user_agent: str
+    event_header: str
+    delivery_header: str | None = None
+    body_signature_header: str | None = None  # the native scheme: the body alone, one secret
+    # What a delivery is about, by our word for it; headers() takes the values as ``about``.
+    about_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+NATIVE = Format(
+    name="native",
+    user_agent="Genie-Webhooks/1",
+    event_header="X-Genie-Event",
+    delivery_header="X-Genie-Delivery",
+    body_signature_header="X-Genie-Signature",
+)
+BIFROST = Format(
+    name="bifrost",
+    user_agent="Bifrost-Webhooks/1.0",
+    event_header="X-Bifrost-Event",
+)
+INFERENCE_NET = Format(
+    name="inference_net",
+    user_agent="inference.net-Webhook/1.0",
+    event_header="X-Inference-Event",
+    about_headers={
+        "webhook": "X-Inference-Webhook-ID",
+        "generation": "X-Inference-Generation-ID",
+        "group": "X-Inference-Group-ID",
+    },
+)
+FORMATS = {one.name: one for one in (NATIVE, BIFROST, INFERENCE_NET)}
+
+
+def mint_secret() -> str:
+    """Return a new secret for a registered receiver: ``whsec_`` and 32 random bytes in base64.
+
+    The libraries of Standard Webhooks take it as it is.
+    """
+    return STANDARD_PREFIX + base64.b64encode(entropy.token_bytes(MINTED_BYTES)).decode()
 
 
 def secret_problem(secret: str) -> str | None:
@@ -34,26 +87,53 @@ def secret_problem(secret: str) -> str | None:
     return None
 
 
-def headers(
-    body: bytes, *, event_type: str, delivery_id: str, secret: str | None, at: dt.datetime
+def headers(  # noqa: PLR0913 - the one place where what identifies and what proves an attempt meet
+    body: bytes,
+    *,
+    event_type: str,
+    delivery_id: str,
+    secrets: Sequence[str],
+    at: dt.datetime,
+    signing_key: SigningKey | None = None,
+    wire: Format = NATIVE,
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return the headers of one attempt; without a secret, those that sign are absent."""
+    """Return the headers of one attempt; without a secret, those that sign are absent.
+
+    Args:
+        body: The raw bytes that are sent.
+        event_type: The event's name in the words of ``wire``.
+        delivery_id: The same on every attempt; receivers remember it.
+        secrets: Newest first: the current one and, for ``ROTATION``, the one before. Each makes an
+            entry of ``webhook-signature``; the body's own signature has room for the newest alone.
+        at: The time of this attempt.
+        signing_key: Adds a ``v1a`` entry, which receivers check with the published key.
+        wire: Whose header names to use.
+        about: Ids of what the event is about, by the words in ``wire.about_headers``.
+
+    Raises:
+        KeyError: ``about`` has a word that the format does not know.
+    """
     timestamp = str(int(at.timestamp()))
-    unsigned = {
+    made = {
         "Content-Type": "application/json",
-        "X-Genie-Event": event_type,
-        "X-Genie-Delivery": delivery_id,
+        "User-Agent": wire.user_agent,
+        wire.event_header: event_type,
         "webhook-id": delivery_id,
         "webhook-timestamp": timestamp,
     }
-    if secret is None:
-        return unsigned
-    return unsigned | {
-        "X-Genie-Signature": sign_native(body, secret=secret),
-        "webhook-signature": sign_standard(
-            body, secret=secret, message_id=delivery_id, timestamp=timestamp
-        ),
-    }
+    made |= {wire.about_headers[word]: value for word, value in (about or {}).items()}
+    if wire.delivery_header is not None:
+        made[wire.delivery_header] = delivery_id
+    if not secrets:
+        return made
+    if wire.body_signature_header is not None:
+        made[wire.body_signature_header] = sign_native(body, secret=secrets[0])
+    signed = standard_content(body, message_id=delivery_id, timestamp=timestamp)
+    entries = [sign_standard(signed, secret=secret) for secret in secrets]
+    if signing_key is not None:
+        entries.append(sign_asymmetric(signed, key=signing_key))
+    return made | {"webhook-signature": " ".join(entries)}
 
 
 def sign_native(body: bytes, *, secret: str) -> str:
@@ -66,11 +146,20 @@ def verify_native(body: bytes, *, secret: str, signature: str) -> bool:
     return hmac.compare_digest(sign_native(body, secret=secret).encode(), signature.encode())
 
 
-def sign_standard(body: bytes, *, secret: str, message_id: str, timestamp: str) -> str:
-    """Return ``v1,`` and the HMAC-SHA256 of ``id.timestamp.body`` in base64."""
-    signed = f"{message_id}.{timestamp}.".encode() + body
+def standard_content(body: bytes, *, message_id: str, timestamp: str) -> bytes:
+    """Return what both schemes of Standard Webhooks sign: ``id.timestamp.body``."""
+    return f"{message_id}.{timestamp}.".encode() + body
+
+
+def sign_standard(signed: bytes, *, secret: str) -> str:
+    """Return ``v1,`` and the HMAC-SHA256 of a ``standard_content`` in base64."""
     digest = hmac.new(standard_key(secret), signed, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
+
+
+def sign_asymmetric(signed: bytes, *, key: SigningKey) -> str:
+    """Return ``v1a,`` and the Ed25519 signature of a ``standard_content`` in base64."""
+    return "v1a," + base64.b64encode(key.sign(signed)).decode()
 
 
 def standard_key(secret: str) -> bytes:

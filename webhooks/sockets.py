@@ -27,19 +27,38 @@ Resolver = Callable[[str, int], Sequence[str]]
 _lookups = threading.BoundedSemaphore(MAX_LOOKUPS)
 
 
-# Note [One clock for all reads]
+class AnswerTooBig(OSError):
+    """More arrived than this answer may have, head and framing included."""
+
+
+# Note [One clock and one budget for all reads]
 # A socket's timeout bounds one read, so a receiver that sends a byte a second could hold an attempt
 # for ever: in the status line, in a header or in the body. These sockets set the timeout to what is
-# left of the attempt before each call, whoever makes it. (A TLS handshake is one call.)
+# left of the attempt before each call, whoever makes it. (A TLS handshake is one call.) In the same
+# way a bound on the body says nothing of a hundred header lines of 64 KiB: what is counted is every
+# byte that arrives.
 class ClockedSocket(socket.socket):
-    """A socket whose every call ends at ``deadline``, a time of ``time.monotonic``."""
+    """A socket whose every call ends at ``deadline``, and that takes in ``budget`` bytes at most.
+
+    ``deadline`` is a time of ``time.monotonic``. A connection that is kept gets both anew for each use.
+    """
 
     deadline: float = float("inf")
+    budget: int = 0
+    received: int = 0
+
+    def begin(self, *, deadline: float, budget: int) -> None:
+        """Start the clock and the count of one exchange."""
+        self.deadline, self.budget, self.received = deadline, budget, 0
 
     def recv_into(self, *args: Any) -> int:
-        """Receive, within what is left of the clock."""
+        """Receive, within what is left of the clock and of the budget."""
         self.settimeout(left(self.deadline))
-        return super().recv_into(*args)
+        got = super().recv_into(*args)
+        self.received += got
+        if self.received > self.budget:
+            raise AnswerTooBig("the answer is longer than it may be")
+        return got
 
     def send(self, *args: Any) -> int:
         """Send, within what is left of the clock."""
@@ -69,9 +88,7 @@ def connect(
         raise TransportError(ErrorClass.BLOCKED_ADDRESS)
     found = resolve(host, port, resolver=resolver, timeout_s=left(deadline))
     # One refused address condemns the name: otherwise the choice among them would be a lottery.
-    if not all(
-        addresses.address_allowed(address, development=policy.development) for address in found
-    ):
+    if not all(policy.allows(address) for address in found):
         raise TransportError(ErrorClass.BLOCKED_ADDRESS)
     until = min(time.monotonic() + CONNECT_S, deadline)
     tries = found[:MAX_ADDRESSES]
@@ -82,6 +99,15 @@ def connect(
             made.settimeout(left(deadline))  # bounds the TLS handshake
             return made
     raise TransportError(ErrorClass.CONNECT)
+
+
+def peer(made: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address that a socket is connected to.
+
+    Raises:
+        OSError: To none any more.
+    """
+    return ipaddress.ip_address(made.getpeername()[0])
 
 
 def resolve(host: str, port: int, *, resolver: Resolver, timeout_s: float) -> Sequence[str]:
@@ -147,5 +173,5 @@ def _connect_to(address: str, port: int, *, timeout_s: float) -> ClockedSocket:
 
 
 def _compare_peer(made: socket.socket, address: str) -> None:
-    if ipaddress.ip_address(made.getpeername()[0]) != ipaddress.ip_address(address):
+    if peer(made) != ipaddress.ip_address(address):
         raise TransportError(ErrorClass.BLOCKED_ADDRESS)

@@ -67,3 +67,18 @@ def seconds(name: str, default: float) -> float:
     if not 0 <= value < float("inf"):
         raise SettingError(f"The environment variable {name} is {raw!r}; write seconds, like 2.5.")
     return value
+
+
+def port_ranges(name: str, default: str) -> tuple[range, ...]:
+    """Return the variable as ranges of ports, written like ``443,8000-8999``."""
+    try:
+        pairs = [part.partition("-") for part in words(name, default)]
+        ranges = tuple(range(int(first), int(last or first) + 1) for first, _, last in pairs)
+    except ValueError:
+        ranges = ()
+    if not ranges or not all(len(one) >= 1 and one[0] >= 1 and one[-1] <= 65535 for one in ranges):
+        raise SettingError(
+            f"The environment variable {name} is {text(name, default)!r}; write ports between 1 and 65535,"
+            " like 443,8000-8999."
+        )
+    return ranges

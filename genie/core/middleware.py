@@ -23,11 +23,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with a fresh request id, and with what a browser may load for a page.
 
-        The management API is not cached.
+        What is no page is not cached.
         """
         response = self._get_response(request)
         response.headers.setdefault("X-Request-Id", api.new_request_id())
-        if request.path.startswith("/api/"):
+        if request.path.startswith(("/api/", "/v1/")):
             response.headers.setdefault("Cache-Control", "no-store")
         else:
             response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)

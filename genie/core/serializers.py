@@ -35,6 +35,17 @@ class StrictInteger(serializers.Field[int, Any, int, Any]):
         return int(data)
 
 
+class StrictBoolean(serializers.Field[bool, Any, bool, Any]):
+    """A JSON ``true`` or ``false``."""
+
+    default_error_messages = {"invalid": "write true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
 class StrictId(serializers.Field[uuid.UUID, Any, str, Any]):
     """A UUID as a JSON string."""
 

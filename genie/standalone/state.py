@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import sys
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -224,11 +224,13 @@ def _detached() -> dict[str, str]:
 
 def _new_secrets() -> dict[str, str]:
     fernet = urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+    signing_key = "whsk_" + b64encode(secrets.token_bytes(32)).decode("ascii")
     return {
         "state_id": secrets.token_hex(8),
         "secret_key": secrets.token_urlsafe(48),
         "key_pepper": secrets.token_urlsafe(48),
         "field_keys": fernet,
+        "webhook_signing_keys": signing_key,
         "admin_password": secrets.token_urlsafe(12),
         "postgres_password": secrets.token_hex(16),
         "postgres_admin_password": secrets.token_hex(16),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from genie.core import errors
@@ -29,6 +29,30 @@ class HasOrganizationScope(BasePermission):
         if principal is None:
             raise errors.NotFound("There is nothing here.")
         principal.require_scope(self.scope)
+        request.auth = principal
+        return True
+
+
+class HasScope(BasePermission):
+    """Demand a scope where the route names no organisation; leaves the caller in ``request.auth``.
+
+    A session acts for the user's default organisation. Reading and writing need ``read_scope`` and
+    ``write_scope``. Anonymous: 401; without the scope, or a member of no organisation: 403.
+    """
+
+    read_scope = Scope.ADMIN
+    write_scope = Scope.ADMIN
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not request.user.is_authenticated:
+            raise errors.Unauthorized
+        principal = request.auth
+        if not isinstance(principal, Principal) and isinstance(request.user, User):
+            principal = selectors.principal_for_user(request.user.id)
+        if not isinstance(principal, Principal):
+            raise errors.Forbidden("You are a member of no organization.")
+        reads = request.method in SAFE_METHODS
+        principal.require_scope(self.read_scope if reads else self.write_scope)
         request.auth = principal
         return True
 

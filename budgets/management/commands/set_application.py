@@ -1,7 +1,5 @@
 """Say what an application's caps do when they are hit, and where it is told about its caps."""
 
-import base64
-import secrets
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -43,7 +41,7 @@ class Command(GenieCommand):
             raise errors.InvalidRequest(
                 "Nothing to change: give --on-cap-hit, --alert-url or --new-alert-secret."
             )
-        secret = _new_secret() if options["new_alert_secret"] else None
+        secret = signing.mint_secret() if options["new_alert_secret"] else None
         # First what may be refused; a URL also needs no transaction around its look-up.
         if url is not None or secret is not None:
             capping.set_alert_webhook(
@@ -65,8 +63,3 @@ class Command(GenieCommand):
             {"applicationId": str(application.id)} | changed,
             f"Changed the application {application.name!r} of {organization.slug}:{said}",
         )
-
-
-def _new_secret() -> str:
-    # base64 after the prefix, so that the libraries of Standard Webhooks take it as it is.
-    return signing.STANDARD_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -6,6 +6,7 @@ import hashlib
 import math
 import random
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -209,6 +210,7 @@ async def submission(
         ),
         webhook_url=body.webhook.url if body.webhook else "",
         webhook_secret=await _sealed(body.webhook),
+        webhook_endpoint_id=await _endpoint(principal, body.metadata),
         reply_to="" if mode is Mode.ASYNC else web.stream_hub().reply_to,
     )
     return Submission(
@@ -287,6 +289,23 @@ def _idempotency_key(request: HttpRequest) -> str | None:
             "Idempotency-Key", "must be 1 to 255 visible ASCII characters"
         )
     return key
+
+
+async def _endpoint(principal: Principal, metadata: Mapping[str, str] | None) -> uuid.UUID | None:
+    """Return the endpoint that ``metadata.webhook_id`` names by its id or name.
+
+    Raises:
+        InvalidRequest: It is unknown, disabled or another organisation's: one message for all.
+    """
+    named = (metadata or {}).get("webhook_id")
+    if named is None:
+        return None
+    found = await web.endpoint(principal.organization_id, named)
+    if found is None:
+        raise errors.InvalidRequest.of(
+            "metadata.webhook_id", "there is no enabled webhook of this id or name"
+        )
+    return found
 
 
 async def _sealed(webhook: Webhook | None) -> str | None:

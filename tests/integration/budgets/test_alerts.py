@@ -23,6 +23,8 @@ from genie.tenants import services as tenants
 from genie.tenants.models import Application
 from tests import builders as accounts
 from tests.integration.budgets import builders
+from webhooks import endpoints
+from webhooks.endpoints import Spec
 from webhooks.models import Delivery, Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -210,6 +212,26 @@ class TestCapHit:
 
         assert kinds() == []
         assert not Alert.objects.exists()
+
+
+class TestSubscribers:
+    def test_are_told_where_the_application_has_no_receiver(self, payer: Payer) -> None:
+        told(payer, url=None, secret=None)
+        spec = Spec(name="ops", url="https://93.184.216.34/", events=["budget.near-cap"])
+        endpoint = endpoints.create(payer.organization_id, spec).endpoint
+
+        ask(payer, 85, 10, 10)
+
+        (delivery,) = Delivery.objects.all()
+        assert (delivery.endpoint_id, delivery.event.type) == (endpoint.id, "budget.near-cap")
+
+    def test_are_told_beside_it(self, payer: Payer) -> None:
+        spec = Spec(name="ops", url="https://93.184.216.34/", events=["budget.near-cap"])
+        endpoints.create(payer.organization_id, spec)
+
+        ask(payer, 85)
+
+        assert (Event.objects.count(), Delivery.objects.count()) == (1, 2)
 
 
 class TestNobodyToTell:

@@ -1,6 +1,7 @@
 """An attempt ends once: state, charge and webhook event together, or nothing at all."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from genie.core import crypto, ids
 from jobs import services
 from jobs.lifecycle import Ended, Requeue
 from jobs.models import Attempt, Job, JobEvent
-from jobs.states import TERMINAL, JobState
+from jobs.states import TERMINAL, JobState, Mode
 from tests import builders
+from webhooks import endpoints
+from webhooks.endpoints import Spec
 from webhooks.models import Delivery, Event
 
 pytestmark = pytest.mark.django_db
@@ -113,8 +116,14 @@ class TestFinish:
             services.finish_many([builders.ending(one) for one in batch[1:]])
 
 
+def _endpoint(account: Any, events: list[str]) -> uuid.UUID:
+    # A public address, written as one, so that no name is looked up.
+    spec = Spec(name=f"hook-{uuid.uuid4()}", url="https://93.184.216.34/", events=events)
+    return endpoints.create(account.organization_id, spec).endpoint.id
+
+
 _URL = "https://hooks.example.com/done"
-_STATEMENTS = 5  # savepoint, end, settle, publish, release
+_STATEMENTS = 6  # savepoint, end, settle, who listens, publish, release
 
 
 class TestWebhookEvent:
@@ -148,7 +157,25 @@ class TestWebhookEvent:
 
         assert Event.objects.count() == 1
 
-    def test_no_url_means_no_event(self, account: Any) -> None:
+    def test_goes_to_subscribers_and_to_the_endpoint_that_the_job_names(self, account: Any) -> None:
+        named, subscriber = (_endpoint(account, events) for events in ([], ["job.completed"]))
+        claimed = builders.make_running_job(account, webhook_endpoint_id=named)
+        sync = builders.make_running_job(account, mode=Mode.SYNC)
+
+        builders.finish(claimed)
+        builders.finish(sync)
+
+        sent = Delivery.objects.order_by("id").values_list("event__reference", "endpoint_id")
+        assert sorted(sent) == sorted(
+            [
+                (claimed.job_id, named),
+                (claimed.job_id, subscriber),
+                (sync.job_id, subscriber),
+            ]
+        )
+        assert Event.objects.count() == 2
+
+    def test_no_url_and_no_listener_means_no_event(self, account: Any) -> None:
         builders.finish(builders.make_running_job(account))
 
         assert not Event.objects.exists()

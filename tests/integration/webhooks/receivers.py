@@ -26,6 +26,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +84,7 @@ def _handle(accepted: socket.socket, receiver: Receiver, context: ssl.SSLContext
     with contextlib.suppress(OSError), accepted:
         talking = context.wrap_socket(accepted, server_side=True) if context else accepted
         with talking:
-            request = _read(talking)
+            request = read(talking)
             with receiver.arrived:
                 receiver.requests.append(request)
                 receiver.arrived.notify_all()
@@ -92,19 +93,19 @@ def _handle(accepted: socket.socket, receiver: Receiver, context: ssl.SSLContext
         receiver.open_now -= 1
 
 
-def _read(talking: socket.socket) -> Request:
+def read(talking: socket.socket) -> Request:
+    """Read one request; raises if the caller left."""
     with talking.makefile("rb") as stream:
         words = stream.readline().split()
         if not words:
             raise ConnectionError("the caller left without a word")
-        path = words[1].decode()
+        method, path = words[0].decode(), words[1].decode()
         headers = dict[str, str]()
         while (line := stream.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             headers[name.lower()] = value.strip()
-        return Request(
-            path=path, headers=headers, body=stream.read(int(headers.get("content-length", "0")))
-        )
+        body = stream.read(int(headers.get("content-length", "0")))
+        return Request(method=method, path=path, headers=headers, body=body)
 
 
 def _status(talking: socket.socket, receiver: Receiver, request: Request) -> None:

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 import standardwebhooks
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.conf import settings
 from django.db import connection
 from pytest_django import Settings
 
 from genie.core import crypto, ids, transactions
 from tests.integration.webhooks import receivers
 from tests.integration.webhooks.receivers import Receiver
-from webhooks import delivery, services, signing, transport
+from webhooks import claims, delivery, recording, services, signing, signing_keys, transport
 from webhooks.addresses import Policy
 from webhooks.models import Attempt, Delivery, State
 from webhooks.services import NewEvent
@@ -26,7 +28,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BODY = b'{"id":"chatcmpl-c1","status":"completed","text":"caf\xc3\xa9"}'
 ORGANIZATION = uuid.UUID(int=1)
 Clock = Callable[[str], None]
-post = functools.partial(transport.post, policy=Policy(development=True), deadline_s=3)
+POLICY = Policy(development=True)
+PER_RECEIVER: int = settings.GENIE_WEBHOOK_PER_RECEIVER
+
+
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float, at_most_s: float = 3
+) -> transport.Answer:
+    """Send as the engine does, to loopback, and give up sooner."""
+    return transport.post(url, body, headers, deadline_s=min(deadline_s, at_most_s), policy=POLICY)
 
 
 class Killed(BaseException):
@@ -74,13 +84,29 @@ class TestDelivery:
         assert request.headers["content-type"] == "application/json"
         assert request.headers["x-genie-event"] == "job.completed"
         assert request.headers["x-genie-delivery"] == str(delivery_id)
-        assert request.headers["user-agent"] == delivery.USER_AGENT
+        assert request.headers["user-agent"] == signing.NATIVE.user_agent
         assert signing.verify_native(
             BODY, secret="short", signature=request.headers["x-genie-signature"]
         )
         standardwebhooks.Webhook(base64.b64encode(b"short").decode()).verify(
             request.body, request.headers
         )
+
+    def test_carries_a_signature_of_the_first_signing_key(
+        self, receiver: Receiver, settings: Settings
+    ) -> None:
+        texts = (signing_keys.mint(), signing_keys.mint())
+        settings.GENIE_WEBHOOK_SIGNING_KEYS = texts
+        publish(receiver.url(), secret="short")
+
+        deliver()
+
+        (request,) = receiver.requests
+        entry = request.headers["webhook-signature"].split(" ")[-1]
+        names = ("webhook-id", "webhook-timestamp")
+        signed = ".".join([*(request.headers[name] for name in names), ""]).encode() + request.body
+        public = Ed25519PublicKey.from_public_bytes(signing_keys.parse(texts[0]).public)
+        public.verify(base64.b64decode(entry.removeprefix("v1a,")), signed)
 
     def test_ends_delivered_without_its_secret(self, receiver: Receiver) -> None:
         (delivery_id,) = publish(receiver.url(), secret="s")
@@ -176,7 +202,7 @@ class TestRetries:
     def test_follow_every_kind_of_failure(self, receiver: Receiver, path: str, reason: str) -> None:
         (delivery_id,) = publish(receiver.url(path))
 
-        deliver(functools.partial(post, deadline_s=0.7))
+        deliver(functools.partial(post, at_most_s=0.7))
 
         waiting = Delivery.objects.get(id=delivery_id)
         assert (waiting.state, waiting.reason, waiting.attempts) == (State.PENDING, reason, 1)
@@ -240,10 +266,12 @@ class TestGivingUp:
     def test_does_not_follow_a_defect_of_ours(self, receiver: Receiver) -> None:
         broken, sound = publish(receiver.url("/200?broken"), receiver.url())
 
-        def sometimes(url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
+        def sometimes(
+            url: str, body: bytes, headers: Mapping[str, str], /, *, deadline_s: float
+        ) -> transport.Answer:
             if "broken" in url:
                 raise ZeroDivisionError
-            return post(url, body, headers)
+            return post(url, body, headers, deadline_s=deadline_s)
 
         deliver(sometimes)
 
@@ -258,14 +286,16 @@ class TestKills:
     ) -> None:
         (delivery_id,) = publish(receiver.url(), secret="s")
 
-        def dies(url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
-            post(url, body, headers)
+        def dies(
+            url: str, body: bytes, headers: Mapping[str, str], /, *, deadline_s: float
+        ) -> transport.Answer:
+            post(url, body, headers, deadline_s=deadline_s)
             raise Killed
 
         with pytest.raises(Killed):
             deliver(dies)
         before_the_lease_lapses = deliver()
-        clock(f"{delivery.LEASE_S + 1} s")
+        clock("31 s")
         after = deliver()
 
         first, second = receiver.requests
@@ -284,7 +314,7 @@ class TestKills:
         (delivery_id,) = publish(receiver.url("/500"))
         for lost in range(5):
             clock(f"{lost * 40} s")
-            assert len(delivery.claim_due(limit=1)) == 1
+            assert len(claims.claim_due(limit=1)) == 1
         clock("200 s")
 
         deliver()
@@ -296,13 +326,13 @@ class TestKills:
 
     def test_leave_a_ghost_that_changes_nothing(self, receiver: Receiver, clock: Clock) -> None:
         (delivery_id,) = publish(receiver.url("/500"))
-        (ghost,) = delivery.claim_due(limit=1)
-        clock(f"{delivery.LEASE_S + 1} s")
-        (current,) = delivery.claim_due(limit=1)
+        (ghost,) = claims.claim_due(limit=1)
+        clock("31 s")
+        (current,) = claims.claim_due(limit=1)
 
-        refused = delivery.record([delivery.attempt(ghost, post=post)])
+        refused = recording.record([delivery.attempt(ghost, post=post)])
         between = Delivery.objects.get(id=delivery_id)
-        written = delivery.record([delivery.attempt(current, post=post)])
+        written = recording.record([delivery.attempt(current, post=post)])
 
         assert (refused, written) == (0, 1)
         assert between.lease_expires_at is not None
@@ -353,8 +383,8 @@ class TestIsolation:
             running.result()
 
         assert all_arrived
-        assert 1 <= while_hanging <= delivery.PER_HOST
-        assert hanging.most_open <= delivery.PER_HOST
+        assert 1 <= while_hanging <= PER_RECEIVER
+        assert hanging.most_open <= PER_RECEIVER
 
     def test_sees_new_work_while_a_slow_receiver_holds_a_slot(self, receiver: Receiver) -> None:
         with receivers.serve() as hanging, concurrent.futures.ThreadPoolExecutor(1) as worker:
@@ -373,9 +403,9 @@ class TestIsolation:
         with receivers.serve() as hanging, concurrent.futures.ThreadPoolExecutor(2) as workers:
             publish(*[hanging.url("/hang")] * 20)
             first = workers.submit(deliver_elsewhere)
-            hanging.wait_for(delivery.PER_HOST)
+            hanging.wait_for(PER_RECEIVER)
 
-            claimed = delivery.claim_due(limit=10)
+            claimed = claims.claim_due(limit=10)
             hanging.release.set()
             first.result()
 
@@ -384,19 +414,19 @@ class TestIsolation:
     def test_of_many_hosts_shares_the_slots(self) -> None:
         publish(*[f"http://host{number}.example/" for number in range(50) for _ in range(6)])
 
-        claims = delivery.claim_due(limit=100)
+        claimed = claims.claim_due(limit=100)
 
         per_host = [
-            sum(claim.url.startswith(f"http://host{n}.") for claim in claims) for n in range(50)
+            sum(claim.url.startswith(f"http://host{n}.") for claim in claimed) for n in range(50)
         ]
-        assert len(claims) == 100
-        assert max(per_host) <= delivery.PER_HOST
+        assert len(claimed) == 100
+        assert max(per_host) <= PER_RECEIVER
 
 
 class TestRecording:
     def test_survives_a_lost_connection(self, receiver: Receiver) -> None:
         (delivery_id,) = publish(receiver.url())
-        (claim,) = delivery.claim_due(limit=1)
+        (claim,) = claims.claim_due(limit=1)
         result = delivery.attempt(claim, post=post)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
@@ -405,7 +435,7 @@ class TestRecording:
         killer.submit(_terminate, pid).result()
         killer.shutdown()
 
-        assert delivery.record([result]) == 1
+        assert recording.record([result]) == 1
         assert Delivery.objects.get(id=delivery_id).state == State.DELIVERED
 
 

@@ -41,7 +41,7 @@ def headers(secret: str, *, age_s: int = 0) -> dict[str, str]:
         BODY,
         event_type="job.completed",
         delivery_id="0190b7c0-0000-7000-8000-000000000001",
-        secret=secret,
+        secrets=[secret],
         at=dt.datetime.now(tz=dt.UTC) - dt.timedelta(seconds=age_s),
     )
     return {name.lower(): value for name, value in made.items()}

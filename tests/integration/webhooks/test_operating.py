@@ -13,7 +13,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from genie.core import crypto, transactions
-from webhooks import checks, delivery, services, transport
+from webhooks import checks, claims, delivery, recording, services, transport
 from webhooks.models import Delivery
 from webhooks.services import NewEvent
 
@@ -30,12 +30,14 @@ def publish(secret: str | None = None) -> uuid.UUID:
         return services.publish_many([event])[0]
 
 
-def fail(url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
+def fail(
+    url: str, body: bytes, headers: Mapping[str, str], /, *, deadline_s: float
+) -> transport.Answer:
     return transport.Answer(status=500, head=SCRIPT)
 
 
 def deliver() -> None:
-    delivery.record([delivery.attempt(claim, post=fail) for claim in delivery.claim_due(limit=10)])
+    recording.record([delivery.attempt(claim, post=fail) for claim in claims.claim_due(limit=10)])
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from genie.core import errors, ids, transactions
 from tests.integration.webhooks.receivers import Receiver
-from webhooks import delivery, services, transport
+from webhooks import claims, delivery, resending, services, transport
 from webhooks.errors import CannotRedeliver
 from webhooks.models import Attempt, Delivery, Event, State
 from webhooks.services import NewEvent
@@ -92,10 +92,10 @@ class TestPublishMany:
         with pytest.raises(transactions.WrongTransaction):
             services.publish_many([event()])
 
-    def test_is_one_statement_whatever_the_number(
+    def test_is_two_statements_whatever_the_number(
         self, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with transactions.transaction(), django_assert_num_queries(1):
+        with transactions.transaction(), django_assert_num_queries(2):
             services.publish_many([event() for _ in range(200)])
 
     def test_accepts_a_url_that_can_no_longer_be_called(self) -> None:
@@ -120,7 +120,7 @@ class TestTicketsDue:
 
     def test_counts_neither_leased_nor_later_nor_ended_work(self, clock: Clock) -> None:
         publish(event())
-        delivery.claim_due(limit=1)
+        claims.claim_due(limit=1)
         leased = services.tickets_due()
         clock("31 s")
         lapsed = services.tickets_due()
@@ -134,28 +134,29 @@ class TestRedeliver:
         (delivery_id,) = publish(event(receiver.url()))
         end("failed")
 
-        again = services.redeliver(delivery_id)
+        again = resending.redeliver(delivery_id)
 
         old, new = Delivery.objects.get(id=delivery_id), Delivery.objects.get(id=again)
         assert (old.state, new.state) == (State.FAILED, State.PENDING)
         assert (old.event_id, old.url, old.host) == (new.event_id, new.url, new.host)
+        assert new.resends == old.id
 
     def test_refuses_what_is_still_being_tried(self) -> None:
         (delivery_id,) = publish(event())
 
         with pytest.raises(CannotRedeliver, match="still being tried"):
-            services.redeliver(delivery_id)
+            resending.redeliver(delivery_id)
 
     def test_refuses_to_send_unsigned_what_was_signed(self) -> None:
         (delivery_id,) = publish(event(sealed_secret="token"))
         end()
 
         with pytest.raises(CannotRedeliver, match="deleted"):
-            services.redeliver(delivery_id)
+            resending.redeliver(delivery_id)
 
     def test_does_not_know_a_stranger(self) -> None:
         with pytest.raises(errors.NotFound):
-            services.redeliver(uuid.UUID(int=7))
+            resending.redeliver(uuid.UUID(int=7))
 
 
 class TestExpire:
@@ -259,12 +260,14 @@ def _publish_and_roll_back() -> None:
         raise RollBackError
 
 
-def _claim() -> list[delivery.Claim]:
+def _claim() -> list[claims.Claim]:
     try:
-        return delivery.claim_due(limit=50)
+        return claims.claim_due(limit=50)
     finally:
         connection.close()
 
 
-def _answer(url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
+def _answer(
+    url: str, body: bytes, headers: Mapping[str, str], /, *, deadline_s: float
+) -> transport.Answer:
     return transport.Answer(status=200, head=b"")

@@ -51,6 +51,20 @@ class TestTyped:
         given(text)
         assert env.seconds(NAME, 5) == value
 
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("443", (range(443, 444),)),
+            ("443, 8000-8999,", (range(443, 444), range(8000, 9000))),
+            ("1-65535", (range(1, 65536),)),
+        ],
+    )
+    def test_port_ranges(
+        self, given: Callable[[str], None], text: str, value: tuple[range, ...]
+    ) -> None:
+        given(text)
+        assert env.port_ranges(NAME, "1") == value
+
     def test_the_default_where_it_is_unset(self, given: Callable[[str], None]) -> None:
         assert env.boolean(NAME, default=True) is True
         assert env.integer(NAME, 5) == 5
@@ -67,6 +81,10 @@ class TestTyped:
             (lambda: env.seconds(NAME, 1), "inf"),
             (lambda: env.seconds(NAME, 1), "nan"),
             (lambda: env.seconds(NAME, 1), "1 s"),
+            *(
+                (lambda: env.port_ranges(NAME, "443"), bad)
+                for bad in ("", "0", "65536", "9-1", "https", "1-2-3")
+            ),
         ],
     )
     def test_anything_else_is_refused_by_name(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from genie.standalone import environment
 
-SECRETS = {"secret_key": "s", "key_pepper": "p", "field_keys": "f"}
+SECRETS = {"secret_key": "s", "key_pepper": "p", "field_keys": "f", "webhook_signing_keys": "w"}
 
 
 def base(given: dict[str, str]) -> dict[str, str]:

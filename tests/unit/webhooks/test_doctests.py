@@ -5,10 +5,21 @@ from types import ModuleType
 
 import pytest
 
-from webhooks import addresses, payloads, schedule, signing
+from webhooks import (
+    addresses,
+    answers,
+    formats,
+    naming,
+    own_headers,
+    payloads,
+    schedule,
+    signing,
+)
+
+_MODULES = [addresses, answers, formats, naming, own_headers, payloads, schedule, signing]
 
 
-@pytest.mark.parametrize("module", [addresses, payloads, schedule, signing])
+@pytest.mark.parametrize("module", _MODULES)
 def test_examples_hold(module: ModuleType) -> None:
     result = doctest.testmod(module)
 

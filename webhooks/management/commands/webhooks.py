@@ -6,7 +6,7 @@ from typing import Any
 
 from genie.core.commands import GenieCommand
 from genie.core.errors import NotFound
-from webhooks import selectors, services
+from webhooks import resending, selectors
 from webhooks.models import Attempt, Delivery, State
 
 
@@ -70,7 +70,7 @@ class Command(GenieCommand):
             )
 
     def _redeliver(self, delivery_id: uuid.UUID) -> None:
-        again = services.redeliver(delivery_id)
+        again = resending.redeliver(delivery_id)
         self.emit({"id": str(again)}, f"Delivery {again} sends the same bytes once more.")
 
 

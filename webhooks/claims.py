@@ -1,0 +1,170 @@
+"""Claim due deliveries: a lease for each, a bound for every receiver, a fence for every write."""
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+
+from webhooks.formats import MANNERS
+
+LEASE_MARGIN_S = 20.0  # beyond the attempt itself, to record it through a database restart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery under a lease, and what its attempt needs."""
+
+    delivery_id: uuid.UUID
+    message_id: (
+        uuid.UUID
+    )  # its id on the wire: that of the delivery that it sends again, if it does
+    number: int  # the fence: every write of this attempt names it
+    earlier_failures: int  # attempts on record; a lost one uses up no step of the schedule
+    at: dt.datetime  # the database's clock at the claim
+    format: str
+    schedule: str
+    url: str
+    sealed_secrets: Sequence[str]  # newest first; read from the endpoint, if there is one, just now
+    sealed_headers: str | None
+    endpoint_id: uuid.UUID | None
+    reference: uuid.UUID | None
+    event_type: str
+    body: bytes
+
+
+# Note [A claim walks the receivers]
+# The receivers that have pending work are found by stepping through two indexes (loose scans): hosts
+# for the webhooks of single requests, endpoints for the rest. Each then gives at most as many rows as
+# its bound leaves, the oldest first: a hundred thousand deliveries to a receiver that hangs cost a
+# claim no more than one, and cannot keep another receiver's out. What is being sent is counted from
+# the leases, which are few, so the bounds hold over all workers together, save for claims made in the
+# same instant. An endpoint that has failed since its latest success has one place until it answers.
+# Only what is taken is locked, and next_attempt_at becomes the lease's end: a lapsed lease needs no
+# reaper, it is simply due.
+_PICK_DUE = """
+RECURSIVE busy AS MATERIALIZED (
+    SELECT host, coalesce(endpoint_id::text, host) AS receiver FROM webhooks_delivery
+     WHERE lease_expires_at > genie_now()
+), hosts AS (
+    (SELECT host FROM webhooks_delivery
+      WHERE state = 'pending' AND endpoint_id IS NULL ORDER BY host LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.host FROM webhooks_delivery d
+             WHERE d.state = 'pending' AND d.endpoint_id IS NULL AND d.host > hosts.host
+             ORDER BY d.host LIMIT 1)
+      FROM hosts WHERE hosts.host IS NOT NULL
+), endpoints AS (
+    (SELECT endpoint_id FROM webhooks_delivery
+      WHERE state = 'pending' AND endpoint_id IS NOT NULL ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.endpoint_id FROM webhooks_delivery d
+             WHERE d.state = 'pending' AND d.endpoint_id > endpoints.endpoint_id
+             ORDER BY d.endpoint_id LIMIT 1)
+      FROM endpoints WHERE endpoints.endpoint_id IS NOT NULL
+), receivers AS (
+    SELECT host AS receiver, NULL::uuid AS endpoint_id, host, NULL::text AS url,
+           %(per_receiver)s::int AS places
+      FROM hosts WHERE host IS NOT NULL
+    UNION ALL
+    SELECT e.id::text, e.id, e.host, e.url,
+           CASE WHEN e.failing_since IS NULL THEN %(per_receiver)s::int ELSE 1 END
+      FROM endpoints JOIN webhooks_endpoint e ON e.id = endpoints.endpoint_id
+     WHERE e.enabled AND e.url IS NOT NULL
+), room AS (
+    SELECT r.*, greatest(r.places - coalesce(own.leases, 0), 0) AS free,
+           %(per_host)s::int - coalesce(host.leases, 0) AS host_free
+      FROM receivers r
+      LEFT JOIN (SELECT receiver, count(*) AS leases FROM busy GROUP BY 1) own USING (receiver)
+      LEFT JOIN (SELECT host, count(*) AS leases FROM busy GROUP BY 1) host ON host.host = r.host
+), due AS (
+    SELECT due.id, due.next_attempt_at, room.* FROM room CROSS JOIN LATERAL (
+        SELECT d.id, d.next_attempt_at FROM webhooks_delivery d
+         WHERE d.state = 'pending' AND d.endpoint_id IS NULL AND d.host = room.host
+           AND d.next_attempt_at <= genie_now()
+         ORDER BY d.next_attempt_at LIMIT room.free) AS due
+     WHERE room.endpoint_id IS NULL
+    UNION ALL
+    SELECT due.id, due.next_attempt_at, room.* FROM room CROSS JOIN LATERAL (
+        SELECT d.id, d.next_attempt_at FROM webhooks_delivery d
+         WHERE d.state = 'pending' AND d.endpoint_id = room.endpoint_id
+           AND d.next_attempt_at <= genie_now()
+         ORDER BY d.next_attempt_at LIMIT room.free) AS due
+     WHERE room.endpoint_id IS NOT NULL
+), ordered AS (
+    SELECT id, url, host FROM (
+        SELECT due.*, row_number() OVER (PARTITION BY host ORDER BY next_attempt_at, id) AS place
+          FROM due) AS ranked
+     WHERE place <= host_free ORDER BY next_attempt_at, id
+), picked AS (
+    SELECT locked.id, coalesce(ordered.url, locked.url) AS url, ordered.host
+      FROM ordered CROSS JOIN LATERAL (
+        SELECT d.id, d.url FROM webhooks_delivery d
+         WHERE d.id = ordered.id AND d.state = 'pending' AND d.next_attempt_at <= genie_now()
+           FOR UPDATE SKIP LOCKED) AS locked
+     LIMIT %(limit)s::int
+)"""
+
+_PICK_ONE = """
+picked AS (
+    SELECT d.id, coalesce(e.url, d.url) AS url, coalesce(e.host, d.host) AS host
+      FROM webhooks_delivery d LEFT JOIN webhooks_endpoint e ON e.id = d.endpoint_id
+     WHERE d.id = %(id)s AND d.state = 'pending' AND d.next_attempt_at <= genie_now()
+       FOR UPDATE OF d
+)"""
+
+_CLAIM = """
+WITH {pick}, claimed AS (
+    UPDATE webhooks_delivery d
+       SET attempts = d.attempts + 1, url = picked.url, host = picked.host,
+           lease_expires_at = genie_now() + make_interval(secs => (%(leases)s::jsonb ->> d.format)::float8),
+           next_attempt_at = genie_now() + make_interval(secs => (%(leases)s::jsonb ->> d.format)::float8)
+      FROM picked WHERE d.id = picked.id
+    RETURNING d.*
+)
+SELECT c.id, coalesce(c.resends, c.id), c.attempts,
+       (SELECT count(*) FROM webhooks_attempt a WHERE a.delivery_id = c.id),
+       genie_now(), c.format, c.schedule, c.url,
+       array_remove(ARRAY[coalesce(e.sealed_secret, c.sealed_secret),
+         CASE WHEN e.previous_secret_expires_at > genie_now() THEN e.previous_sealed_secret END], NULL),
+       e.sealed_headers, c.endpoint_id, v.reference, v.type, v.body
+  FROM claimed c JOIN webhooks_event v ON v.id = c.event_id
+  LEFT JOIN webhooks_endpoint e ON e.id = c.endpoint_id
+"""
+CLAIM_DUE = _CLAIM.format(pick=_PICK_DUE)
+_CLAIM_ONE = _CLAIM.format(pick=_PICK_ONE)
+
+LEASES = json.dumps({name: one.longest_s + LEASE_MARGIN_S for name, one in MANNERS.items()})
+
+
+def claim_due(*, limit: int) -> list[Claim]:
+    """Take due deliveries under a lease; each is given to one caller only."""
+    if limit <= 0:
+        return []
+    bounds = {
+        "per_receiver": settings.GENIE_WEBHOOK_PER_RECEIVER,
+        "per_host": settings.GENIE_WEBHOOK_PER_HOST,
+    }
+    return _claim(CLAIM_DUE, {**bounds, "limit": limit})
+
+
+def claim_one(delivery_id: uuid.UUID) -> Claim | None:
+    """Take one delivery whatever its receiver's bound, also to a disabled endpoint; None if it is not due."""
+    return next(iter(_claim(_CLAIM_ONE, {"id": delivery_id})), None)
+
+
+def _claim(statement: str, parameters: Mapping[str, int | str | uuid.UUID]) -> list[Claim]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**parameters, "leases": LEASES})
+        return [_made(row) for row in cursor.fetchall()]
+
+
+def _made(row: Sequence[object]) -> Claim:
+    names = (
+        *("delivery_id", "message_id", "number", "earlier_failures", "at", "format", "schedule"),
+        *("url", "sealed_secrets", "sealed_headers", "endpoint_id", "reference", "event_type", "body"),
+    )  # fmt: skip
+    return Claim(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]
