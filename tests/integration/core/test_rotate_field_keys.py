@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from genie.core import crypto, sealed_columns, transactions
 from tests.integration.tenants.actors import make_organization
-from webhooks import delivery, services, transport
+from webhooks import claims, delivery, recording, services, transport
 from webhooks.models import Delivery, State
 from webhooks.services import NewEvent
 
@@ -261,10 +261,12 @@ class TestUnderLoad:
     def test_lets_an_attempt_that_is_under_way_end(self, settings: Settings) -> None:
         publish(1)
         settings.GENIE_FIELD_KEYS = [NEW, OLD]
-        (claim,) = delivery.claim_due(limit=1)
+        (claim,) = claims.claim_due(limit=1)
 
         sealed_columns.reseal(COLUMN)
-        result = delivery.attempt(claim, post=lambda *_: transport.Answer(status=200, head=b""))
+        result = delivery.attempt(
+            claim, post=lambda *_, **__: transport.Answer(status=200, head=b"")
+        )
 
-        assert delivery.record([result]) == 1
+        assert recording.record([result]) == 1
         assert Delivery.objects.get().state == State.DELIVERED

@@ -47,8 +47,8 @@ def test_whose_key_is_missing_costs_the_delivery_and_not_the_job(settings: Setti
     assert job.result is not None
     never_posted: list[str] = []
 
-    def post(url: str, *_: object) -> transport.Answer:
-        never_posted.append(url)
+    def post(url: str, *_: object, deadline_s: float) -> transport.Answer:
+        never_posted.append(f"{url} within {deadline_s} s")
         return transport.Answer(status=200, head=b"")
 
     assert delivery.deliver_due(limit=10, post=post) == 1

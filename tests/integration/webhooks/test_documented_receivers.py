@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BODY = '{"id":"chatcmpl-c1","status":"completed","text":"café"}'.encode()
 HANDLED = {"id": "chatcmpl-c1", "status": "completed"}
 CURRENT, PREVIOUS = signing.mint_secret(), signing.mint_secret()
+POLICY = Policy(development=True)
 Start = Callable[..., Running]
 
 
@@ -35,10 +36,12 @@ class Wire:
 
     seen: list[dict[str, str]] = field(default_factory=list)
 
-    def __call__(self, url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
+    def __call__(
+        self, url: str, body: bytes, headers: Mapping[str, str], /, *, deadline_s: float
+    ) -> transport.Answer:
         assert body == BODY
         self.seen.append(dict(headers))
-        return transport.post(url, body, headers, policy=Policy(development=True), deadline_s=10)
+        return transport.post(url, body, headers, policy=POLICY, deadline_s=deadline_s)
 
 
 @pytest.fixture(params=documented.PROGRAMS)

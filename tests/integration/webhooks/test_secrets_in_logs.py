@@ -10,9 +10,9 @@ from cryptography.fernet import Fernet
 from pytest_django import Settings
 
 from genie.core import crypto, logs, transactions
+from tests.integration.webhooks import builders
 from tests.integration.webhooks.receivers import Receiver
 from webhooks import delivery, services, signing_keys, transport
-from webhooks.addresses import Policy
 from webhooks.services import NewEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,10 +46,12 @@ def publish(url: str) -> uuid.UUID:
         return services.publish_many([event])[0]
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], /) -> transport.Answer:
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], /, *, deadline_s: float
+) -> transport.Answer:
     if "broken" in url:
         raise RuntimeError("a defect of ours")
-    return transport.post(url, body, headers, policy=Policy(development=True), deadline_s=3)
+    return builders.post(url, body, headers, deadline_s=deadline_s)
 
 
 def test_whatever_becomes_of_the_delivery(
