@@ -71,7 +71,8 @@ class DeliveryAdmin(BodyAdmin):
         if not term:
             return queryset, False
         if term.startswith(naming.ENDPOINT_PREFIX):
-            return queryset.filter(endpoint_id=naming.parse_endpoint_id(term)), False
+            known = naming.parse_endpoint_id(term)
+            return (queryset.filter(endpoint_id=known) if known else queryset.none()), False
         if (known := ids.parse(term)) is not None:
             return queryset.filter(event_id__in=_events(known)), False
         endpoints = Endpoint.objects.filter(Q(name=term) | Q(host=term)).values_list(

@@ -121,4 +121,6 @@ class EndpointAdmin(ReadOnlyAdmin):
 
     @admin.display
     def deliveries(self, endpoint: Endpoint) -> str:
-        return list_link("webhooks_delivery", f"q={naming.endpoint_id(endpoint.id)}", "what it was sent")
+        return list_link(
+            "webhooks_delivery", f"q={naming.endpoint_id(endpoint.id)}", "what it was sent"
+        )
