@@ -14,11 +14,11 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from genie.core import crypto, ids, transactions
-from tests.integration.webhooks import documented
+from tests.integration.webhooks import builders, documented
 from tests.integration.webhooks.documented import Running
-from webhooks import delivery, services, signing, signing_keys, transport
+from webhooks import delivery, endpoints, services, signing, signing_keys, transport
 from webhooks.addresses import Policy
-from webhooks.models import Delivery, State
+from webhooks.models import Delivery, Endpoint, State
 from webhooks.services import NewEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,6 +168,22 @@ class TestReceiver:
     @pytest.mark.parametrize("held", [(CURRENT,), (PREVIOUS,), (CURRENT, PREVIOUS)])
     def test_takes_both_signatures_of_a_rotation(self, start: Start, held: tuple[str, ...]) -> None:
         assert send(start(*held).url, signed(CURRENT, PREVIOUS)) == 204
+
+    def test_goes_on_through_a_rotation_of_its_endpoint(
+        self, start: Start, settings: Settings
+    ) -> None:
+        settings.GENIE_OUTBOUND_DEVELOPMENT = True
+        receiver = start(PREVIOUS)  # started before there is an endpoint: told its secret below
+        made = builders.make_endpoint(receiver.url)
+        Endpoint.objects.filter(id=made.endpoint.id).update(sealed_secret=crypto.seal(PREVIOUS))
+        fresh = endpoints.rotate_secret(builders.ORGANIZATION, made.endpoint.id).secret
+        (delivery_id,) = builders.publish(builders.event(body=BODY))
+        wire = Wire()
+
+        delivery.deliver_due(limit=10, post=wire)
+
+        assert Delivery.objects.get(id=delivery_id).state == State.DELIVERED
+        assert send(start(fresh).url, wire.seen[0]) == 204  # and who has the new one takes it too
 
     def test_knows_both_secrets_once_it_was_told(self, start: Start) -> None:
         receiver = start(CURRENT, PREVIOUS)
