@@ -1,6 +1,8 @@
 """Registers the jobs app: the product itself."""
 
 import importlib
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from django.apps import AppConfig
 
@@ -10,6 +12,8 @@ class JobsConfig(AppConfig):
 
     name = "jobs"
     verbose_name = "Jobs"
+    # For rotate_field_keys (genie.core.sealed_columns).
+    sealed_columns: ClassVar[Mapping[str, Sequence[str]]] = {"Job": ["webhook_secret"]}
 
     def ready(self) -> None:
         """Register the system checks."""

@@ -1,5 +1,6 @@
 """System checks: secrets that are none, and settings that would lose accepted work, stop the start."""
 
+import base64
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
 from django.db import connections
+
+from genie.core import key_strength
 
 SECRET_KEY_LENGTH = 50  # characters, as Django's own generator makes them
 PEPPER_LENGTH = 32  # bytes: as many as the digest that it keys
@@ -63,15 +66,23 @@ def _field_keys() -> Iterator[checks.CheckMessage]:
             "GENIE_FIELD_KEYS is empty; webhook secrets could not be sealed.", id="jobs.E003"
         )
     for place, key in enumerate(settings.GENIE_FIELD_KEYS, start=1):
-        try:
-            Fernet(key)
-        except ValueError:
+        if (problem := _field_key_problem(key)) is not None:
             yield checks.Error(
-                f"Key {place} of GENIE_FIELD_KEYS is no Fernet key: 32 bytes in URL-safe base64.",
+                f"Key {place} of GENIE_FIELD_KEYS {problem}.",
                 hint="Make one with `python -c 'from cryptography.fernet import Fernet;"
                 " print(Fernet.generate_key().decode())'`.",
                 id="jobs.E003",
             )
+
+
+def _field_key_problem(key: str) -> str | None:
+    try:
+        Fernet(key)
+    except ValueError:
+        return "is no Fernet key: 32 bytes in URL-safe base64"
+    if settings.PRODUCTION and key_strength.is_guessable(base64.urlsafe_b64decode(key)):
+        return "can be guessed: it is not 32 random bytes"
+    return None
 
 
 def _production() -> Iterator[checks.CheckMessage]:

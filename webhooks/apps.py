@@ -1,5 +1,8 @@
 """The webhooks app: the outbox and its delivery."""
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 from django.apps import AppConfig
 
 
@@ -9,6 +12,11 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
     verbose_name = "Webhooks"
     default_auto_field = "django.db.models.BigAutoField"
+    # For rotate_field_keys (genie.core.sealed_columns).
+    sealed_columns: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Endpoint": ["sealed_secret", "previous_sealed_secret", "sealed_headers"],
+        "Delivery": ["sealed_secret"],
+    }
 
     def ready(self) -> None:
         """Register the checks."""

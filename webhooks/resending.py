@@ -24,6 +24,7 @@ class Replayed:
     """How far one call of ``replay`` came."""
 
     examined: int
+    missed: int  # of which the endpoint had not had so many
     delivery_ids: list[uuid.UUID]
     next: Place | None  # where to go on; None when there is nothing newer
 
@@ -80,13 +81,27 @@ def redeliver(delivery_id: uuid.UUID, *, organization_id: uuid.UUID | None = Non
         old = found.first()
         if old is None:
             raise errors.NotFound(f"There is no delivery {delivery_id}.")
-        if old.state == State.PENDING:
-            raise CannotRedeliver(
-                f"Delivery {delivery_id} is still being tried; wait until it has ended."
-            )
+        require_repeatable(old)
         again = _to_request_url(old) if old.endpoint_id is None else _to_endpoint(old)
         queue.send_ticket_after_commit()
     return again
+
+
+def require_repeatable(old: Delivery) -> None:
+    """Refuse a delivery that could not be sent once more.
+
+    Raises:
+        CannotRedeliver: It has not ended, its endpoint takes nothing, or its secret is gone.
+    """
+    if old.state == State.PENDING:
+        raise CannotRedeliver(f"Delivery {old.id} is still being tried; wait until it has ended.")
+    if old.endpoint_id is not None:
+        _require_open(Endpoint.objects.get(id=old.endpoint_id))
+    elif old.signed:
+        raise CannotRedeliver(
+            f"Delivery {old.id} was signed with the secret of its request, which was deleted when it"
+            " ended. Fetch the job's result instead, or submit the job again."
+        )
 
 
 def replay(
@@ -95,11 +110,13 @@ def replay(
     since: dt.datetime,
     after: Place | None = None,
     limit: int = EXAMINED_PER_CALL,
+    dry_run: bool = False,
 ) -> Replayed:
     """Send an endpoint what it has missed since a time: events for it that were not delivered to it.
 
     Idempotent: what has been delivered, or is under way, is left alone. Each call examines at most
-    ``limit`` events, the oldest first; ``Replayed.next`` is where another call goes on.
+    ``limit`` events, the oldest first; ``Replayed.next`` is where another call goes on. A dry run
+    counts, and sends nothing.
 
     Raises:
         CannotRedeliver: The endpoint is disabled or has no URL.
@@ -121,12 +138,14 @@ def replay(
         )
         rows = cursor.fetchall()
         missed = [(row[0], Format(row[2] or Format.NATIVE), row[3]) for row in rows if row[4]]
-        cursor.execute(_RESEND, [endpoint.id, endpoint.url, endpoint.host, *_columns(missed)])
-        made = [row[0] for row in cursor.fetchall()]
+        made = []
+        if not dry_run:
+            cursor.execute(_RESEND, [endpoint.id, endpoint.url, endpoint.host, *_columns(missed)])
+            made = [row[0] for row in cursor.fetchall()]
         if made:
             queue.send_ticket_after_commit()
     place = Place(rows[-1][1], rows[-1][0]) if len(rows) == limit else None
-    return Replayed(examined=len(rows), delivery_ids=made, next=place)
+    return Replayed(examined=len(rows), missed=len(missed), delivery_ids=made, next=place)
 
 
 def _columns(missed: list[tuple[uuid.UUID, Format, uuid.UUID | None]]) -> list[list[object]]:
@@ -140,11 +159,6 @@ def _columns(missed: list[tuple[uuid.UUID, Format, uuid.UUID | None]]) -> list[l
 
 
 def _to_request_url(old: Delivery) -> uuid.UUID:
-    if old.signed:
-        raise CannotRedeliver(
-            f"Delivery {old.id} was signed with the secret of its request, which was deleted when it"
-            " ended. Fetch the job's result instead, or submit the job again."
-        )
     made = Delivery.objects.create(
         event_id=old.event_id,
         url=old.url,
@@ -157,7 +171,6 @@ def _to_request_url(old: Delivery) -> uuid.UUID:
 
 def _to_endpoint(old: Delivery) -> uuid.UUID:
     endpoint = Endpoint.objects.get(deliveries=old)
-    _require_open(endpoint)
     once = old.schedule == Schedule.ONCE
     try:
         with transactions.savepoint():

@@ -74,6 +74,14 @@ def endpoint(endpoint_id: uuid.UUID, *, organization_id: uuid.UUID | None) -> En
     return live.first()
 
 
+def endpoints_named(name: str, *, organization_id: uuid.UUID | None) -> list[Endpoint]:
+    """Return the endpoints of this name, at most two; a name is unique in an organisation only."""
+    live = Endpoint.objects.filter(name=name, deleted_at__isnull=True)
+    if organization_id is not None:
+        live = live.filter(organization_id=organization_id)
+    return list(live[:2])
+
+
 def deliveries(
     *, organization_id: uuid.UUID | None, state: str | None = None, limit: int = 50
 ) -> Sequence[Delivery]:

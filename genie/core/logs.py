@@ -9,7 +9,7 @@ import traceback
 # Keys, webhook secrets, bearer headers, cookies, the values that PostgreSQL quotes in an error (a
 # failing row holds the prompt), and the password part of a URL.
 _SECRETS = re.compile(
-    r"sk-genie-[A-Za-z0-9-]+|whsec_[A-Za-z0-9+/=_-]+|(?i:bearer)\s+\S+|(?i:cookie:).*"
+    r"sk-genie-[A-Za-z0-9-]+|wh(?:sec|sk)_[A-Za-z0-9+/=_-]+|(?i:bearer)\s+\S+|(?i:cookie:).*"
     r"|(?:DETAIL|CONTEXT):.*"
 )
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*):([^@/\s]+)@")

@@ -1,5 +1,8 @@
 """Tell Django about the tenants app."""
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 from django.apps import AppConfig
 
 
@@ -9,3 +12,7 @@ class TenantsConfig(AppConfig):
     name = "genie.tenants"
     label = "tenants"
     verbose_name = "Tenants and keys"
+    # For rotate_field_keys (genie.core.sealed_columns).
+    sealed_columns: ClassVar[Mapping[str, Sequence[str]]] = {
+        "Application": ["alert_webhook_secret"]
+    }

@@ -26,6 +26,7 @@ from genie.standalone.servers import Servers
 from genie.standalone.supervisor import Supervisor
 from genie.standalone.topology import WorkerEntry
 from tests.acceptance import models_file
+from webhooks import signing_keys
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 100.0
@@ -268,6 +269,7 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_SECRET_KEY": secrets.token_urlsafe(50),
         "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
         "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
+        "GENIE_WEBHOOK_SIGNING_KEYS": signing_keys.mint(),
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "1",
         "GENIE_ALLOWED_HOSTS": "localhost,127.0.0.1",

@@ -33,7 +33,13 @@ def test_no_running_web_process_has_torch_in_memory(system: System) -> None:
 
 def test_secrets_of_the_environment_are_in_no_log(system: System) -> None:
     secrets = [
-        system.env[name] for name in ("GENIE_SECRET_KEY", "GENIE_KEY_PEPPER", "GENIE_FIELD_KEYS")
+        system.env[name]
+        for name in (
+            "GENIE_SECRET_KEY",
+            "GENIE_KEY_PEPPER",
+            "GENIE_FIELD_KEYS",
+            "GENIE_WEBHOOK_SIGNING_KEYS",
+        )
     ]
     for path in (system.directory / "logs").iterdir():
         text = path.read_text("utf-8", "replace")

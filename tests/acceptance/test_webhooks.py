@@ -1,12 +1,16 @@
 """Journey: the result of an async job is posted to the caller's own server."""
 
+import base64
 import hashlib
 import hmac
 import json
+import secrets
 import uuid
 from typing import Any
 
 import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from tests.acceptance.callers import Caller, uuid_of
@@ -47,6 +51,43 @@ def test_the_standard_webhooks_package_verifies_it(caller: Caller, receiver: Rec
     (one,) = receiver.wait(path)
     assert Webhook(SECRET).verify(one.body, one.headers)["status"] == "completed"
     assert one.headers["webhook-id"] == one.headers["x-genie-delivery"]
+
+
+def test_the_published_key_verifies_it_too(caller: Caller, receiver: Receiver) -> None:
+    path = f"/asymmetric-{caller.slug}/"
+    caller.submit(webhook={"url": receiver.url(path), "secret": SECRET})
+
+    (one,) = receiver.wait(path)
+    answer = requests.get(f"{caller.system.base_url}/.well-known/genie-webhooks.json", timeout=10)
+    (key,) = answer.json()["keys"]
+    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(key["x"] + "="))
+    entry = one.headers["webhook-signature"].split(" v1a,")[1]
+    signed = f"{one.headers['webhook-id']}.{one.headers['webhook-timestamp']}.".encode() + one.body
+    public.verify(base64.b64decode(entry), signed)
+
+
+def test_its_secret_is_in_no_log_and_nowhere_in_redis(caller: Caller, receiver: Receiver) -> None:
+    marker = f"marker-{secrets.token_hex(12)}"
+    delivered, failing = f"/kept-{caller.slug}/", f"/kept-{caller.slug}/500"
+    for path in (delivered, failing):
+        caller.submit(webhook={"url": receiver.url(path), "secret": marker})
+    refused = caller.chat(
+        mode="async", webhook={"url": "https://10.0.0.1:9/", "secret": marker * 20}
+    )
+    receiver.wait(delivered)
+    receiver.wait(failing)
+
+    assert refused.status_code == 400
+    assert marker not in refused.text
+    for log in (caller.system.directory / "logs").iterdir():
+        assert marker not in log.read_text("utf-8", "replace"), log
+    with caller.system.redis() as client:
+        kept = [client.dump(key) or b"" for key in client.scan_iter()]
+    assert not any(marker.encode() in value for value in kept)
+    columns = caller.system.sql(
+        "SELECT webhook_secret FROM jobs_job UNION ALL SELECT sealed_secret FROM webhooks_delivery"
+    )
+    assert marker not in str(columns)
 
 
 def test_without_a_secret_nothing_is_signed(caller: Caller, receiver: Receiver) -> None:

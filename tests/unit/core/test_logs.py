@@ -10,6 +10,7 @@ from genie.core import logs
 SECRETS = [
     ("key sk-genie-acme-labs-0123456789abcdefABCDEFGH was used", "0123456789abcdef"),
     ("secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8"),
+    ("key whsk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=", "MfKQ9r8"),
     ("Authorization: Bearer eyJhbGciOi.payload.signature", "eyJhbGciOi"),
     ("AUTHORIZATION: bearer   abc123", "abc123"),
     ("Cookie: csrftoken=aaaa; sessionid=bbbb", "bbbb"),

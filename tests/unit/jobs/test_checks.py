@@ -1,5 +1,7 @@
 """The system checks stop a start with secrets that are none."""
 
+import base64
+
 import pytest
 from celery import current_app
 from cryptography.fernet import Fernet
@@ -7,6 +9,8 @@ from pytest_django import Settings
 
 from jobs import checks
 
+ZEROS = base64.urlsafe_b64encode(bytes(32)).decode()
+PHRASE = base64.urlsafe_b64encode(b"correct horse battery staple yes").decode()
 FERNET = Fernet.generate_key().decode()
 
 
@@ -34,6 +38,13 @@ class TestSecrets:
             ("GENIE_FIELD_KEYS", [], "jobs.E003", "empty"),
             ("GENIE_FIELD_KEYS", [FERNET, "short"], "jobs.E003", "Key 2"),
             ("GENIE_FIELD_KEYS", ["\u00e9" * 44], "jobs.E003", "Key 1"),
+            (
+                "GENIE_FIELD_KEYS",
+                [FERNET, ZEROS],
+                "jobs.E003",
+                "Key 2 of GENIE_FIELD_KEYS can be guessed",
+            ),
+            ("GENIE_FIELD_KEYS", [PHRASE], "jobs.E003", "can be guessed"),
             ("ALLOWED_HOSTS", ["genie.example.com", "*"], "jobs.E004", "every host"),
         ],
     )
@@ -57,7 +68,7 @@ class TestSecrets:
         production.PRODUCTION = False
         production.SECRET_KEY = "short"
         production.ALLOWED_HOSTS = ["*"]
-        production.GENIE_FIELD_KEYS = ["short"]
+        production.GENIE_FIELD_KEYS = ["short", ZEROS]
 
         assert [found.id for found in checks.check_secrets()] == ["jobs.E003"]
 
