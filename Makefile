@@ -5,6 +5,8 @@ STATE_DIR ?= .genie
 HOST ?= 127.0.0.1
 PYTHON ?= python3
 EXAMPLES ?= 400
+EVENTS ?= 10000
+SEED ?= 1
 # The CPU build of torch is a third of the size: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 VENV := .venv
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check format bench bench-budgets models clean
+.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks zoo models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -55,6 +57,12 @@ bench: $(STAMP) ## measure, and write docs/benchmarks.md
 
 bench-budgets: $(STAMP) ## measure admission and settlement, and write docs/benchmarks-budgets.md
 	@exec $(BIN)/python -m tests.benchmarks.budgets --write docs/benchmarks-budgets.md $(ARGS)
+
+bench-webhooks: $(STAMP) ## measure webhook deliveries, and write docs/benchmarks-webhooks.md
+	@exec $(BIN)/python -m tests.benchmarks.webhooks --write docs/benchmarks-webhooks.md $(ARGS)
+
+zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are killed (EVENTS=10000 SEED=1)
+	@exec $(BIN)/python -m tests.zoo --events "$(EVENTS)" --seed "$(SEED)" $(ARGS)
 
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)

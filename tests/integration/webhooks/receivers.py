@@ -186,15 +186,19 @@ class Authority:
 
     def context(self, name: str = TLS_NAME, *, expired: bool = False) -> ssl.SSLContext:
         """Return a server's context with a certificate for ``name``."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate_file(name, expired=expired))
+        return context
+
+    def certificate_file(self, name: str, *, expired: bool = False) -> Path:
+        """Write a certificate for ``name`` with its key, and return the file."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = _certificate(
             name, key, issuer=self.certificate.subject, signer=self.key, expired=expired
         )
         path = self.directory / f"{name}-{expired}.pem"
         path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + _pem(key))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path
 
 
 def authority(directory: Path) -> Authority:
