@@ -214,6 +214,10 @@ GENIE_WEBHOOK_CONCURRENCY = env.integer("GENIE_WEBHOOK_CONCURRENCY", 32, minimum
 # name; and to one host in all.
 GENIE_WEBHOOK_PER_RECEIVER = env.integer("GENIE_WEBHOOK_PER_RECEIVER", 4, minimum=1)
 GENIE_WEBHOOK_PER_HOST = env.integer("GENIE_WEBHOOK_PER_HOST", 8, minimum=1)
+# The longest that any request of an attempt may take; a format's own limit is never exceeded.
+GENIE_WEBHOOK_ATTEMPT_S = env.seconds("GENIE_WEBHOOK_ATTEMPT_S", 30)
+# How long a lease outlasts its attempt, to record it through a restart of the database.
+GENIE_WEBHOOK_LEASE_MARGIN_S = env.seconds("GENIE_WEBHOOK_LEASE_MARGIN_S", 20)
 GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
 
 # Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.

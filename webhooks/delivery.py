@@ -7,9 +7,13 @@ under the same id.
 """
 
 import concurrent.futures
+import contextlib
+import dataclasses
 import datetime as dt
+import functools
 import json
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,8 +22,8 @@ from typing import Protocol
 from django.conf import settings
 
 from genie.core import crypto, errors, transactions
-from webhooks import formats, naming, outcomes, signing, signing_keys, transport, trials
-from webhooks.claims import Claim, claim_due
+from webhooks import formats, lanes, naming, outcomes, signing, signing_keys, transport, trials
+from webhooks.claims import Claim, claim_due, hand_back
 from webhooks.errors import ErrorClass, TransportError
 from webhooks.formats import Manner
 from webhooks.models import Endpoint
@@ -29,11 +33,14 @@ TICKET_SHARE = (
     1000  # deliveries of one ticket, so that a worker asked to stop is never far from an end
 )
 LOOK_AGAIN_S = 0.25  # while a slow receiver holds a slot, how long new work may go unseen
+ROUND_S = 0.05  # how long ended attempts wait for others to be recorded with
+HELD_PER_SLOT = 8  # deliveries that a run holds at most, sent or waiting, for each of its slots
 
 TESTS = 4  # at once in one process; each holds a thread of whoever asked
 
 log = logging.getLogger(__name__)
 _tests = threading.BoundedSemaphore(TESTS)
+paces = lanes.Paces()
 
 
 class Post(Protocol):
@@ -61,36 +68,117 @@ def deliver_due(
     probe: Probe = transport.probe,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Send what is due until nothing is left, and return how many attempts were made.
+    """Send what is due until nothing is left, and return how many deliveries were claimed.
 
     Args:
         limit: Claim at most so many.
         post: The transport.
         probe: The same, for formats that ask before they send.
-        stop: Once this says True, nothing more is claimed.
+        stop: Once this says True, nothing more is claimed or begun.
     """
-    made, flight = 0, dict[concurrent.futures.Future[Result], Claim]()
     slots: int = settings.GENIE_WEBHOOK_CONCURRENCY
+    send = functools.partial(attempt, post=post, probe=probe)
     with transactions.durable(), concurrent.futures.ThreadPoolExecutor(slots, "webhooks") as pool:
+        return _Run(slots=slots, limit=limit, pool=pool, send=send, stop=stop).run()
+
+
+# Note [Rounds of a run]
+# A transaction for each delivery would cost more than the delivery. So a run goes in rounds: one
+# statement claims, one records all attempts that have ended since, and in between threads send. A
+# round that has something to record lasts ROUND_S at least, unless there is nothing left to do; an
+# idle one looks for new work after LOOK_AGAIN_S. What was claimed ahead for a receiver that has
+# stopped answering is handed back, so that it waits in the table and not here.
+class _Run:
+    """One call of ``deliver_due``: everything but the sending happens in its thread."""
+
+    def __init__(
+        self,
+        *,
+        slots: int,
+        limit: int,
+        pool: concurrent.futures.Executor,
+        send: Callable[[Claim], Result],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._limit, self._pool, self._send, self._stop = limit, pool, send, stop
+        self._claimed = 0
+        self._most_held = slots * HELD_PER_SLOT
+        self._lanes = lanes.Lanes[Claim](
+            slots=slots,
+            # The other half is for the record, as before an attempt.
+            longest_wait_s=settings.GENIE_WEBHOOK_LEASE_MARGIN_S / 2,
+            per_receiver=settings.GENIE_WEBHOOK_PER_RECEIVER,
+            per_host=settings.GENIE_WEBHOOK_PER_HOST,
+        )
+        self._ended = queue.SimpleQueue[Result | BaseException]()
+
+    def run(self) -> int:
+        """Go round until nothing is due and nothing is under way."""
         while True:
-            room = 0 if stop() else min(slots - len(flight), limit - made)
-            for claim in claim_due(limit=room):
-                flight[pool.submit(attempt, claim, post=post, probe=probe)] = claim
-                made += 1
-            if not flight:
-                return made
-            done, _ = concurrent.futures.wait(
-                flight, LOOK_AGAIN_S, concurrent.futures.FIRST_COMPLETED
-            )
-            record([future.result() for future in done])
-            for future in done:
-                del flight[future]
+            self._claim()
+            if not self._lanes.held:
+                return self._claimed
+            results = self._round()
+            # Now, while it is known what has ended: after a statement it would be as old as that took.
+            stuck = self._lanes.give_back(now=time.monotonic(), everything=self._stop())
+            record(results)
+            hand_back(stuck)
+
+    def _claim(self) -> None:
+        room = min(self._most_held - self._lanes.held, self._limit - self._claimed)
+        if room <= 0 or self._stop():
+            return
+        ahead, ahead_hosts = paces.ahead(at_once=settings.GENIE_WEBHOOK_PER_RECEIVER)
+        claimed = claim_due(limit=room, ahead=ahead, ahead_hosts=ahead_hosts)
+        self._lanes.add(claimed, now=time.monotonic())
+        self._claimed += len(claimed)
+
+    def _round(self) -> list[Result]:
+        """Send for a while and return what has ended."""
+        results: list[Result] = []
+        until = time.monotonic() + ROUND_S
+        while True:
+            self._start()
+            wait_s = max(until - time.monotonic(), 0) if results else LOOK_AGAIN_S
+            ended = self._wait(wait_s)
+            results += ended
+            if not ended or not self._lanes.held or time.monotonic() >= until:
+                return results
+
+    def _wait(self, wait_s: float) -> list[Result]:
+        """Return everything that has ended, waiting for the first; nothing, after ``wait_s``."""
+        results: list[Result] = []
+        with contextlib.suppress(queue.Empty):
+            while True:  # all of it: on a busy machine a round may be over before it has begun
+                ended = self._ended.get(timeout=wait_s) if not results else self._ended.get_nowait()
+                if isinstance(ended, BaseException):
+                    raise ended
+                self._take_in(ended)
+                results.append(ended)
+        return results
+
+    def _start(self) -> None:
+        if self._stop():
+            return
+        for claim, claimed_at in self._lanes.start():
+            waited = dt.timedelta(seconds=time.monotonic() - claimed_at)
+            self._pool.submit(self._attempt, dataclasses.replace(claim, at=claim.at + waited))
+
+    def _attempt(self, claim: Claim) -> None:
+        try:
+            self._ended.put(self._send(claim))
+        except BaseException as error:  # raised again in the thread that waits for it
+            self._ended.put(error)
+
+    def _take_in(self, result: Result) -> None:
+        self._lanes.ended(result.claim, now=time.monotonic())
+        paces.learn(result.claim, took_s=result.took.total_seconds(), good=result.answered.ok)
 
 
 def attempt(claim: Claim, *, post: Post = transport.post, probe: Probe = transport.probe) -> Result:
     """Send one claimed delivery once; every failure is a result. Touches no database."""
     started, head = time.monotonic(), b""
-    manner = formats.MANNERS[claim.format]
+    manner = formats.MANNERS[claim.format].within(settings.GENIE_WEBHOOK_ATTEMPT_S)
     try:
         headers = _headers(claim, manner)
         if manner.probe_s is not None:

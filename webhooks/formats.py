@@ -7,7 +7,7 @@ schedule and say what follows it. Their keys are the values of the columns ``for
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webhooks import schedule, signing
 
@@ -29,6 +29,13 @@ class Manner:
     def longest_s(self) -> float:
         """Return the longest that an attempt may take."""
         return self.attempt_s + (self.probe_s or 0)
+
+    def within(self, limit_s: float) -> "Manner":
+        """Return the same with no request allowed longer than the limit."""
+        if self.attempt_s <= limit_s and (self.probe_s or 0) <= limit_s:
+            return self
+        probe_s = None if self.probe_s is None else min(self.probe_s, limit_s)
+        return replace(self, attempt_s=min(self.attempt_s, limit_s), probe_s=probe_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

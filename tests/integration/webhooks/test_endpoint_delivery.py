@@ -414,7 +414,7 @@ def _explained() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {claims.CLAIM_DUE}",
-            {"per_receiver": 4, "per_host": 8, "limit": 32, "leases": claims.LEASES},
+            {**claims.bounds(), "limit": 32},
         )
         return dict(cursor.fetchone()[0][0]["Plan"])
 

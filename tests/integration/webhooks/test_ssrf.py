@@ -155,12 +155,12 @@ def refused(url: str, *, policy: Policy, resolver: sockets.Resolver) -> bool:
 
 @pytest.mark.django_db(transaction=True)
 class TestDelivery:
-    def test_fails_for_a_third_of_it(
+    def test_fails_for_a_ninth_of_it(
         self, canary: Canary, resolver: sockets.Resolver, settings: Settings
     ) -> None:
         settings.GENIE_WEBHOOK_PER_HOST = 64
-        # A third of it, spread over all kinds: each is a row, a claim and a record.
-        storable = [url for url in urls(canary.port) if url.isprintable()][::3]
+        # A ninth of it, spread over all kinds: each is a row, a claim and a record.
+        storable = [url for url in urls(canary.port) if url and url.isprintable()][::9]
         publish(storable)
 
         post = functools.partial(
@@ -172,7 +172,7 @@ class TestDelivery:
             (State.FAILED, ErrorClass.BLOCKED_ADDRESS.value),
             (State.FAILED, ErrorClass.URL_REFUSED.value),
         }
-        assert Delivery.objects.count() == len(storable) > 300
+        assert Delivery.objects.count() == len(storable) > 100
         assert (WATCH.seen, canary.connections) == ([], 0)
 
 
