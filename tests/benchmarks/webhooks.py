@@ -1,6 +1,6 @@
 """Measures webhook deliveries of one worker beside bare `requests`, and writes docs/benchmarks-webhooks.md.
 
-    python -m tests.benchmarks.webhooks [--events 4000] [--rounds 3] [--write FILE]
+    python -m tests.benchmarks.webhooks [--events 2000] [--rounds 3] [--write FILE]
 
 The worker is the one that `make up` starts. A round lets it deliver what one transaction published,
 and then lets as many threads as the worker has slots post the same bytes with a session each, to the
@@ -46,7 +46,7 @@ SECRET = "whsec_" + "c2VjcmV0" * 4
 BODY = json.dumps(
     {"id": "chatcmpl-" + "a" * 22, "status": "completed", "result": {"text": "word " * 100}}
 ).encode()
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +247,7 @@ def _line(way: str, hosts: int, runs: Sequence[Run], bare: Sequence[Run]) -> Lin
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=4000, help="of each run")
+    parser.add_argument("--events", type=int, default=2000, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="the median of these counts")
     parser.add_argument("--note", default="", help="a sentence for the page about the machine")
     parser.add_argument("--write", default="", help="also write a Markdown page")
@@ -285,6 +285,10 @@ _NOTES = f"""## How it is measured
 - *Bare requests*: a process of {SLOTS} threads, each with a `requests.Session` that keeps its connection, posts the same bytes to the same receiver and forgets the answer: no database, no signature, no judging of addresses.
 - The receiver is a single process on uvloop that reads the POST and answers 200; a *receiver* here is a port of it, which Genie counts as a host.
 - Processor time is the sender's own: the worker's without PostgreSQL's, the bare process's from its first POST.
+
+## What made it fast
+
+Of bare requests, measured in this way on the same machine (busy with other work), one receiver and sixteen: 0.05 and 0.27 with a `requests` adapter and a connection for each attempt; 0.13 and 0.36 with urllib3's connections, kept; 0.60 and 0.72 since claims and records are made many at a time, ahead for receivers that answer fast. What is left on top of a POST is PostgreSQL's share of the cores: each delivery is a row claimed, a row ended and a row of the log.
 """
 
 
