@@ -44,6 +44,7 @@ class Batch:
                     error=gate.refusal(account, blocking=counter, amount=amount),
                     cap=windows.cap_name(counter.layer, counter.window),
                     may_fit=gate.may_fit(account, amount=amount),
+                    ceiling=gate.ceiling(account),
                 )
         gate.take(account, amount=amount)
         self.taken.append(ledger.Taken(request.reference, account, amount))
@@ -60,6 +61,8 @@ class Batch:
         answer = self.decide(request)
         if isinstance(answer, Refused):
             self.told.pop()
+            if not answer.may_fit:  # no room that anybody leaves will do: it waits for a raise
+                return answer
             layer, _ = windows.cap_named(answer.cap)
             self.closed[layer, dict(subjects)[layer]] = answer.cap
         return answer

@@ -131,16 +131,20 @@ def alarms(
     return found
 
 
-def may_fit(account: Account, *, amount: int) -> bool:
-    """Return whether the amount fits under every cap that blocks, once nothing else is counted.
+def ceiling(account: Account) -> int | None:
+    """Return the most that fits under every cap that blocks, once nothing else is counted.
 
-    Where it does not, neither the end of a window nor the end of other jobs can make room.
+    None is no limit, and -1 that not even the amount 0 fits: a cap is 0. Above it, neither the end
+    of a window nor the end of other jobs can make room.
     """
-    return all(
-        counter.cap and amount <= counter.cap
-        for counter in account.capped
-        if counter.on_cap_hit is OnCapHit.BLOCK
-    )
+    blocking = [one.cap or -1 for one in account.capped if one.on_cap_hit is OnCapHit.BLOCK]
+    return min(blocking, default=None)
+
+
+def may_fit(account: Account, *, amount: int) -> bool:
+    """Return whether the amount is within the ceiling, so that waiting may help it."""
+    most = ceiling(account)
+    return most is None or amount <= most
 
 
 def take(account: Account, *, amount: int) -> None:

@@ -73,8 +73,9 @@ def hold_in_turn(
     """Hold what is allowed of a line of waiting requests, oldest first, none past an older one.
 
     As ``hold_many``, but a refusal closes the subject whose cap it met: every later request that
-    the subject pays for too is Behind it. A refusal writes no event: each of these was refused,
-    and that was recorded, when its line began.
+    the subject pays for too is Behind it. One that no longer may fit closes nothing, since what it
+    waits for is a raise and not its turn. A refusal writes no event: each of these was refused, and
+    that was recorded, when its line began.
 
     Raises:
         AmountError, LedgerError, IntegrityError: As ``hold_many``.

@@ -60,6 +60,7 @@ class Refused:
     error: errors.BudgetCapHit
     cap: str  # the name of the cap, such as application_monthly_cap
     may_fit: bool  # whether every cap is at least the amount, so that waiting may help
+    ceiling: int | None  # the most that may fit, in micro-credits; -1: not even 0 does
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,9 @@ Note [Order of parked jobs]
     Parked jobs are tried oldest first. One that a cap refuses closes that cap: every younger one
     that the cap binds too, be it of another application or member, waits behind it. So nobody is
     overtaken at a cap, a large job is not starved by small ones, and a job whose own caps have room
-    does not wait for a neighbour whose caps have none. A pass looks at one payer after another and
+    does not wait for a neighbour whose caps have none. One whose estimate is by itself above one of
+    its caps, since that was lowered or its raise ended, is passed over and closes nothing: only a
+    raise can help it, and then it is the oldest again. A pass looks at one payer after another and
     at so many jobs of each, which bounds it; and only one sweep un-parks at a time, since two that
     skip each other's locks would let the younger job in first.
 """
@@ -18,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from django.db import connection
 
 from budgets import services as budgets
-from budgets.types import Held, HoldRequest, Payer
+from budgets.types import Behind, Held, HoldRequest, Payer, Refused
 from genie.core import transactions
 from jobs import lifecycle
 
@@ -46,11 +48,21 @@ WITH RECURSIVE line AS (
 SELECT * FROM line LIMIT %s
 """  # noqa: S608 - composed of constants
 
-# Locked rows are skipped: somebody is ending them.
-_LOCK = f"""
-SELECT job.* FROM json_to_recordset(%s::json) AS wanted(payer uuid[], tries int)
+# The oldest of each payer that its caps could ever admit. Reads past the larger ones before it.
+_WITHIN = f"""
+SELECT job.* FROM json_to_recordset(%s::json) AS wanted(payer uuid[], ceiling bigint)
   CROSS JOIN LATERAL (
     SELECT {_COLUMNS} FROM jobs_job WHERE {_PARKED} AND {_PAYER} = wanted.payer
+       AND estimate_microcredits <= wanted.ceiling
+     ORDER BY created_at, id LIMIT 1) job
+"""  # noqa: S608 - composed of constants
+
+# Locked rows are skipped: somebody is ending them.
+_LOCK = f"""
+SELECT job.* FROM json_to_recordset(%s::json) AS wanted(payer uuid[], tries int, ceiling bigint)
+  CROSS JOIN LATERAL (
+    SELECT {_COLUMNS} FROM jobs_job WHERE {_PARKED} AND {_PAYER} = wanted.payer
+       AND (wanted.ceiling IS NULL OR estimate_microcredits <= wanted.ceiling)
      ORDER BY created_at, id LIMIT wanted.tries FOR UPDATE SKIP LOCKED) job
  ORDER BY job.created_at, job.id
 """  # noqa: S608 - composed of constants
@@ -111,15 +123,28 @@ class _Waiting:
         )
 
 
-def _tries(heads: Sequence[_Waiting]) -> dict[Payer, int]:
-    """Return how many jobs of each payer to lock and try; none where nothing would change.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Try:
+    """What to lock of one payer: so many of its oldest jobs, none above the ceiling."""
+
+    jobs: int
+    ceiling: int | None
+
+
+def _tries(heads: Sequence[_Waiting]) -> dict[Payer, _Try]:
+    """Return what to lock and try of each payer; nothing where nothing would change.
 
     Looks at the counters without locks, so a pass over caps that stay full writes nothing. A payer
     without room still brings its oldest job: it closes the cap that it waits for.
     """
-    ordered = sorted(heads, key=lambda one: (one.created_at, one.job_id))
-    answers = budgets.preview_in_turn([one.request() for one in ordered])
-    answered = list(zip(ordered, answers, strict=True))
+    answered = _previewed(heads)
+    ceilings: dict[Payer, int] = {}
+    for head, answer in answered:
+        if isinstance(answer, Refused) and not answer.may_fit and answer.ceiling is not None:
+            ceilings[head.payer] = answer.ceiling
+    if ceilings:
+        others = [head for head in heads if head.payer not in ceilings]
+        answered = _previewed(others + _within(ceilings))
     roomy = {head.payer for head, answer in answered if isinstance(answer, Held)}
     stands = all(
         answer.cap == head.parked_by for head, answer in answered if not isinstance(answer, Held)
@@ -127,7 +152,16 @@ def _tries(heads: Sequence[_Waiting]) -> dict[Payer, int]:
     if not roomy and stands:
         return {}
     share = max(1, min(TRIES_PER_PAYER, TRIES_PER_PASS // max(1, len(roomy))))
-    return {head.payer: share if head.payer in roomy else 1 for head in ordered}
+    return {
+        head.payer: _Try(jobs=share if head.payer in roomy else 1, ceiling=ceilings.get(head.payer))
+        for head, _ in answered
+    }
+
+
+def _previewed(heads: Sequence[_Waiting]) -> list[tuple[_Waiting, Held | Refused | Behind]]:
+    ordered = sorted(heads, key=lambda one: (one.created_at, one.job_id))
+    answers = budgets.preview_in_turn([one.request() for one in ordered])
+    return list(zip(ordered, answers, strict=True))
 
 
 def _admit(waiting: Sequence[_Waiting]) -> dict[str, list[uuid.UUID]]:
@@ -157,6 +191,20 @@ def _heads(after: Payer | None) -> list[_Waiting]:
         return [_waiting(*row) for row in cursor.fetchall()]
 
 
+def _within(ceilings: Mapping[Payer, int]) -> list[_Waiting]:
+    """Return the oldest job of each payer that its ceiling lets in, of those that have one."""
+    wanted = [
+        {"payer": _array(payer), "ceiling": ceiling}
+        for payer, ceiling in ceilings.items()
+        if ceiling >= 0
+    ]
+    if not wanted:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_WITHIN, [json.dumps(wanted, default=str)])
+        return [_waiting(*row) for row in cursor.fetchall()]
+
+
 def _alone() -> bool:
     """Return whether no other transaction un-parks; none does until this one ends."""
     with connection.cursor() as cursor:
@@ -164,8 +212,11 @@ def _alone() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _locked(tries: Mapping[Payer, int]) -> list[_Waiting]:
-    wanted = [{"payer": _array(payer), "tries": count} for payer, count in tries.items()]
+def _locked(tries: Mapping[Payer, _Try]) -> list[_Waiting]:
+    wanted = [
+        {"payer": _array(payer), "tries": one.jobs, "ceiling": one.ceiling}
+        for payer, one in tries.items()
+    ]
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [json.dumps(wanted, default=str)])
         return [_waiting(*row) for row in cursor.fetchall()]

@@ -49,23 +49,31 @@ class TestTurns:
         first = builders.new_payer()
         other = builders.new_payer(organization_id=first.organization_id)
         builders.cap(Layer.ORG, first.organization_id, WindowKind.DAILY, 5)
+        builders.admitted(first, 1)
 
-        answers = hold(builders.request(first, 6), builders.request(other, 1))
+        answers = hold(builders.request(first, 5), builders.request(other, 1))
 
         assert kinds(answers) == [Refused, Behind]
+
+    def test_what_no_longer_may_fit_closes_nothing(self) -> None:
+        first = builders.new_payer()
+        builders.cap(Layer.ORG, first.organization_id, WindowKind.DAILY, 5)
+
+        answers = hold(builders.request(first, 6), builders.request(first, 5))
+
+        assert kinds(answers) == [Refused, Held]
 
     def test_whoever_is_behind_closes_nothing(self) -> None:
         first = builders.new_payer()
         second = builders.new_payer(organization_id=first.organization_id)
-        third = builders.new_payer()
         builders.cap(Layer.ORG, first.organization_id, WindowKind.DAILY, 5)
         builders.cap(Layer.APPLICATION, second.application_id, WindowKind.DAILY, 5)
-        behind = builders.request(second, 6)  # its application would refuse it too
-        shares = builders.request(
-            type(third)(organization_id=uuid.uuid4(), application_id=second.application_id), 5
-        )
+        third = type(second)(organization_id=uuid.uuid4(), application_id=second.application_id)
+        for payer in (first, third):
+            builders.admitted(payer, 1)
+        behind = builders.request(second, 5)  # its application would refuse it too
 
-        answers = hold(builders.request(first, 6), behind, shares)
+        answers = hold(builders.request(first, 5), behind, builders.request(third, 4))
 
         assert kinds(answers) == [Refused, Behind, Held]
 

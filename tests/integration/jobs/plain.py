@@ -258,12 +258,15 @@ class Plain:
             self.spent.setdefault(window, 0)
 
     def _unpark(self) -> int:
-        """Admit what has room, the oldest first, none past an older one that waits at a cap of both."""
+        """Admit what has room, the oldest first, none past an older one that waits at a cap of both.
+
+        What no longer fits under a cap by itself is passed over.
+        """
         closed: set[tuple[Layer, uuid.UUID]] = set()
         admitted = 0
         parked = [job for job in self._in(JobState.QUEUED) if not job.is_admitted]
         for job in sorted(parked, key=lambda one: (one.created_at, one.wanted.job_id)):
-            if closed & set(job.wanted.payer.subjects()):
+            if closed & set(job.wanted.payer.subjects()) or not self._may_fit(job.wanted):
                 continue
             if blocking := self._blocking(job.wanted):
                 closed.add(blocking[:2])

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from budgets import capping
 from budgets import services as budgets
 from budgets.gate import OnCapHit
-from budgets.models import BudgetEvent, Entry, Hold
+from budgets.models import BudgetEvent, Cap, Entry, Hold
 from budgets.types import HoldRequest
 from budgets.windows import Layer, WindowKind
 from genie.core import errors, transactions
@@ -464,6 +464,60 @@ class TestOrder:
 
         assert unpark() == [here.id, there.id]
 
+    @pytest.mark.parametrize("same_payer", [True, False])
+    def test_who_no_longer_fits_a_lowered_cap_holds_nobody_up(
+        self, full: Any, *, same_payer: bool
+    ) -> None:
+        large = [builders.make_parked_job(full, estimate_microcredits=900) for _ in range(3)]
+        other = tenants.create_application(full.organization_id, name="other").id
+        application = full.application_id if same_payer else other
+        small = builders.make_parked_job(
+            full, application_id=application, estimate_microcredits=100
+        )
+        operations.cancel(
+            Job.objects.exclude(id__in=[*(one.id for one in large), small.id]).get().id,
+            organization_id=None,
+            reason="Make room.",
+        )
+        builders.cap_org(full, 500)
+
+        assert unpark() == [small.id]
+        assert parked_ids() == {one.id for one in large}
+
+    def test_it_is_the_oldest_again_once_the_cap_is_raised(self, full: Any) -> None:
+        large = builders.make_parked_job(full, estimate_microcredits=900)
+        small = builders.make_parked_job(full, estimate_microcredits=200)
+        builders.cap_org(full, 500)
+        assert unpark() == []
+
+        builders.cap_org(full, 1900)
+
+        assert unpark() == [large.id]
+        assert parked_ids() == {small.id}
+
+    def test_nor_does_who_fitted_a_raise_that_has_ended(self, full: Any) -> None:
+        now = timezone.now()
+        capping.raise_cap(
+            *(Layer.ORG, full.organization_id, WindowKind.DAILY, 2000),
+            until=now + dt.timedelta(hours=1),
+            now=now,
+        )
+        builders.make_job(full, estimate_microcredits=1000)
+        large = builders.make_parked_job(full, estimate_microcredits=1500)
+        small = builders.make_parked_job(full, estimate_microcredits=300)
+        for job in Job.objects.filter(parked_by__isnull=True):
+            operations.cancel(job.id, organization_id=None, reason="Make room.")
+        Cap.objects.update(raised_until=now)
+
+        assert unpark() == [small.id]
+        assert parked_ids() == {large.id}
+
+    def test_below_a_cap_of_zero_nobody_is_looked_for(self, full: Any) -> None:
+        builders.make_parked_job(full, estimate_microcredits=1)
+        builders.cap_org(full, 0)
+
+        assert unpark() == []
+
     def test_an_application_without_members_is_a_payer_too(self, full: Any) -> None:
         parked = [
             builders.make_parked_job(full, **dict.fromkeys(missing))
@@ -792,7 +846,7 @@ def _full_account() -> Any:
 def _admit_in_transaction(account: Any) -> None:
     """Admit as ``unpark`` does, in a transaction that the test keeps open."""
     assert parking._alone()
-    assert parking._admit(parking._locked({account.payer: 10}))
+    assert parking._admit(parking._locked({account.payer: parking._Try(jobs=10, ceiling=None)}))
 
 
 def _admissions(account: Any) -> list[uuid.UUID]:

@@ -1,7 +1,7 @@
 """Random interleavings of parking and all that ends or admits a job, against a plain model.
 
-The model is the rule as ADR 14 says it: oldest first, and who is refused closes that cap for those
-behind. After every step the ledger proves itself, and no cap is passed by an admission.
+The model is the rule as ADR 14 says it: oldest first, who is refused closes that cap for those
+behind, and who cannot fit at all is passed over. After every step the ledger proves itself, and no cap is passed by an admission.
 """
 
 import dataclasses
@@ -88,6 +88,20 @@ class ParkingMachine(RuleBasedStateMachine):
         self._cap_organisation(12)
         for application, amount in [(0, 12), *asked]:
             self._submit(application, amount, parks=True)
+        self._cap_organisation(to)
+        self._unpark()
+
+    @rule(
+        asked=st.lists(st.tuples(st.integers(0, 1), amounts), min_size=3, max_size=6),
+        to=st.sampled_from([3, 6, 9]),
+    )
+    def shrink(self, asked: list[tuple[int, int]], to: int) -> None:
+        """Let several park on a new day, then lower the cap below some, and make room."""
+        self.clock += dt.timedelta(days=1)
+        self._cap_organisation(12)
+        for application, amount in [(0, 12), *asked]:
+            self._submit(application, amount, parks=True)
+        self.clock += dt.timedelta(days=1)
         self._cap_organisation(to)
         self._unpark()
 
@@ -207,6 +221,8 @@ class ParkingMachine(RuleBasedStateMachine):
         for job_id, job in self.jobs.items():
             binding = {"org", f"application {job.application}"}
             if job.state != "parked" or job.deadline <= self.clock or binding & closed:
+                continue
+            if not self._may_fit(job):
                 continue
             blocked = self._blocked(job)
             if blocked is None:

@@ -204,6 +204,12 @@ class TestMayFit:
 
         assert gate.may_fit(account, amount=amount) is fits
 
+    @pytest.mark.parametrize(
+        ("caps", "most"), [([], None), ([None], None), ([20, None, 10], 10), ([20, 0], -1)]
+    )
+    def test_the_ceiling_is_the_least_cap(self, caps: list[int | None], most: int | None) -> None:
+        assert gate.ceiling(Account.of([counter(cap, spent=5) for cap in caps])) == most
+
     def test_passes_over_a_cap_that_does_not_block(self) -> None:
         account = Account.of([counter(10), of_application(1, OnCapHit.SOFT_WARN)])
 
