@@ -67,6 +67,30 @@ def hold_many(requests: Sequence[HoldRequest], *, mode: Mode | None = None) -> l
     return _hold(requests, mode, Batch.decide)
 
 
+def hold_some(
+    requests: Sequence[HoldRequest],
+    *,
+    skip: Callable[[int, Sequence[Held | Refused | None]], bool],
+    mode: Mode | None = None,
+) -> list[Held | Refused | None]:
+    """As ``hold_many``, but leave out what an earlier answer makes needless; its answer is None.
+
+    ``skip`` is asked before each decision, with the request's place and the answers before it. What
+    is left out holds nothing and writes no event.
+
+    Raises:
+        AmountError, LedgerError, IntegrityError: As ``hold_many``.
+    """
+    answers: list[Held | Refused | None] = []
+
+    def decide(batch: Batch, request: HoldRequest) -> Held | Refused | None:
+        answer = None if skip(len(answers), answers) else batch.decide(request)
+        answers.append(answer)
+        return answer
+
+    return _hold(requests, mode, decide)
+
+
 def hold_in_turn(
     requests: Sequence[HoldRequest], *, mode: Mode | None = None
 ) -> list[Held | Refused | Behind]:

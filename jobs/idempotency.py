@@ -5,12 +5,14 @@ job that it names.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db import connection
 
 from genie.core import errors
 from jobs.submissions import Accepted, Submission
+
+Owner = tuple[uuid.UUID, str]  # the organisation, and its key
 
 
 def take(
@@ -18,16 +20,13 @@ def take(
 ) -> list[int]:
     """Insert the keys; return the indexes of submissions that are new, and answer the replays.
 
+    A key that comes more than once in the batch is taken for the first of its submissions, and all
+    of them are new: if the first is refused, the next may be accepted. ``conclude`` says which.
+
     Waits for another transaction that holds the same key to end: then its job is the answer.
     """
-    keyed: dict[tuple[uuid.UUID, str], list[int]] = {}
-    fresh = []
-    for index, submission in enumerate(submissions):
-        if submission.idempotency_key is None:
-            fresh.append(index)
-        else:
-            owner = (submission.job.organization_id, submission.idempotency_key)
-            keyed.setdefault(owner, []).append(index)
+    keyed = _by_owner(submissions, range(len(submissions)))
+    fresh = [index for index, one in enumerate(submissions) if one.idempotency_key is None]
     if not keyed:
         return fresh
     owners = sorted(keyed)
@@ -49,12 +48,19 @@ def take(
     _answer_replays(
         submissions, {owner: keyed[owner] for owner in owners if owner not in won}, outcomes
     )
-    return sorted(fresh + [keyed[owner][0] for owner in won])
+    return sorted(fresh + [index for owner in won for index in keyed[owner]])
+
+
+def owner_of(submission: Submission) -> Owner | None:
+    """Return what a submission's key is unique by; None without a key."""
+    if submission.idempotency_key is None:
+        return None
+    return submission.job.organization_id, submission.idempotency_key
 
 
 def _answer_replays(
     submissions: Sequence[Submission],
-    keyed: dict[tuple[uuid.UUID, str], list[int]],
+    keyed: dict[Owner, list[int]],
     outcomes: dict[int, Accepted | errors.GenieError],
 ) -> None:
     """Answer every submission whose key was taken before this batch."""
@@ -83,28 +89,65 @@ def _replay(
     return Accepted(job_id=job_id, replayed=True)
 
 
-def release(refused: Sequence[Submission]) -> None:
-    """Take back the keys of refused submissions: a refusal does not use a key up."""
-    job_ids = [one.job.id for one in refused if one.idempotency_key is not None]
-    if job_ids:
+def conclude(
+    submissions: Sequence[Submission],
+    fresh: Sequence[int],
+    taken: Collection[int],
+    outcomes: dict[int, Accepted | errors.GenieError],
+) -> None:
+    """Let each new key name the job that was taken for it, and answer its later repeats.
+
+    A key of which every submission was refused is given back: a refusal does not use a key up.
+    """
+    free: list[Owner] = []
+    moved: dict[Owner, Submission] = {}
+    for owner, indexes in _by_owner(submissions, fresh).items():
+        winner = next((submissions[index] for index in indexes if index in taken), None)
+        if winner is None:
+            free.append(owner)
+            continue
+        if winner is not submissions[indexes[0]]:  # whose job the row names
+            moved[owner] = winner
+        for index in indexes:
+            if index not in taken and index not in outcomes:
+                outcomes[index] = _replay(submissions[index], winner.body_digest, winner.job.id)
+    _release(free)
+    _rename(moved)
+
+
+def _by_owner(submissions: Sequence[Submission], indexes: Iterable[int]) -> dict[Owner, list[int]]:
+    """Return the indexes of the submissions that bring a key, by that key."""
+    keyed: dict[Owner, list[int]] = {}
+    for index in indexes:
+        owner = owner_of(submissions[index])
+        if owner is not None:
+            keyed.setdefault(owner, []).append(index)
+    return keyed
+
+
+def _release(owners: Sequence[Owner]) -> None:
+    if owners:
         with connection.cursor() as cursor:
             cursor.execute(
-                "DELETE FROM jobs_idempotencykey WHERE job_id = ANY(%s::uuid[])", [job_ids]
+                """DELETE FROM jobs_idempotencykey i USING unnest(%s::uuid[], %s::text[]) AS r(o, k)
+                    WHERE i.organization_id = r.o AND i.key = r.k""",
+                [[owner[0] for owner in owners], [owner[1] for owner in owners]],
             )
 
 
-def replay_within_batch(
-    submissions: Sequence[Submission], outcomes: dict[int, Accepted | errors.GenieError]
-) -> None:
-    """Answer submissions whose key an earlier one of the same batch brought, with its outcome."""
-    firsts: dict[tuple[uuid.UUID, str], int] = {}
-    for index, submission in enumerate(submissions):
-        if submission.idempotency_key is None:
-            continue
-        owner = (submission.job.organization_id, submission.idempotency_key)
-        first = firsts.setdefault(owner, index)
-        if index == first or index in outcomes:
-            continue
-        refusal = outcomes.get(first)
-        earlier = submissions[first]
-        outcomes[index] = refusal or _replay(submission, earlier.body_digest, earlier.job.id)
+def _rename(moved: Mapping[Owner, Submission]) -> None:
+    """Let a key that was taken for a refused submission name the one that was accepted."""
+    if moved:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """UPDATE jobs_idempotencykey i SET job_id = r.job_id, body_digest = r.digest
+                     FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::bytea[])
+                          AS r(o, k, job_id, digest)
+                    WHERE i.organization_id = r.o AND i.key = r.k""",
+                [
+                    [owner[0] for owner in moved],
+                    [owner[1] for owner in moved],
+                    [winner.job.id for winner in moved.values()],
+                    [winner.body_digest for winner in moved.values()],
+                ],
+            )

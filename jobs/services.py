@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection
 
 from budgets import services as budgets
-from budgets.types import Held, HoldRequest, Payer, Settlement
+from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
 from jobs import events, idempotency, lifecycle, positions, prices, selectors
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
@@ -47,8 +47,7 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
         fresh = idempotency.take(submissions, outcomes)
         taken = _hold(submissions, fresh, outcomes)
         created_at = lifecycle.insert_many([one.job for one in taken.values()])
-        idempotency.release([submissions[i] for i in fresh if i not in taken])
-        idempotency.replay_within_batch(submissions, outcomes)
+        idempotency.conclude(submissions, fresh, taken, outcomes)
         places = positions.of_new([one.job for one in taken.values() if one.job.parked_by is None])
     for index, one in taken.items():
         outcomes[index] = Accepted(
@@ -169,21 +168,49 @@ def _hold(
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
 ) -> dict[int, _Taken]:
-    """Take the holds; return what to insert, by index, and answer the refused."""
+    """Take the holds; return what to insert, by index, and answer the refused.
+
+    Of submissions with one idempotency key each is decided on by itself until one is taken; those
+    after it are neither held nor answered here.
+    """
     requests = [_hold_request(submissions[index].job) for index in fresh]
+    last: dict[idempotency.Owner, int] = {}  # the place of each key's last decision
     taken: dict[int, _Taken] = {}
-    for index, decision in zip(fresh, budgets.hold_many(requests), strict=True):
+
+    def repeats(place: int, answers: Sequence[Held | Refused | None]) -> bool:
+        owner = idempotency.owner_of(submissions[fresh[place]])
+        if owner is None:
+            return False
+        before = last.get(owner)
+        if before is not None and _is_taken(submissions[fresh[before]], answers[before]):
+            return True
+        last[owner] = place
+        return False
+
+    for index, decision in zip(fresh, budgets.hold_some(requests, skip=repeats), strict=True):
         wanted = submissions[index]
+        if decision is None:
+            continue
         if isinstance(decision, Held):
             taken[index] = _Taken(job=wanted.job, budget_remaining=decision.remaining)
-        elif wanted.park_limit_s is not None and decision.may_fit:
-            parked = dataclasses.replace(
-                wanted.job, parked_by=decision.cap, start_limit_s=wanted.park_limit_s
-            )
+        elif (parked := _to_park(wanted, decision)) is not None:
             taken[index] = _Taken(job=parked)
         else:
             outcomes[index] = decision.error
     return taken
+
+
+def _is_taken(wanted: Submission, decision: Held | Refused | None) -> bool:
+    if isinstance(decision, Refused):
+        return _to_park(wanted, decision) is not None
+    return decision is not None
+
+
+def _to_park(wanted: Submission, refusal: Refused) -> NewJob | None:
+    """Return the job as it parks; None where it may not, or where waiting cannot help."""
+    if wanted.park_limit_s is None or not refusal.may_fit:
+        return None
+    return dataclasses.replace(wanted.job, parked_by=refusal.cap, start_limit_s=wanted.park_limit_s)
 
 
 def _parked(job: NewJob, created_at: dt.datetime | None) -> Parked | None:

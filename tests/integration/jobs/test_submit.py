@@ -225,13 +225,55 @@ class TestIdempotencyKey:
         assert isinstance(answers[0], errors.IdempotencyKeyReused)
         assert answers[1] == Accepted(job_id=first.job.id, replayed=True)
 
-    def test_twice_in_one_batch_is_refused_together(self, account: Any) -> None:
+    def test_twice_in_one_batch_is_refused_twice_with_a_decision_each(self, account: Any) -> None:
         builders.cap_org(account, 0)
+        wanted = [builders.submission(account, key="k") for _ in range(2)]
 
-        answers = services.submit_many([builders.submission(account, key="k") for _ in range(2)])
+        answers = services.submit_many(wanted)
 
         assert all(isinstance(one, errors.BudgetCapHit) for one in answers)
         assert not IdempotencyKey.objects.exists()
+        decided = BudgetEvent.objects.filter(decision="refuse").values_list("reference", flat=True)
+        assert set(decided) == {one.job.id for one in wanted}
+
+    def test_behind_a_refused_body_another_is_decided_on_by_itself(self, account: Any) -> None:
+        builders.cap_org(account, 500)
+        large = builders.submission(account, key="k", estimate_microcredits=900)
+        also = builders.submission(account, key="k", digest=b"\x03" * 32, estimate_microcredits=501)
+        small = builders.submission(
+            account, key="k", digest=b"\x02" * 32, estimate_microcredits=100
+        )
+        again = builders.submission(
+            account, key="k", digest=b"\x02" * 32, estimate_microcredits=100
+        )
+        late = builders.submission(account, key="k", estimate_microcredits=900)
+
+        answers = services.submit_many([large, also, small, again, late])
+
+        refusals = [one.body()["layers"] for one in answers if isinstance(one, errors.BudgetCapHit)]
+        assert [layers[0]["requested"] for layers in refusals] == [0.0009, 0.000501]  # type: ignore[index]
+        assert timeless(answers[2:4]) == [
+            Accepted(job_id=small.job.id, queue_position=1),
+            Accepted(job_id=small.job.id, replayed=True),
+        ]
+        assert isinstance(answers[4], errors.IdempotencyKeyReused)
+        key = IdempotencyKey.objects.get()
+        assert (key.job_id, bytes(key.body_digest)) == (small.job.id, b"\x02" * 32)
+        assert BudgetEvent.objects.count() == 3
+        assert Hold.objects.get().reference == small.job.id
+        assert services.submit_many(
+            [builders.submission(account, key="k", digest=b"\x02" * 32)]
+        ) == [Accepted(job_id=small.job.id, replayed=True)]
+
+    def test_a_repeat_of_a_parked_one_is_the_parked_job(self, account: Any) -> None:
+        builders.cap_org(account, 1000)
+        builders.make_job(account)
+        first, again = (builders.submission(account, key="k", parks=True) for _ in range(2))
+
+        answers = services.submit_many([first, again])
+
+        assert answers[1] == Accepted(job_id=first.job.id, replayed=True)
+        assert Job.objects.filter(parked_by__isnull=False).get().id == first.job.id
 
 
 @pytest.mark.django_db(transaction=True)
