@@ -31,6 +31,8 @@ class Batch:
         """Decide on a request, and count what it takes for those behind it."""
         account = self.accounts.get(request.payer) or self._open(request.payer)
         amount = request.amount_microcredits
+        if (counter := gate.full(account, amount=amount)) is not None:
+            return self._refuse_at_the_end_of_numbers(request, account, counter)
         if self.mode is not Mode.OFF:
             decision, counter = gate.judge(
                 account, amount=amount, near_cap_percent=self.near_cap_percent
@@ -39,13 +41,7 @@ class Batch:
             if decision is not gate.Decision.ALLOW and self.mode is Mode.ON:
                 self._alarm(request, account, decision)
             if decision is gate.Decision.REFUSE and counter and self.mode is Mode.ON:
-                return Refused(
-                    reference=request.reference,
-                    error=gate.refusal(account, blocking=counter, amount=amount),
-                    cap=windows.cap_name(counter.layer, counter.window),
-                    may_fit=gate.may_fit(account, amount=amount),
-                    ceiling=gate.ceiling(account),
-                )
+                return _refused(request, account, counter)
         gate.take(account, amount=amount)
         self.taken.append(ledger.Taken(request.reference, account, amount))
         if account.warns and self.mode is Mode.ON:
@@ -60,12 +56,21 @@ class Batch:
                 return Behind(reference=request.reference, cap=cap)
         answer = self.decide(request)
         if isinstance(answer, Refused):
-            self.told.pop()
+            if self.mode is not Mode.OFF:
+                self.told.pop()
             if not answer.may_fit:  # no room that anybody leaves will do: it waits for a raise
                 return answer
             layer, _ = windows.cap_named(answer.cap)
             self.closed[layer, dict(subjects)[layer]] = answer.cap
         return answer
+
+    def _refuse_at_the_end_of_numbers(
+        self, request: HoldRequest, account: gate.Account, counter: gate.Counter
+    ) -> Refused:
+        """Refuse, in every mode: what cannot be counted cannot be held."""
+        if self.mode is not Mode.OFF:
+            self._tell(request, gate.Decision.REFUSE, counter)
+        return _refused(request, account, counter)
 
     def _open(self, payer: Payer) -> gate.Account:
         rows = [self.table[self.places[subject]] for subject in payer.subjects()]
@@ -96,6 +101,17 @@ class Batch:
                 held,
             )
         )
+
+
+def _refused(request: HoldRequest, account: gate.Account, counter: gate.Counter) -> Refused:
+    amount = request.amount_microcredits
+    return Refused(
+        reference=request.reference,
+        error=gate.refusal(account, blocking=counter, amount=amount),
+        cap=windows.cap_name(counter.layer, counter.window),
+        may_fit=gate.may_fit(account, amount=amount),
+        ceiling=gate.ceiling(account),
+    )
 
 
 def places_of(requests: Sequence[HoldRequest]) -> dict[tuple[Layer, uuid.UUID], int]:

@@ -147,6 +147,14 @@ def may_fit(account: Account, *, amount: int) -> bool:
     return most is None or amount <= most
 
 
+def full(account: Account, *, amount: int) -> Counter | None:
+    """Return the first counter that cannot count the amount too, whatever caps and mode say."""
+    for counter in account.counters:
+        if counter.spent + counter.held + amount > money.MAX_COUNTED:
+            return counter
+    return None
+
+
 def take(account: Account, *, amount: int) -> None:
     """Count ``amount`` as held on every window of the account."""
     for counter in account.counters:

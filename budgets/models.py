@@ -81,6 +81,21 @@ class Cap(models.Model):
         return f"{self.layer} {self.window} cap"
 
 
+# The form of a window's period, as `windows.period_of` and PostgreSQL's to_char write it.
+_PERIODS = {
+    windows.WindowKind.DAILY: r"^\d{4}-(0[1-9]|1[0-2])-[0-3]\d$",
+    windows.WindowKind.WEEKLY: r"^\d{4}-W[0-5]\d$",
+    windows.WindowKind.MONTHLY: r"^\d{4}-(0[1-9]|1[0-2])$",
+}
+
+
+def _period_of_its_kind() -> Q:
+    of_kind = Q()
+    for kind, form in _PERIODS.items():
+        of_kind |= Q(window=kind.value, period__regex=form)
+    return of_kind | Q(window="total", period="total")
+
+
 class CapChange(models.Model):
     """What a cap was, what it became, and who did it.
 
@@ -131,6 +146,13 @@ class Window(models.Model):
             models.CheckConstraint(
                 condition=Q(held__gte=0), name="budgets_window_held_not_negative"
             ),
+            models.CheckConstraint(
+                condition=_period_of_its_kind(), name="budgets_window_period_of_its_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(spent__lte=money.MAX_COUNTED, held__lte=money.MAX_COUNTED),
+                name="budgets_window_in_range",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -152,6 +174,7 @@ class Hold(models.Model):
                 condition=Q(amount__gte=0, amount__lte=money.MAX_MICROCREDITS),
                 name="budgets_hold_amount_in_range",
             ),
+            models.CheckConstraint(condition=~Q(window_ids=[]), name="budgets_hold_names_a_window"),
         ]
         indexes = [
             # verify and, later, "which jobs hold the money": open holds are few among many rows.
@@ -203,6 +226,14 @@ class Entry(models.Model):
                 condition=Q(kind="adjust", reason__isnull=False)
                 | (~Q(kind="adjust") & Q(reason__isnull=True)),
                 name="budgets_entry_adjust_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(window_ids__isnull=True) | ~Q(window_ids=[]),
+                name="budgets_entry_names_a_window",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__isnull=True) | Q(reason__regex=r"\S"),
+                name="budgets_entry_reason_says_something",
             ),
             models.UniqueConstraint(
                 fields=["reference", "kind"], condition=~Q(kind="adjust"), name="budgets_entry_once"

@@ -12,6 +12,9 @@ MICROCREDITS_PER_CREDIT = 1_000_000
 # The most that one cap or one hold may be: a billion credits. Sums of nine thousand such amounts
 # still fit a bigint, and any single amount is exact as a JSON number (15 significant digits).
 MAX_MICROCREDITS = 10**15
+# The most that one counter may come to, spent and held together. With one amount on top, and
+# even if each of the two came to it, the sum still fits a bigint.
+MAX_COUNTED = 4 * 10**18
 
 _ONE_MICROCREDIT = decimal.Decimal(1).scaleb(-6)
 

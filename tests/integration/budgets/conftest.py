@@ -1,4 +1,4 @@
-"""Lets the flush between tests empty the append-only table, and nothing else."""
+"""Lets the flush between tests empty the tables that refuse it, and nothing else."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +10,13 @@ from tests.integration.tenants.conftest import acme, signed_in, stranger
 
 __all__ = ["acme", "signed_in", "stranger"]
 
+KEPT = ("cap", "capchange", "hold", "entry", "budgetevent")
 _flush = DatabaseOperations.execute_sql_flush
 
 
 @pytest.fixture(scope="session", autouse=True)
 def flush_passes_the_append_only_trigger() -> Iterator[None]:
-    """Disable the triggers of the entries within the transaction of each flush."""
+    """Disable the triggers of money's tables within the transaction of each flush."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", _flush_without_triggers)
         yield
@@ -25,8 +26,8 @@ def _flush_without_triggers(operations: DatabaseOperations, sql_list: Sequence[s
     return _flush(
         operations,
         [
-            "ALTER TABLE budgets_entry DISABLE TRIGGER USER",
+            *(f"ALTER TABLE budgets_{table} DISABLE TRIGGER USER" for table in KEPT),
             *sql_list,
-            "ALTER TABLE budgets_entry ENABLE TRIGGER USER",
+            *(f"ALTER TABLE budgets_{table} ENABLE TRIGGER USER" for table in KEPT),
         ],
     )

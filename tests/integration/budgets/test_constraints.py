@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
+from budgets.windows import Layer, WindowKind
 from genie.core.ids import new_id
 from tests.integration.budgets import builders
 
@@ -110,6 +111,16 @@ class TestCap:
 
         assert execute("SELECT FROM budgets_cap WHERE on_cap_hit = 'block'") == 1
 
+    @pytest.mark.parametrize(
+        "change",
+        ["layer = 'member'", "subject_id = gen_random_uuid()", "\"window\" = 'monthly'"],
+    )
+    def test_stays_that_of_its_subject_and_window(self, change: str) -> None:
+        execute(INSERT_CAP, "application", SUBJECT, "daily", 1)
+
+        with pytest.raises(DatabaseError, match="stays the cap of its subject"):
+            execute(f"UPDATE budgets_cap SET {change}")  # noqa: S608
+
 
 class TestAlert:
     @pytest.mark.parametrize(
@@ -138,6 +149,27 @@ class TestWindow:
     @pytest.mark.parametrize(("spent", "held"), [(-1, 0), (0, -1)])
     def test_is_never_negative(self, spent: int, held: int) -> None:
         with pytest.raises(DatabaseError, match="not_negative"):
+            execute(INSERT_WINDOW, SUBJECT, spent, held)
+
+    @pytest.mark.parametrize(
+        ("window", "period"),
+        [
+            ("daily", "2026-11"), ("daily", "2026-13-01"), ("daily", "total"),
+            ("daily", "2026-11-20 "), ("weekly", "2026-11-20"), ("weekly", "2026-W7"),
+            ("monthly", "2026-W47"), ("monthly", "2026-00"), ("total", "2026"), ("total", ""),
+        ],
+    )  # fmt: skip
+    def test_has_a_period_of_its_kind(self, window: str, period: str) -> None:
+        with pytest.raises(DatabaseError, match="budgets_window_period_of_its_kind"):
+            execute(
+                'INSERT INTO budgets_window (layer, subject_id, "window", period, spent, held) '
+                "VALUES ('application', %s, %s, %s, 0, 0)",
+                *(SUBJECT, window, period),
+            )
+
+    @pytest.mark.parametrize(("spent", "held"), [(4 * 10**18 + 1, 0), (0, 4 * 10**18 + 1)])
+    def test_cannot_come_near_the_end_of_its_type(self, spent: int, held: int) -> None:
+        with pytest.raises(DatabaseError, match="budgets_window_in_range"):
             execute(INSERT_WINDOW, SUBJECT, spent, held)
 
     def test_is_one_for_each_period(self) -> None:
@@ -199,8 +231,79 @@ class TestEntry:
 
         assert written == [1, 1]
 
+    @pytest.mark.parametrize("kind", ["hold", "adjust"])
+    def test_names_at_least_one_window(self, kind: str) -> None:
+        with pytest.raises(DatabaseError, match="budgets_entry_names_a_window"):
+            execute(INSERT_ENTRY, kind, str(new_id()), 1, [], "why" if kind == "adjust" else None)
+
+    @pytest.mark.parametrize("reason", ["", " ", "\n\t "])
+    def test_adjusts_for_a_reason_that_says_something(self, reason: str) -> None:
+        with pytest.raises(DatabaseError, match="budgets_entry_reason_says_something"):
+            execute(INSERT_ENTRY, "adjust", str(new_id()), 1, [1], reason)
+
+
+class TestBudgetEvent:
+    def test_never_changes(self) -> None:
+        builders.admitted(builders.new_payer(), 5)
+
+        with pytest.raises(DatabaseError, match="never changes"):
+            execute("UPDATE budgets_budgetevent SET decision = 'refuse'")
+
+    def test_may_expire(self) -> None:
+        builders.admitted(builders.new_payer(), 5)
+
+        assert execute("DELETE FROM budgets_budgetevent") == 1
+
+
+class TestTruncate:
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "TRUNCATE budgets_capchange",
+            "TRUNCATE budgets_cap CASCADE",
+            "TRUNCATE budgets_hold",
+            "TRUNCATE budgets_budgetevent",
+        ],
+    )
+    def test_empties_no_table_of_money(self, sql: str) -> None:
+        payer = builders.new_payer()
+        builders.cap(Layer.ORG, payer.organization_id, WindowKind.DAILY, 9)
+        builders.admitted(payer, 5)
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+        with pytest.raises(DatabaseError, match="never emptied"):
+            execute(sql)
+
+    def test_does_not_take_a_history_with_its_cap(self) -> None:
+        execute(INSERT_CAP, "org", SUBJECT, "daily", 1)
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+        execute("ALTER TABLE budgets_cap DISABLE TRIGGER USER")
+
+        with pytest.raises(DatabaseError, match="budgets_capchange is never emptied"):
+            execute("TRUNCATE budgets_cap CASCADE")
+
 
 class TestHold:
+    def test_names_at_least_one_window(self) -> None:
+        with pytest.raises(DatabaseError, match="budgets_hold_names_a_window"):
+            execute(
+                "INSERT INTO budgets_hold (reference, amount, window_ids, opened_at) "
+                "VALUES (%s, 1, '{}', now())",
+                str(new_id()),
+            )
+
+    def test_is_not_deleted_while_it_is_open(self) -> None:
+        reference = builders.admitted(builders.new_payer(), 5)
+
+        with pytest.raises(DatabaseError, match="an open hold is not deleted"):
+            execute("DELETE FROM budgets_hold WHERE reference = %s", reference)
+
+    def test_may_be_deleted_once_it_is_closed(self) -> None:
+        reference = builders.admitted(builders.new_payer(), 5)
+        builders.settle(reference, 5)
+
+        assert execute("DELETE FROM budgets_hold WHERE reference = %s", reference) == 1
+
     @pytest.mark.parametrize(
         "change",
         [

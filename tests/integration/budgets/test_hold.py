@@ -156,6 +156,23 @@ class TestHoldMany:
         with transaction(), django_assert_max_num_queries(2):
             services.hold_many(again, mode=Mode.ON)
 
+    @pytest.mark.parametrize("mode", list(Mode))
+    def test_refuses_what_its_counters_cannot_count(self, mode: Mode) -> None:
+        payer = builders.new_payer()
+        builders.admitted(payer, 1)
+        most = money.MAX_COUNTED
+        Window.objects.filter(layer="org", window="daily").update(spent=most - 10)
+
+        past, exactly = builders.hold(
+            builders.request(payer, 10), builders.request(payer, 9), mode=mode
+        )
+
+        assert isinstance(past, Refused)
+        assert past.error.body()["capWindow"] == "daily"
+        assert isinstance(exactly, Held)
+        builders.settle(exactly.reference, 9)
+        assert Window.objects.get(layer="org", window="daily").spent == most - 1
+
     def test_of_nothing_does_nothing(self) -> None:
         assert services.hold_many([]) == []
 
