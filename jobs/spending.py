@@ -99,7 +99,8 @@ def spending(payer: Payer) -> Spending:
 def usage(wanted: UsageFilter) -> UsageReport:
     """Return the sums of each group; query count 1, and one more for each kind of name.
 
-    A job counts on the UTC day of its admission, as its money does, whenever it ends. There are at
+    A job counts on the UTC day of its admission, as its money does, whenever it ends; one that is
+    parked, or was to its end, never. There are at
     most ``MOST_GROUPS`` rows and one more, which says that there are more.
     """
     rows = _sums(wanted)
@@ -171,7 +172,7 @@ def _sums(wanted: UsageFilter) -> list[Usage]:
                coalesce(sum(j.completion_tokens), 0)::bigint,
                coalesce(sum(j.cost_microcredits), 0)::bigint{_list(wanted.group_by)}
           FROM jobs_job j
-         WHERE j.organization_id = %s AND j.queued_at >= %s AND j.queued_at < %s
+         WHERE j.organization_id = %s AND j.parked_by IS NULL AND j.queued_at >= %s AND j.queued_at < %s
            AND j.created_at >= %s AND j.created_at < %s{where}
         {_grouped(wanted.group_by)}
          LIMIT %s"""  # noqa: S608 - composed of the constants above

@@ -10,7 +10,7 @@ from budgets.types import Payer
 from budgets.windows import Layer, WindowKind
 from genie.core import ids
 from genie.tenants import services as tenants
-from jobs import parking, spending
+from jobs import operations, parking, spending
 from jobs.models import Job
 from jobs.parking import Cursor
 from jobs.spending import GroupBy, Usage, UsageFilter
@@ -153,6 +153,17 @@ class TestUsage:
         assert [(one.group, one.jobs, one.cost_microcredits) for one in found.rows] == [
             ((tomorrow,), 1, 7)
         ]
+
+    def test_does_not_count_what_was_never_admitted(self, account: Any) -> None:
+        builders.cap_org(account, 1000)
+        builders.make_job(account)
+        builders.make_parked_job(account)
+        ended = builders.make_parked_job(account)
+        operations.cancel(ended.id, organization_id=None, reason="Enough.")
+
+        (only,) = usage(account, GroupBy.MODEL)
+
+        assert only.jobs == 1
 
     def test_groups_by_several_at_once_and_filters(self, account: Any) -> None:
         builders.make_job(account, model="a")
