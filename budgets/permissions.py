@@ -7,28 +7,39 @@ operator, since no organisation stands above another's members.
 """
 
 import uuid
+from typing import Any
 
 from rest_framework.request import Request
 
 from genie.core import errors
 from genie.tenants import permissions
+from genie.tenants import selectors as tenants
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Role, Scope
 
 
 class MayManageBudgets(permissions.HasOrganizationScope):
-    """Demand an owner's or admin's session, or a key that an owner gave ``budgets:write``."""
+    """Demand an owner's or admin's session, or a key that an owner gave ``budgets:write``.
+
+    A key that somebody holds opens no more than its holder's role does now.
+    """
 
     scope = Scope.BUDGETS_WRITE
 
+    def has_permission(self, request: Request, view: Any) -> bool:
+        allowed = super().has_permission(request, view)
+        if _standing(permissions.caller(request)) is Role.MEMBER:
+            raise errors.Forbidden("This key's holder is a plain member, who manages no caps.")
+        return allowed
+
 
 def require_owner(principal: Principal) -> None:
-    """Refuse an admin; a key has its right from an owner.
+    """Refuse an admin and an admin's key; a key that nobody holds has its right from an owner.
 
     Raises:
-        Forbidden: An admin is signed in.
+        Forbidden: An admin is signed in, or holds the key.
     """
-    if principal.role is Role.ADMIN:
+    if _standing(principal) is not Role.OWNER:
         raise errors.Forbidden("Only an owner may change the organization's own caps.")
 
 
@@ -50,6 +61,16 @@ def require_other_member(principal: Principal, user_id: uuid.UUID) -> None:
     """
     if principal.user_id == user_id and principal.role is not Role.OWNER:
         raise errors.Forbidden("Nobody changes their own cap; ask another owner or admin.")
+
+
+def _standing(principal: Principal) -> Role:
+    """Return the role to judge a caller by: a session's, the holder's, or an owner's, who made it."""
+    if principal.role is not None:
+        return principal.role
+    if principal.user_id is None:
+        return Role.OWNER
+    holder = tenants.member_of_user(principal.organization_id, principal.user_id)
+    return Role(holder.role) if holder else Role.MEMBER
 
 
 def require_operator(request: Request) -> None:

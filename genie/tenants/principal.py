@@ -12,7 +12,8 @@ from genie.tenants.scopes import Role, Scope
 class Principal:
     """A caller as the database knew it when this request began.
 
-    A key's rights are its scopes, whoever holds it, so ``role`` is set for sessions only.
+    A key's rights are its scopes, whoever holds it, so ``role`` is set for sessions only. The caps
+    alone are stricter: ``budgets`` reads the holder's role where a key would change one.
     """
 
     organization_id: uuid.UUID

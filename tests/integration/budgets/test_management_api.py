@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from budgets.windows import FIELD_OF, WINDOWS_OF, Layer, WindowKind
 from genie.core import crypto, ids
 from genie.tenants import selectors
 from genie.tenants import services as tenants
-from genie.tenants.models import Application, User
+from genie.tenants.models import Application, Member, User
 from genie.tenants.scopes import Role
 from tests.integration.budgets import builders
 from tests.integration.tenants.callers import Actors, send
@@ -47,6 +48,9 @@ def actors(acme: Any, stranger: Any, signed_in: SignedIn) -> Actors:
             ).full_key,
             "the member's key": acme.key(
                 scopes=("budgets:write",), holder_user_id=acme.member.id
+            ).full_key,
+            "the admin's key": acme.key(
+                scopes=("budgets:write",), holder_user_id=acme.admin.id
             ).full_key,
             "the owner's key": acme.key(
                 scopes=("budgets:write",), holder_user_id=acme.owner.id
@@ -86,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "budget key": {"org", "application", "member"},
     "the owner's key": {"org", "application", "member"},
     "the application's key": {"org", "member"},
-    "the member's key": {"org", "application"},
+    "the admin's key": {"application", "member"},
 }
 REFUSED = {
     "member": (403, "forbidden"),
@@ -95,6 +99,7 @@ REFUSED = {
     "plain key": (403, "forbidden"),
     "the application's key": (403, "forbidden"),
     "the member's key": (403, "forbidden"),
+    "the admin's key": (403, "forbidden"),
     "stranger": (404, "not-found"),
     "stranger's key": (404, "not-found"),
     "revoked key": (401, "unauthorized"),
@@ -122,8 +127,8 @@ class TestAccess:
     @pytest.mark.parametrize(
         ("who", "status"),
         [
-            ("owner", 200), ("admin", 200), ("budget key", 200), ("the member's key", 200),
-            ("member", 403), ("plain key", 403), ("stranger", 404), ("anonymous", 401),
+            ("owner", 200), ("admin", 200), ("budget key", 200), ("the admin's key", 200),
+            ("the member's key", 403), ("member", 403), ("plain key", 403), ("stranger", 404), ("anonymous", 401),
         ],
     )  # fmt: skip
     def test_to_see_the_caps_is_for_whoever_manages_some(
@@ -143,6 +148,29 @@ class TestAccess:
 
         assert answer.status_code == status
         assert Cap.objects.exists() == (status == 200)
+
+    @pytest.mark.parametrize("who", ["admin", "owner"])
+    def test_a_key_never_changes_its_holders_own_caps(
+        self, acme: Any, actors: Actors, who: str
+    ) -> None:
+        user = {"owner": acme.owner, "admin": acme.admin}[who]
+
+        answer = actors.send(
+            f"the {who}'s key", "PATCH", route(acme, "member", user=user), {"dailySpendCap": None}
+        )
+
+        assert answer.status_code == 403
+        assert not Cap.objects.exists()
+
+    def test_a_key_follows_its_holders_role_at_once(self, acme: Any, actors: Actors) -> None:
+        send = partial(actors.send, "the admin's key", "PATCH")
+        assert send(route(acme, "application"), {"dailySpendCap": 1}).status_code == 200
+
+        Member.objects.filter(user=acme.admin).update(role="member")
+
+        answer = send(route(acme, "application"), {"dailySpendCap": 2})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        assert Cap.objects.get().cap_microcredits == 1_000_000
 
     def test_an_admin_may_change_another_admins_and_an_owners_caps(
         self, acme: Any, actors: Actors
