@@ -88,9 +88,20 @@ def raise_cap(  # noqa: PLR0913 - what, and by whom
         layer=layer, subject_id=subject_id, window=window, cap_microcredits__lt=to_microcredits
     ).update(raised_microcredits=to_microcredits, raised_until=until, updated_at=now, updated_by=by)
     if not raised:
-        raise errors.InvalidRequest.of(
-            "to", f"There is no {window} cap of the {layer} layer below that amount to raise."
+        raise errors.InvalidRequest.of("to", _not_to_raise(layer, subject_id, window))
+
+
+def _not_to_raise(layer: Layer, subject_id: uuid.UUID, window: WindowKind) -> str:
+    row = Cap.objects.filter(layer=layer, subject_id=subject_id, window=window).first()
+    if row is None or row.cap_microcredits is None:
+        return (
+            f"The {window} cap of the {layer} layer is unlimited, so there is nothing to raise; "
+            "set a cap first."
         )
+    return (
+        f"The {window} cap of the {layer} layer is {money.to_text(row.cap_microcredits)} credits; "
+        "a raise goes above it."
+    )
 
 
 def end_raise(

@@ -179,7 +179,10 @@ def refusal(account: Account, *, blocking: Counter, amount: int) -> errors.Budge
         extra["resetsAt"] = resets_at
     extra["layers"] = [shown(counter, amount=amount) for counter in account.capped]
     name = windows.cap_name(blocking.layer, blocking.window)
-    return errors.BudgetCapHit(f"Budget cap reached: {name}", **extra)
+    refused = errors.BudgetCapHit(f"Budget cap reached: {name}", **extra)
+    if account.warns:
+        refused.headers[money.REMAINING_HEADER] = money.to_text(remaining(account) or 0)
+    return refused
 
 
 def shown(counter: Counter, *, amount: int) -> dict[str, object]:

@@ -15,6 +15,7 @@ MAX_MICROCREDITS = 10**15
 # The most that one counter may come to, spent and held together. With one amount on top, and
 # even if each of the two came to it, the sum still fits a bigint.
 MAX_COUNTED = 4 * 10**18
+REMAINING_HEADER = "X-Genie-Budget-Remaining"  # credits; with soft-warn
 
 _ONE_MICROCREDIT = decimal.Decimal(1).scaleb(-6)
 

@@ -75,6 +75,11 @@ class Command(GenieCommand):
         organization = tenants.existing_organization(options["org"])
         until = _moment(options["until"], option="--to") or timezone.now()
         since = _moment(options["since"], option="--from") or until - DEFAULT_SPAN
+        if since >= until:
+            raise errors.InvalidRequest(
+                f"--from {windows.instant_wire(since)} is not before --to "
+                f"{windows.instant_wire(until)}; swap them, or leave one out."
+            )
         others = [_other_cap(options["org"], text) for text in options["caps"]]
         outcome = replay.simulate(
             organization.id, others, since=since, until=until, listed=_limit(options)

@@ -89,5 +89,5 @@ def admission_headers(accepted: Accepted) -> dict[str, str]:
     if accepted.replayed:
         return {"Idempotent-Replayed": "true"}
     if accepted.budget_remaining is not None:
-        return {"X-Genie-Budget-Remaining": money.to_text(accepted.budget_remaining)}
+        return {money.REMAINING_HEADER: money.to_text(accepted.budget_remaining)}
     return {}

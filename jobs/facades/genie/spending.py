@@ -58,12 +58,16 @@ def usage_filter(query: QueryDict, *, organization_id: uuid.UUID, today: dt.date
     """Return what a query asks for.
 
     Raises:
-        InvalidRequest: A parameter is unknown or malformed, or the range is too long.
+        InvalidRequest: A parameter is unknown, malformed or given twice, or the range is too long.
     """
     for name in query:
         if name not in _PARAMETERS:
             known = ", ".join(_PARAMETERS)
             raise errors.InvalidRequest.of(name[:64], f"is not a parameter; use {known}")
+        if len(query.getlist(name)) > 1:
+            raise errors.InvalidRequest.of(
+                name, f"is given {len(query.getlist(name))} times; once will do"
+            )
         strict_json.require_clean_text(str(query[name]), field=name)
     last_day = _day(query.get("to"), "to") or today
     first_day = _day(query.get("from"), "from") or last_day - dt.timedelta(days=DEFAULT_DAYS - 1)

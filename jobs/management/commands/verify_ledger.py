@@ -38,7 +38,7 @@ class Command(GenieCommand):
         self.emit(
             {
                 "clean": report.is_clean,
-                **({"repaired": [dataclasses.asdict(one) for one in repaired]} if wants else {}),
+                **({"repaired": [_shown(one) for one in repaired]} if wants else {}),
                 "drift": [dataclasses.asdict(one) for one in report.drift],
                 "openHolds": report.open_holds,
                 "settlements": report.settlements,
@@ -49,6 +49,17 @@ class Command(GenieCommand):
             raise CommandError(
                 f"The ledger drifts in {len(report.drift)} places; stop billing by it and look at them."
             )
+
+
+def _shown(one: CounterDrift) -> dict[str, Any]:
+    return {
+        "windowId": one.window_id,
+        "name": one.name,
+        "spent": one.spent,
+        "spentDerived": one.spent_derived,
+        "held": one.held,
+        "heldDerived": one.held_derived,
+    }
 
 
 def _repaired(one: CounterDrift) -> str:

@@ -93,7 +93,7 @@ class TestSetCap:
             (
                 ["acme", "--layer", "org", "--window", "daily", "--credits", "1",
                  "--raise-until", "2999-01-01T00:00Z"],
-                "no daily cap",
+                "daily cap of the org layer is unlimited, so there is nothing to raise",
             ),
             (
                 ["acme", "--layer", "org", "--window", "daily", "--credits", "1",
@@ -127,6 +127,13 @@ class TestSetCap:
         assert (said["credits"], said["raisedUntil"]) == (25, "2999-01-01T00:00:00.000Z")
         row = Cap.objects.get()
         assert (row.cap_microcredits, row.raised_microcredits) == (10_000_000, 25_000_000)
+
+    def test_says_of_which_cap_a_raise_is_none(self) -> None:
+        cap = ["set_cap", "--org", "acme", "--layer", "org", "--window", "daily", "--credits"]
+        run(*cap, "10")
+
+        with pytest.raises(CommandError, match="is 10 credits; a raise goes above it"):
+            call_command(*cap, "10", "--raise-until", "2999-01-01T00:00Z")
 
 
 class TestSetApplication:
@@ -231,6 +238,16 @@ class TestBudgetsShow:
                 "cap 25, spent 0, held 0, left 25; raised from 10 until 2999-01-01T00:00:00.000Z; notify-only"
             )
         )
+
+    @pytest.mark.parametrize(
+        ("since", "until"), [("2026-11-02", "2026-11-01"), ("2026-11-01", "2026-11-01")]
+    )
+    def test_simulates_no_time_that_ends_before_it_begins(self, since: str, until: str) -> None:
+        with pytest.raises(CommandError, match=r"--from 2026\S+ is not before --to 2026-11-01T"):
+            call_command(
+                "budgets", "simulate", "--org", "acme", "--cap", "org:daily=0",
+                "--from", since, "--to", until,
+            )  # fmt: skip
 
     def test_prints_a_line_for_each_window(self) -> None:
         out = io.StringIO()

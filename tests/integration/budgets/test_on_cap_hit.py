@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from budgets import capping, gate, selectors, services
+from budgets import capping, gate, money, selectors, services
 from budgets.errors import LedgerError
 from budgets.gate import Mode, OnCapHit
 from budgets.models import BudgetEvent, Cap
@@ -70,6 +70,23 @@ class TestSetOnCapHit:
             (Layer.ORG, OnCapHit.BLOCK), (Layer.APPLICATION, OnCapHit.SOFT_WARN),
             (Layer.MEMBER, OnCapHit.BLOCK), (Layer.USER, OnCapHit.BLOCK),
         }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("behaviour", "shown"),
+        [(OnCapHit.SOFT_WARN, "0.000004"), (OnCapHit.NOTIFY_ONLY, None), (OnCapHit.BLOCK, None)],
+    )
+    def test_stands_in_the_refusal_of_another_layer_too(
+        self, behaviour: OnCapHit, shown: str | None
+    ) -> None:
+        payer = builders.new_payer()
+        builders.cap(Layer.ORG, payer.organization_id, WindowKind.DAILY, 10)
+        behave(payer, behaviour)
+        builders.admitted(payer, 6)
+
+        answer = ask(payer, 5)
+
+        assert isinstance(answer, Refused)
+        assert answer.error.headers.get(money.REMAINING_HEADER) == shown
 
     def test_takes_no_statement_more(
         self, django_assert_max_num_queries: DjangoAssertNumQueries

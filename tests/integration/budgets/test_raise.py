@@ -90,17 +90,20 @@ class TestRaiseCap:
         row = Cap.objects.get()
         assert (row.raised_microcredits, row.raised_until) == (None, None)
 
-    @pytest.mark.parametrize("cap", [None, 10, 11])
-    def test_is_above_the_cap(self, payer: Payer, cap: int | None) -> None:
+    @pytest.mark.parametrize(
+        ("cap", "said"),
+        [(None, "is unlimited"), (10, "is 0.00001 credits"), (11, "is 0.000011 credits")],
+    )
+    def test_is_above_the_cap(self, payer: Payer, cap: int | None, said: str) -> None:
         builders.cap(Layer.ORG, payer.organization_id, WindowKind.MONTHLY, cap)
 
-        with pytest.raises(errors.InvalidRequest, match="no monthly cap of the org layer below"):
+        with pytest.raises(errors.InvalidRequest, match=f"monthly cap of the org layer {said}"):
             lift(payer, 10)
 
         assert Cap.objects.get().raised_until is None
 
     def test_needs_a_cap(self) -> None:
-        with pytest.raises(errors.InvalidRequest, match="no monthly cap"):
+        with pytest.raises(errors.InvalidRequest, match="is unlimited"):
             lift(Payer(organization_id=new_id()), 10)
 
     def test_needs_an_end_in_the_future(self, payer: Payer) -> None:

@@ -227,7 +227,10 @@ class TestVerifyLedger:
 
         assert (said["clean"], said["drift"]) == (True, [])
         (repaired,) = said["repaired"]
-        assert (repaired["spent"], repaired["spent_derived"]) == (12, 7)
+        assert (repaired["spent"], repaired["spentDerived"]) == (12, 7)
+        assert set(repaired) == {
+            "windowId", "name", "spent", "spentDerived", "held", "heldDerived",
+        }  # fmt: skip
         assert run("verify_ledger")["clean"]
 
     def test_says_what_it_repaired_and_fails_where_more_is_wrong(
