@@ -466,8 +466,9 @@ class TestOrder:
 
     @pytest.mark.parametrize("same_payer", [True, False])
     def test_who_no_longer_fits_a_lowered_cap_holds_nobody_up(
-        self, full: Any, *, same_payer: bool
+        self, full: Any, monkeypatch: pytest.MonkeyPatch, *, same_payer: bool
     ) -> None:
+        monkeypatch.setattr(parking, "TRIES_PER_PAYER", 2)  # less than there are to pass over
         large = [builders.make_parked_job(full, estimate_microcredits=900) for _ in range(3)]
         other = tenants.create_application(full.organization_id, name="other").id
         application = full.application_id if same_payer else other
