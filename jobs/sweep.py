@@ -40,7 +40,7 @@ class Swept:
     queue_timeouts: int = 0
     execution_timeouts: int = 0
     tickets: int = 0
-    deliveries_ended: int = 0  # because their endpoints are disabled
+    deliveries_ended: int = 0  # because their endpoints are disabled or have no URL
     deliveries_due: int = 0
     unparked: int = 0
 
@@ -52,7 +52,7 @@ def run_once() -> Swept:
     _end_overdue(swept)
     _end_unstarted(swept)
     _send_tickets(swept)
-    swept.deliveries_ended = webhooks.end_of_disabled()
+    swept.deliveries_ended = webhooks.end_unsendable()
     swept.deliveries_due = webhooks.tickets_due()
     if swept.deliveries_due:
         webhooks_queue.send_ticket()

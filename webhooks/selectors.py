@@ -127,18 +127,23 @@ def attempts(delivery_id: uuid.UUID) -> Sequence[Attempt]:
 
 # Note [A reader never overtakes a writer]
 # Events are read in the order of their times, and a transaction that began earlier may commit later:
-# a cursor that had moved past its event would never see it. So a page ends before the oldest
-# transaction that is still writing: rows of later transactions (xmin) wait for it to end. An event's
-# time is that of its statement, a moment before its transaction gets a number, hence the second of
-# grace. xmin counts modulo 2^32; nothing of ours writes for an hour, so it is not asked of old rows.
+# a cursor that had moved past its event would never see it. So a page ends before the beginning of
+# the oldest transaction that is still writing, for its events are of a later time. Transaction ids
+# do not do for this: one gets its id with its first write and its event's time with a later one, so
+# of two the lower id may have the later event. The horizon is asked for in a statement of its own,
+# before the one that reads: whatever had begun to write an event older than the horizon is either
+# among the transactions that it saw, or had ended, and then the second statement sees the event.
+# A transaction shows as writing a moment after its first write began, hence the second of grace.
+_HORIZON = """
+SELECT least(genie_now() - interval '1 second', min(xact_start))
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xid IS NOT NULL
+"""
 _SETTLED = """
 SELECT id, type, reference, body, created_at FROM webhooks_event
  WHERE organization_id = %(organization)s AND (created_at, id) > (%(at)s, %(after)s)
    AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s::text[]))
-   AND created_at <= genie_now() - interval '1 second'
-   AND (created_at < genie_now() - interval '1 hour'
-        OR (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - xmin::text::bigint) %% 4294967296
-           BETWEEN 1 AND 2147483647)
+   AND created_at < %(horizon)s
  ORDER BY created_at, id LIMIT %(limit)s
 """
 
@@ -155,6 +160,7 @@ def settled_events(
         limit: At most so many.
     """
     parameters = {
+        "horizon": _horizon(),
         "organization": organization_id,
         "at": after.at,
         "after": after.row_id,
@@ -162,6 +168,16 @@ def settled_events(
         "limit": limit,
     }
     return list(Event.objects.raw(_SETTLED, parameters))
+
+
+def _horizon() -> dt.datetime:
+    """Return a time before which no event can come any more."""
+    with connection.cursor() as cursor:
+        if connection.in_atomic_block:  # there the server repeats the activity that it showed first
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(_HORIZON)
+        horizon: dt.datetime = cursor.fetchone()[0]
+    return horizon
 
 
 def _deliveries(organization_id: uuid.UUID | None) -> QuerySet[Delivery]:

@@ -90,14 +90,18 @@ SELECT DISTINCT organization_id FROM webhooks_endpoint
 """
 
 # Deliveries under a lease are left to their workers: a lapsed one is ended the next time.
-_END_DISABLED = """
-UPDATE webhooks_delivery SET state = 'failed', reason = 'endpoint-disabled', next_attempt_at = NULL,
+_END_UNSENDABLE = """
+WITH unsendable AS (
+    SELECT d.id, CASE WHEN e.enabled THEN 'endpoint-without-url' ELSE 'endpoint-disabled' END AS reason
+      FROM webhooks_endpoint e
+      JOIN webhooks_delivery d ON d.endpoint_id = e.id AND d.state = 'pending'
+     WHERE (NOT e.enabled OR e.url IS NULL)
+       AND (d.lease_expires_at IS NULL OR d.lease_expires_at <= genie_now())
+     LIMIT %s FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE webhooks_delivery d SET state = 'failed', reason = u.reason, next_attempt_at = NULL,
        lease_expires_at = NULL, ended_at = genie_now()
- WHERE id = ANY(ARRAY(
-   SELECT d.id FROM webhooks_endpoint e
-     JOIN webhooks_delivery d ON d.endpoint_id = e.id AND d.state = 'pending'
-    WHERE NOT e.enabled AND (d.lease_expires_at IS NULL OR d.lease_expires_at <= genie_now())
-    LIMIT %s FOR UPDATE OF d SKIP LOCKED))
+  FROM unsendable u WHERE d.id = u.id
 """
 
 _COUNT_DUE = """
@@ -165,13 +169,13 @@ def listening(
         return {row[0] for row in cursor.fetchall()}
 
 
-def end_of_disabled(*, limit: int = ENDED_PER_SWEEP) -> int:
-    """Fail what is still to be sent to disabled endpoints, and return how many; for the sweep.
+def end_unsendable(*, limit: int = ENDED_PER_SWEEP) -> int:
+    """Fail what waits for endpoints that are disabled or have no URL any more; for the sweep.
 
-    Who enables the endpoint again can have those events replayed.
+    Returns how many. Who enables the endpoint, or gives it a URL, can have those events replayed.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_END_DISABLED, [limit])
+        cursor.execute(_END_UNSENDABLE, [limit])
         return int(cursor.rowcount)
 
 

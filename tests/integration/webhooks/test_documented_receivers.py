@@ -24,7 +24,7 @@ from webhooks.services import NewEvent
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BODY = '{"id":"chatcmpl-c1","status":"completed","text":"café"}'.encode()
-HANDLED = {"id": "chatcmpl-c1", "status": "completed"}
+HANDLED = {"event": "job.completed", "id": "chatcmpl-c1"}
 CURRENT, PREVIOUS = signing.mint_secret(), signing.mint_secret()
 POLICY = Policy(development=True)
 Start = Callable[..., Running]
@@ -105,6 +105,21 @@ class TestReceiver:
 
         assert " v1a," in headers["webhook-signature"]
         assert sent.state == State.DELIVERED
+
+    def test_takes_what_is_no_end_of_a_job(self, start: Start, settings: Settings) -> None:
+        settings.GENIE_OUTBOUND_DEVELOPMENT = True
+        receiver = start(CURRENT)
+        made = builders.make_endpoint(receiver.url, events=["budget.cap-hit"])
+        Endpoint.objects.filter(id=made.endpoint.id).update(sealed_secret=crypto.seal(CURRENT))
+        endpoint = builders.endpoint(made.endpoint.id)
+        builders.publish(builders.event("budget.cap-hit", body=b'{"event":"budget.cap-hit"}'))
+
+        tested = delivery.send_test(endpoint, now=dt.datetime.now(tz=dt.UTC), post=builders.post)
+        builders.deliver()
+
+        assert tested.answered.ok
+        assert receiver.wait_for(handled=2)
+        assert [one["event"] for one in receiver.handled] == ["webhook.test", "budget.cap-hit"]
 
     def test_refuses_a_delivery_for_somebody_else(self, start: Start) -> None:
         receiver = start(CURRENT)

@@ -24,7 +24,17 @@ from tests.integration.webhooks.builders import (
     publish,
 )
 from tests.integration.webhooks.receivers import Receiver
-from webhooks import claims, delivery, endpoints, naming, recording, services, signing, transport
+from webhooks import (
+    claims,
+    delivery,
+    endpoints,
+    naming,
+    recording,
+    resending,
+    services,
+    signing,
+    transport,
+)
 from webhooks.models import Attempt, Delivery, DisabledReason, Endpoint, Event, Format, State
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -307,14 +317,31 @@ class TestDisabling:
         (claim,) = claims.claim_due(limit=1)
         endpoints.change(ORGANIZATION, made.endpoint.id, {"enabled": False})
 
-        ended = services.end_of_disabled()
+        ended = services.end_unsendable()
         recording.record([delivery.attempt(claim, post=builders.post)])
-        ended_later = services.end_of_disabled()
+        ended_later = services.end_unsendable()
 
         assert (ended, ended_later, deliver()) == (1, 1, 0)
         assert set(
             Delivery.objects.filter(id__in=[waiting, leased]).values_list("state", "reason")
         ) == {("failed", "endpoint-disabled")}
+
+    def test_or_without_a_url_has_an_end_for_what_is_still_to_be_sent(
+        self, receiver: Receiver
+    ) -> None:
+        made = make_endpoint(receiver.url())
+        publish()
+        endpoints.change(ORGANIZATION, made.endpoint.id, {"url": None})
+
+        ended = services.end_unsendable()
+
+        assert (ended, deliver()) == (1, 0)
+        assert Delivery.objects.get().reason == "endpoint-without-url"
+        endpoints.change(ORGANIZATION, made.endpoint.id, {"url": receiver.url()})
+        replayed = resending.replay(
+            builders.endpoint(made.endpoint.id), since=made.endpoint.created_at
+        )
+        assert (len(replayed.delivery_ids), deliver()) == (1, 1)
 
     def test_keeps_what_is_due_from_being_claimed(self, receiver: Receiver) -> None:
         made = make_endpoint(receiver.url())

@@ -29,6 +29,7 @@ real_commits = pytest.mark.django_db(transaction=True)
 
 Clock = Callable[[str], None]
 ELSEWHERE = uuid.UUID(int=2)
+EARLIER = uuid.UUID(int=3)  # the job whose event comes first
 URL = "http://127.0.0.1:9/hook"
 START = Place(dt.datetime(2000, 1, 1, tzinfo=dt.UTC), uuid.UUID(int=0))
 
@@ -305,3 +306,38 @@ class TestSettledEvents:
             after_it = self.pull()
 
         assert (len(while_it_writes), len(after_it)) == (0, 2)
+
+    @real_commits
+    def test_wait_for_one_whose_number_is_later_and_whose_event_is_earlier(
+        self, clock: Clock
+    ) -> None:
+        """As where the ends of two jobs overlap, and one of them is held up after its event."""
+        make_endpoint(None)
+        numbered, published, read = threading.Event(), threading.Event(), threading.Event()
+
+        def later_number() -> None:
+            try:
+                assert numbered.wait(10)
+                with transactions.transaction():
+                    connection.cursor().execute("SELECT pg_current_xact_id()")
+                    services.publish_many([event(reference=EARLIER)])
+                    published.set()
+                    read.wait(20)
+            finally:
+                connection.close()
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(later_number)
+            with transactions.transaction():
+                connection.cursor().execute("SELECT pg_current_xact_id()")
+                numbered.set()
+                assert published.wait(10)
+                services.publish_many([event()])
+            clock("2 s")
+            while_it_writes = self.pull()
+            read.set()
+            slow.result()
+            after_it = self.pull()
+
+        assert while_it_writes == []
+        assert [one.reference == EARLIER for one in after_it] == [True, False]
