@@ -45,7 +45,7 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     with transactions.transaction(), transactions.pipelined():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
-        taken = _hold(submissions, fresh, outcomes)
+        taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
         created_at = lifecycle.insert_many([one.job for one in taken.values()])
         idempotency.conclude(submissions, fresh, taken, outcomes)
         places = positions.of_new([one.job for one in taken.values() if one.job.parked_by is None])
@@ -161,6 +161,21 @@ def _locked(
         error={"code": "cancelled", "message": reason},
     )
     return JobState(state), ending
+
+
+def _admissible(
+    submissions: Sequence[Submission],
+    fresh: Sequence[int],
+    outcomes: dict[int, Accepted | errors.GenieError],
+) -> list[int]:
+    """Return those that ask the budget; answer those that are refused whatever it says."""
+    admissible = []
+    for index in fresh:
+        if (refusal := submissions[index].refusal) is None:
+            admissible.append(index)
+        else:
+            outcomes[index] = refusal
+    return admissible
 
 
 def _hold(

@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import uuid
 
+from genie.core import errors
 from jobs.lifecycle import NewJob
 from jobs.selectors import Parked
 
@@ -16,6 +17,9 @@ class Submission:
     idempotency_key: str | None = None
     body_digest: bytes = b""  # SHA-256 of the endpoint and the body
     park_limit_s: float | None = None  # where a cap refuses it: so long to start; None: refuse
+    # Why it cannot become a job of its own; it may still be answered with the one that its
+    # idempotency key names, for what has changed since does not concern that one.
+    refusal: errors.GenieError | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

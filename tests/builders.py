@@ -19,7 +19,7 @@ from django.utils import timezone
 from budgets import capping
 from budgets.types import Payer
 from budgets.windows import Layer, WindowKind
-from genie.core import ids
+from genie.core import errors, ids
 from genie.tenants import services as tenants
 from genie.tenants.models import Member
 from jobs import claims, services
@@ -124,6 +124,7 @@ def submission(
     key: str | None = None,
     digest: bytes = b"\x01" * 32,
     parks: bool = False,
+    refusal: errors.GenieError | None = None,
     **attributes: Any,
 ) -> Submission:
     """Return a submission, with an idempotency key where a test gives one."""
@@ -132,6 +133,7 @@ def submission(
         idempotency_key=key,
         body_digest=digest if key is not None else b"",
         park_limit_s=attributes.get("start_limit_s", PARK_LIMIT_S) if parks else None,
+        refusal=refusal,
     )
 
 

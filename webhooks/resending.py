@@ -123,6 +123,7 @@ def replay(
     """
     _require_open(endpoint)
     with transactions.transaction(), connection.cursor() as cursor:
+        since = max(since, endpoint.created_at)  # what was before it was never for it
         start = after or Place(since, uuid.UUID(int=0))
         cursor.execute(
             _MISSED,

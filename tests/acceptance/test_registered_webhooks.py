@@ -53,6 +53,22 @@ def test_a_request_names_an_endpoint_and_its_own_url(caller: Caller, receiver: R
     assert len(receiver.at(named)) == 3
 
 
+def test_a_repeat_under_its_key_is_answered_after_the_endpoint_is_disabled(
+    caller: Caller, receiver: Receiver
+) -> None:
+    hook = register(caller, receiver.url(f"/repeated-{caller.slug}/"), name="once")
+    key, named = {"Idempotency-Key": "the-same"}, {"webhook_id": "once"}
+    first = caller.chat(metadata=named, headers=key)
+    caller.request("PATCH", f"/v1/webhooks/{hook['id']}", json={"enabled": False})
+
+    again = caller.chat(metadata=named, headers=key)
+    other = caller.chat(metadata=named, headers={"Idempotency-Key": "another"})
+
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 400)
+    assert again.content == first.content
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
 @pytest.mark.parametrize("kind", ["unknown", "disabled", "foreign", "no text"])
 def test_a_webhook_that_is_not_there_is_refused_with_one_message(
     caller: Caller, new_caller: Any, receiver: Receiver, kind: str

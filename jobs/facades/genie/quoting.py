@@ -53,7 +53,10 @@ async def prepare(
 ) -> tuple[str, Prepared]:
     """Return the route, and what it would admit; raises whatever it would refuse with."""
     route = route_of(fields)
-    return route, await ROUTES[route].prepare(request, principal, fields)
+    prepared = await ROUTES[route].prepare(request, principal, fields)
+    if prepared.submission.refusal is not None:
+        raise prepared.submission.refusal
+    return route, prepared
 
 
 async def question(prepared: Prepared) -> Question:

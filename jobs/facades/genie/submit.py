@@ -183,9 +183,22 @@ def _require_shape(body: EmbeddingsBody, shape: EmbeddingShape | None, spec: Mod
 async def submission(
     request: HttpRequest, principal: Principal, body: Submitted, *, work: Work, mode: Mode
 ) -> Submission:
-    """Return what admission needs; raises InvalidRequest for a bad header, limit or webhook."""
+    """Return what admission needs; raises InvalidRequest for a bad header, limit or webhook.
+
+    With an idempotency key what is wrong with a webhook is left to admission: the endpoint or the
+    address may have been right when the key's job was submitted, which is then the answer.
+    """
+    key = _idempotency_key(request)
     run_limit_s, start_limit_s = _limits(body)
     price = work.spec.price
+    refusal, sealed, endpoint_id = None, None, None
+    try:
+        sealed = await _sealed(body.webhook)
+        endpoint_id = await _endpoint(principal, body.metadata)
+    except errors.InvalidRequest as error:
+        if key is None:
+            raise
+        refusal = error
     job = NewJob(
         id=ids.new_id(),
         organization_id=principal.organization_id,
@@ -209,17 +222,18 @@ async def submission(
             price, prices.tokens(prompt=work.prompt_tokens, completion=work.completion_tokens)
         ),
         webhook_url=body.webhook.url if body.webhook else "",
-        webhook_secret=await _sealed(body.webhook),
-        webhook_endpoint_id=await _endpoint(principal, body.metadata),
+        webhook_secret=sealed,
+        webhook_endpoint_id=endpoint_id,
         reply_to="" if mode is Mode.ASYNC else web.stream_hub().reply_to,
     )
     return Submission(
         job=job,
-        idempotency_key=_idempotency_key(request),
+        idempotency_key=key,
         body_digest=hashlib.sha256(
             request.path.removeprefix("/api").encode() + b"\0" + request.body
         ).digest(),
         park_limit_s=_park_limit_s(body),
+        refusal=refusal,
     )
 
 

@@ -172,6 +172,29 @@ class TestIdempotencyKey:
         assert again == Accepted(job_id=first.job.id, replayed=True)
         assert Hold.objects.count() == 1
 
+    def test_what_could_be_no_job_of_its_own_is_still_a_replay(self, account: Any) -> None:
+        first = builders.submission(account, key="k")
+        services.submit_many([first])
+        refusal = errors.InvalidRequest.of("metadata.webhook_id", "there is no such webhook")
+
+        (again,) = services.submit_many([builders.submission(account, key="k", refusal=refusal)])
+
+        assert again == Accepted(job_id=first.job.id, replayed=True)
+
+    def test_what_can_be_no_job_uses_no_key_up_and_holds_nothing(self, account: Any) -> None:
+        refusal = errors.InvalidRequest.of("metadata.webhook_id", "there is no such webhook")
+        wrong = builders.submission(account, key="k", refusal=refusal)
+        right = builders.submission(account, key="k", digest=b"\x02" * 32)
+
+        (refused,) = services.submit_many([wrong])
+        together = services.submit_many([wrong, right])
+
+        assert refused is refusal
+        assert together[0] is refusal
+        assert isinstance(together[1], Accepted)
+        assert (together[1].job_id, together[1].replayed) == (right.job.id, False)
+        assert Hold.objects.count() == Job.objects.count() == 1
+
     def test_another_body_is_refused(self, account: Any) -> None:
         services.submit_many([builders.submission(account, key="k")])
 

@@ -173,6 +173,14 @@ class TestReplay:
 
         assert resending.replay(endpoint, since=START.at).delivery_ids == []
 
+    def test_leaves_out_what_was_before_the_endpoint(self, clock: Clock) -> None:
+        make_endpoint(URL)
+        publish()
+        clock("1 hour")
+        young = make_endpoint(URL).endpoint
+
+        assert resending.replay(young, since=START.at).examined == 0
+
     def test_sends_again_what_it_was_named_for(self) -> None:
         endpoint = make_endpoint(URL, events=[]).endpoint
         publish(event("async_job.completed", format=Format.BIFROST, endpoint_id=endpoint.id))
