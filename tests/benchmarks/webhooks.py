@@ -288,7 +288,7 @@ _NOTES = f"""## How it is measured
 
 ## What made it fast
 
-Of bare requests, measured in this way on the same machine (busy with other work), one receiver and sixteen: 0.05 and 0.27 with a `requests` adapter and a connection for each attempt; 0.13 and 0.36 with urllib3's connections, kept; 0.60 and 0.72 since claims and records are made many at a time, ahead for receivers that answer fast. What is left on top of a POST is PostgreSQL's share of the cores: each delivery is a row claimed, a row ended and a row of the log.
+Of bare requests, measured in this way on the same machine (busy with other work), one receiver and sixteen: 0.05 and 0.27 with a `requests` adapter and a connection for each attempt; 0.13 and 0.36 with urllib3's connections, kept; 0.60 and 0.72 (0.8 on a quiet machine) since claims and records are made many at a time, ahead for receivers that answer fast. What is left on top of a POST is PostgreSQL's share of the cores: each delivery is a row claimed, a row ended and a row of the log.
 """
 
 
