@@ -14,7 +14,7 @@ def main() -> None:
             "Django is not installed here: run 'make setup' and use .venv/bin/python manage.py."
         )
     from genie.core.env import SettingError  # noqa: PLC0415 - as above
-    from genie.standalone.errors import StandaloneError  # noqa: PLC0415
+    from genie.standalone.errors import StandaloneError  # noqa: PLC0415 - as above
 
     try:
         execute_from_command_line(sys.argv)

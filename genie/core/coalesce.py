@@ -2,8 +2,8 @@
 
 While a batch runs, the next one gathers. A caller alone pays one thread hop and waits for no timer;
 where several come at once, the next batch lingers a moment, until as many have come again, since a
-statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code on a database connection that
-the thread keeps while it is busy.
+statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
+on a database connection that the thread keeps while it is busy.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ import http.client
 import json
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.acceptance.callers import Caller, RawStream, events, post_raw, raw_stream, text_of
 from tests.acceptance.system import WEBS, until
@@ -19,27 +19,29 @@ def _stop_webs(caller: Caller) -> None:
         caller.system.supervisor.signal(name, signal.SIGTERM)
 
 
-def _asked(caller: Caller, text: str = WORDS, **headers: str) -> "Future[http.client.HTTPResponse]":
+class Answer(NamedTuple):
+    """A whole answer, read from a socket of its own."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: dict[str, Any]
+
+
+def _asked(caller: Caller, text: str = WORDS, **headers: str) -> Future[Answer]:
     """Send a sync chat over a connection of its own; the answer is read in another thread."""
     body = {"model": "echo-slow", "messages": [{"role": "user", "content": text}]}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection = post_raw(caller, body, named)
 
-    def read() -> http.client.HTTPResponse:
-        answer = http.client.HTTPResponse(connection)
-        answer.begin()
-        answer.body = answer.read()  # type: ignore[attr-defined]
-        connection.close()
-        return answer
+    def read() -> Answer:
+        with connection, http.client.HTTPResponse(connection) as response:
+            response.begin()
+            return Answer(response.status, response.headers, json.loads(response.read()))
 
     pool = ThreadPoolExecutor(1)
     future = pool.submit(read)
     pool.shutdown(wait=False)
     return future
-
-
-def _body(answer: http.client.HTTPResponse) -> dict[str, Any]:
-    return dict(json.loads(answer.body))  # type: ignore[attr-defined]
 
 
 def _running_job(caller: Caller) -> str:
@@ -83,9 +85,9 @@ def test_a_sync_call_is_told_to_send_it_again_and_its_job_is_cancelled(caller: C
     _stop_webs(caller)
 
     answer = asked.result(20)
-    assert (answer.status, _body(answer)["code"]) == (503, "unavailable")
+    assert (answer.status, answer.body["code"]) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
-    assert _body(answer)["id"] == job_id
+    assert answer.body["id"] == job_id
     caller.system.wait_ready()
     assert caller.ended(job_id)["status"] == "cancelled"
     assert caller.balance()[1] == 0
@@ -111,7 +113,7 @@ def test_a_sync_call_that_prefers_to_wait_gets_its_202(caller: Caller) -> None:
     _stop_webs(caller)
 
     answer = asked.result(20)
-    assert (answer.status, _body(answer)["id"]) == (202, job_id)
+    assert (answer.status, answer.body["id"]) == (202, job_id)
     caller.system.wait_ready()
     assert caller.ended(job_id)["status"] == "completed"
 
@@ -135,5 +137,5 @@ def test_what_ends_in_time_is_answered_as_ever(caller: Caller) -> None:
 
     answer = asked.result(20)
     assert answer.status == 200
-    assert _body(answer)["choices"][0]["message"]["content"] == f"echo: {SHORT}"
+    assert answer.body["choices"][0]["message"]["content"] == f"echo: {SHORT}"
     caller.system.wait_ready()

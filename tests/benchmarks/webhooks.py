@@ -168,8 +168,8 @@ def _publisher() -> Callable[[Sequence[str], int], None]:
 
     django.setup()
     import genie.celery  # noqa: F401, PLC0415 - gives tickets their broker
-    from genie.core import crypto, ids, transactions  # noqa: PLC0415
-    from webhooks import services  # noqa: PLC0415
+    from genie.core import crypto, ids, transactions  # noqa: PLC0415 - models need Django set up
+    from webhooks import services  # noqa: PLC0415 - as above
 
     def publish(urls: Sequence[str], events: int) -> None:
         sealed = crypto.seal(SECRET)
@@ -190,8 +190,9 @@ def _publisher() -> Callable[[Sequence[str], int], None]:
 @contextlib.contextmanager
 def _sinks(ports: int) -> Iterator[Sinks]:
     command = [sys.executable, "-m", "tests.benchmarks.sink", str(ports)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=BASE_DIR, text=True, **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(
+        command, cwd=BASE_DIR, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         try:
             yield Sinks(process)
         finally:

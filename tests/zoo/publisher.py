@@ -25,7 +25,7 @@ class Abandoned(Exception):
 def publish(urls: list[str], *, commit: bool) -> dict[str, Any]:
     """Publish one event for each URL in one transaction."""
     from genie.core import crypto, ids, transactions  # noqa: PLC0415 - Django is set up by now
-    from webhooks import payloads, services  # noqa: PLC0415
+    from webhooks import payloads, services  # noqa: PLC0415 - as above
 
     sealed = crypto.seal(os.environ["ZOO_SECRET"])
     bodies = [

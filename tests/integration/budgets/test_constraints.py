@@ -119,7 +119,7 @@ class TestCap:
         execute(INSERT_CAP, "application", SUBJECT, "daily", 1)
 
         with pytest.raises(DatabaseError, match="stays the cap of its subject"):
-            execute(f"UPDATE budgets_cap SET {change}")  # noqa: S608
+            execute(f"UPDATE budgets_cap SET {change}")  # noqa: S608 - a constant of this test
 
 
 class TestAlert:
@@ -318,7 +318,7 @@ class TestHold:
         reference = builders.admitted(builders.new_payer(), 5)
 
         with pytest.raises(DatabaseError, match="only closes"):
-            execute(f"UPDATE budgets_hold SET {change} WHERE reference = %s", reference)  # noqa: S608
+            execute(f"UPDATE budgets_hold SET {change} WHERE reference = %s", reference)  # noqa: S608 - as above
 
     def test_closes_once(self) -> None:
         reference = builders.admitted(builders.new_payer(), 5)
