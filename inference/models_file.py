@@ -1,5 +1,6 @@
 """Reads models.toml into specs, and names every mistake in it: file, model, key, what to do."""
 
+import dataclasses
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from inference.errors import RegistryError
-from inference.specs import UNITS_OF, ModelSpec, Price, Unit
+from inference.specs import UNITS_OF, MediaSpec, ModelSpec, Price, Unit
 from inference.types import Modality
 
 MICROCREDITS_PER_CREDIT = 1_000_000
@@ -104,30 +105,48 @@ def _read_model(
     backend = keys.take("backend", _one_of({name for name, _ in backends}))
     modality = keys.take("modality", _one_of({modality.value for _, modality in backends}))
     is_chat = modality == Modality.CHAT.value
-    context = keys.take("context_tokens", _count)
+    is_media = modality in _MEDIA
+    context = keys.take("context_tokens", _count, 0 if is_media else None)
     most = keys.take("max_output_tokens", _count, None if is_chat else 0)
     price = keys.table("price")
+    media = keys.table("media")
     spec = ModelSpec(
         id=keys.take("id", _name),
         aliases=keys.take("aliases", _names, ()),
         modality=Modality(modality) if modality else Modality.CHAT,
         backend=backend,
         source=keys.take(
-            "source", _source_under(directory), None if backend == "transformers" else ""
+            "source", _source_under(directory), None if backend in _WITH_CHECKPOINT else ""
         ),
         revision=keys.take("revision", _text, "") or None,
+        description=keys.take("description", _text, ""),
+        free_tier=keys.take("free_tier", _flag, _NO),
         context_tokens=context,
         max_output_tokens=most,
         default_max_tokens=keys.take("default_max_tokens", _count, most),
         capabilities=keys.take("capabilities", _names, ()),
         price=_read_price(price, modality=modality),
         max_batch=keys.take("max_batch", _count, 1),
+        media=_read_media(media, modality=modality),
         options=_plain(keys.take("options", _table, {})),
     )
-    keys.finish(price)
+    keys.finish(price, media)
     if not keys.problems:
         keys.problems += _contradictions(spec, backends)
     return spec
+
+
+def _read_media(keys: _Keys, *, modality: str | None) -> MediaSpec:
+    """Return how a media model works; a model of tokens has no such table."""
+    usual = MediaSpec()
+    known = _MEDIA.get(modality or "", frozenset(_MEDIA_KEYS))
+    found = {
+        key: keys.take(key, read, getattr(usual, key))
+        for key, read in _MEDIA_KEYS.items()
+        if key in known and keys.has(key)
+    }
+    keys.finish()
+    return usual if keys.problems else dataclasses.replace(usual, **found)
 
 
 def _read_price(keys: _Keys, *, modality: str | None) -> Price:
@@ -204,6 +223,19 @@ def _shared_names(specs: list[ModelSpec]) -> list[str]:
                     f"{owner[name]}; each id and alias may occur once."
                 )
             owner[name] = spec.id
+    return problems + _shared_free_tier(specs)
+
+
+def _shared_free_tier(specs: list[ModelSpec]) -> list[str]:
+    chosen: dict[Modality, str] = {}
+    problems = []
+    for spec in (spec for spec in specs if spec.free_tier):
+        if spec.modality in chosen:
+            problems.append(
+                f"model {spec.id}: free_tier is true for model {chosen[spec.modality]} already; "
+                f"one {spec.modality} model may serve the free tier."
+            )
+        chosen.setdefault(spec.modality, spec.id)
     return problems
 
 
@@ -240,6 +272,24 @@ def _count(value: Any) -> int:
     return value
 
 
+def _seconds(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= _MOST_SECONDS:
+        raise _MistakeError(f"it must be a whole number of seconds from 1 to {_MOST_SECONDS}")
+    return value
+
+
+def _guidance(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value <= 100:
+        raise _MistakeError("it must be a number from 0 to 100")
+    return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _MistakeError("it must be true or false")
+    return value
+
+
 def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _MistakeError("it must be a table")
@@ -257,6 +307,25 @@ def _source_under(directory: Path) -> Callable[[Any], str]:
     return read
 
 
+_NO = False
+_WITH_CHECKPOINT = frozenset({"transformers", "diffusers"})
+_MOST_SECONDS = 4 * 3600
+_MEDIA_KEYS: Mapping[str, Callable[[Any], Any]] = {
+    "steps": _count,
+    "guidance": _guidance,
+    "max_pixels": _count,
+    "fps": _count,
+    "max_seconds": _seconds,
+    "max_characters": _count,
+    "voices": _names,
+}
+_MEDIA = {
+    Modality.IMAGE.value: frozenset({"steps", "guidance", "max_pixels"}),
+    Modality.VIDEO.value: frozenset({"steps", "guidance", "max_pixels", "fps", "max_seconds"}),
+    Modality.AUDIO.value: frozenset({"max_seconds", "max_characters", "voices"}),
+    Modality.CHAT.value: frozenset(),
+    Modality.EMBEDDING.value: frozenset(),
+}
 _PER = {
     Unit.PROMPT: "million tokens",
     Unit.COMPLETION: "million tokens",

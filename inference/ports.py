@@ -14,6 +14,9 @@ class Listener(Protocol):
     def on_delta(self, text: str, *, completion_tokens: int) -> None:
         """Take the text generated since the last call, and the tokens generated so far in all."""
 
+    def on_progress(self, percent: int) -> None:
+        """Take how far a picture, a video or a recording has come: 0 to 99, never less than before."""
+
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Take the end of the request: once, always, and after the last delta."""
 

@@ -17,6 +17,8 @@ __all__ = ["ModelSpec", "Price", "Registry", "load_registry", "open_backend"]
 _BACKENDS = {
     ("echo", Modality.CHAT): "inference.backends.echo:EchoBackend",
     ("echo", Modality.EMBEDDING): "inference.backends.echo:EchoBackend",
+    ("echo", Modality.IMAGE): "inference.backends.echo_media:EchoImageBackend",
+    ("echo", Modality.AUDIO): "inference.backends.echo_media:open_audio",
     ("transformers", Modality.CHAT): "inference.backends.transformers:ChatBackend",
     ("transformers", Modality.EMBEDDING): "inference.backends.embeddings:EmbeddingBackend",
 }
@@ -54,6 +56,10 @@ class Registry:
         except KeyError:
             raise UnknownModel(model_id) from None
 
+    def free_tier_model(self, modality: Modality) -> ModelSpec | None:
+        """Return the model that free-tier organisations are served; None if they may choose."""
+        return next((spec for spec in self.for_modality(modality) if spec.free_tier), None)
+
     def for_modality(self, modality: Modality) -> tuple[ModelSpec, ...]:
         """Return the models of a modality, in the order of the file."""
         return tuple(spec for spec in self.models if spec.modality is modality)
@@ -70,6 +76,6 @@ def load_registry(path: Path) -> Registry:
 
 def open_backend(spec: ModelSpec) -> Backend:
     """Return the backend of a model, not loaded yet. Imports torch where the backend needs it."""
-    module_name, _, class_name = _BACKENDS[spec.backend, spec.modality].partition(":")
-    backend_class = getattr(importlib.import_module(module_name), class_name)
-    return cast(Backend, backend_class(spec))
+    module_name, _, name = _BACKENDS[spec.backend, spec.modality].partition(":")
+    open_named = getattr(importlib.import_module(module_name), name)
+    return cast(Backend, open_named(spec))

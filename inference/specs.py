@@ -54,6 +54,19 @@ class Price:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSpec:
+    """How a model of pictures, videos or sound works, and what it takes; the table ``media``."""
+
+    steps: int = 4  # of the scheduler, for each picture or video
+    guidance: float = 0.0  # how strictly to follow the prompt; 0 turns guidance off
+    max_pixels: int = 1920 * 1080  # of a picture, or of a video's frame
+    fps: int = 8  # frames a second of a video
+    max_seconds: int = 15  # of a video that is made, or a recording that is listened to
+    max_characters: int = 4096  # of a text that is spoken
+    voices: tuple[str, ...] = ()  # names that may be asked for; the first speaks by default
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One entry of the models file."""
 
@@ -63,12 +76,15 @@ class ModelSpec:
     backend: str  # a key of the registry's table of backends
     source: str = ""  # an absolute local directory, or a hub id; empty where none is needed
     revision: str | None = None  # commit or tag of a hub id
-    context_tokens: int  # prompt and completion together; per input for embeddings
+    description: str = ""  # a sentence for people who choose
+    free_tier: bool = False  # serves free-tier organisations instead of any other of its modality
+    context_tokens: int = 0  # prompt and completion together; per input for embeddings; 0 for media
     max_output_tokens: int = 0  # the most that a request may ask for; 0 for embeddings
     default_max_tokens: int = 0  # for requests that do not say
     capabilities: tuple[str, ...] = ()
     price: Price
     max_batch: int = 1  # slots: requests that may run at the same time
+    media: MediaSpec = MediaSpec()
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # read by the backend
 
     @property

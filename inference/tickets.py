@@ -66,6 +66,11 @@ class Ticket:
         if not self._is_done:
             self._listener.on_delta(text, completion_tokens=completion_tokens)
 
+    def on_progress(self, percent: int) -> None:
+        """Pass progress on, unless the request has ended."""
+        if not self._is_done:
+            self._listener.on_progress(percent)
+
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Pass the outcome on; only the first one counts."""
         with self._lock:

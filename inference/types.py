@@ -58,12 +58,100 @@ class EmbeddingRequest:
     dimensions: int | None = None  # keep this many leading dimensions, then normalise again
 
 
+class ImageFormat(enum.StrEnum):
+    """How a picture is written down."""
+
+    PNG = "png"
+    WEBP = "webp"
+    JPEG = "jpeg"
+
+
+class Container(enum.StrEnum):
+    """How a video is written down."""
+
+    MP4 = "mp4"
+    WEBM = "webm"
+
+
+class SoundFormat(enum.StrEnum):
+    """How sound is written down."""
+
+    MP3 = "mp3"
+    OPUS = "opus"  # in Ogg
+    AAC = "aac"
+    FLAC = "flac"
+    WAV = "wav"
+    PCM = "pcm"  # 16 bits, little-endian, one channel, 24 kHz, no header
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """Pictures of one prompt; picture number i is made with seed + i."""
+
+    request_id: str
+    model: str
+    prompt: str
+    negative_prompt: str = ""
+    width: int  # pixels
+    height: int
+    count: int = 1  # at least 1
+    steps: int  # of the scheduler, at least 1
+    seed: int
+    format: ImageFormat = ImageFormat.PNG
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRequest:
+    """A video of a prompt, or from one picture on, or from one picture to another."""
+
+    request_id: str
+    model: str
+    prompt: str
+    negative_prompt: str = ""
+    width: int  # pixels
+    height: int
+    duration_ms: int  # how long it is shown; at least one frame
+    seed: int
+    start_image: bytes | None = None  # an encoded picture, as it was sent
+    end_image: bytes | None = None
+    format: Container = Container.MP4
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechRequest:
+    """A text to be spoken."""
+
+    request_id: str
+    model: str
+    text: str
+    voice: str | None = None  # one of the model's; None is its first
+    speed: float = 1.0  # 0.25 to 4
+    seed: int
+    format: SoundFormat = SoundFormat.MP3
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionRequest:
+    """A recording to be written down."""
+
+    request_id: str
+    model: str
+    audio: bytes  # an encoded recording, as it was sent
+    duration_ms: int  # at most so long: what is behind it is not listened to
+    language: str | None = None  # ISO 639-1; None: the model finds out
+    prompt: str = ""  # words to expect
+    temperature: float = 0.0
+    with_words: bool = False  # times of each word beside those of the segments
+    seed: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Work done, in the model's own tokens."""
+    """Work done, in the model's own tokens, and for media in parts of its price's unit."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    parts: int = 0  # of Unit: pixel-steps, pixel-milliseconds, milliseconds, or characters
 
     @property
     def total_tokens(self) -> int:
@@ -88,5 +176,52 @@ class EmbeddingResult:
     usage: Usage
 
 
-Request = ChatRequest | EmbeddingRequest
-Result = ChatResult | EmbeddingResult
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile:
+    """One picture, video or recording."""
+
+    content: bytes
+    media_type: str  # such as image/png
+    width: int | None = None  # pixels, of what is seen
+    height: int | None = None
+    duration_ms: int | None = None  # of what takes time
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MediaResult:
+    """What an image, video or speech model made, in the order that was asked for."""
+
+    files: tuple[MediaFile, ...]
+    usage: Usage
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A piece of a transcript, with its time in the recording."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionResult:
+    """A recording, written down."""
+
+    text: str
+    language: str  # ISO 639-1
+    duration_ms: int  # of the recording
+    segments: tuple[Span, ...]
+    words: tuple[Span, ...] = ()  # where they were asked for
+    usage: Usage
+
+
+Request = (
+    ChatRequest
+    | EmbeddingRequest
+    | ImageRequest
+    | VideoRequest
+    | SpeechRequest
+    | TranscriptionRequest
+)
+Result = ChatResult | EmbeddingResult | MediaResult | TranscriptionResult

@@ -6,7 +6,7 @@ from django.db.models import F, Func, Q
 
 from genie.core import ids
 from genie.core.models import DatabaseNow
-from jobs.states import TERMINAL, JobKind, JobState, Lane, Mode
+from jobs.states import TERMINAL, FileRole, JobKind, JobState, Lane, Mode
 
 _TERMINAL = sorted(TERMINAL)
 _PARKED = Q(state=JobState.QUEUED, parked_by__isnull=False)
@@ -77,6 +77,10 @@ class Job(models.Model):
     cost_microcredits = models.BigIntegerField(null=True)
     prompt_tokens = models.IntegerField(default=0)
     completion_tokens = models.IntegerField(default=0)
+    # What media work is counted in, in parts of its price's unit (inference.specs.Unit), and how far
+    # it has come.
+    parts = models.BigIntegerField(default=0, db_default=0)
+    percent = models.SmallIntegerField(default=0, db_default=0)
 
     result = models.JSONField(null=True)  # the sync body
     error = models.JSONField(null=True)  # {code, message, ...}
@@ -160,6 +164,10 @@ class Job(models.Model):
             models.CheckConstraint(
                 name="job_tokens_not_negative",
                 condition=Q(prompt_tokens__gte=0, completion_tokens__gte=0),
+            ),
+            models.CheckConstraint(
+                name="job_media_work_in_range",
+                condition=Q(parts__gte=0, percent__gte=0, percent__lte=100),
             ),
         ]
         indexes = [
@@ -258,6 +266,48 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"idempotency key of job {self.job_id}"
+
+
+class File(models.Model):
+    """Bytes in the storage: what a caller sent for a job, or what a job made.
+
+    The row comes before the content and goes after it, so that no content is without a row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, db_index=False, related_name="+"
+    )
+    job_id = models.UUIDField(null=True)  # null until a job that names it has been committed
+    role = models.CharField(max_length=8, choices=[(role.value, role.value) for role in FileRole])
+    # What a public address ends in: 256 bits that nobody can guess. An input has no address.
+    token = models.CharField(max_length=43, null=True)
+    name = models.CharField(max_length=200)  # in the storage
+    media_type = models.CharField(max_length=100)
+    size = models.BigIntegerField()  # bytes
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+    expires_at = models.DateTimeField(null=True)  # null: kept until its organisation deletes it
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="file_role_and_address",
+                condition=Q(role=FileRole.INPUT, token__isnull=True)
+                | Q(role=FileRole.OUTPUT, token__isnull=False),
+            ),
+            models.CheckConstraint(name="file_size_not_negative", condition=Q(size__gte=0)),
+            models.UniqueConstraint(name="file_token_once", fields=["token"]),
+            models.UniqueConstraint(name="file_name_once", fields=["name"]),
+        ]
+        indexes = [
+            models.Index(name="file_by_job", fields=["job_id"]),
+            models.Index(
+                name="file_by_expiry", fields=["expires_at"], condition=Q(expires_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pk} ({self.media_type}, {self.size} bytes)"
 
 
 class Worker(models.Model):

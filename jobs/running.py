@@ -10,7 +10,7 @@ from enum import Enum, auto
 from genie.core import metrics
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
-from inference.types import ChatResult, Result, Usage
+from inference.types import ChatResult, EmbeddingResult, Result, Usage
 from jobs import prices, replies, results
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
@@ -78,6 +78,7 @@ class RunningJob:
         self._gathered = ""  # text that the readers have yet to be told
         self._delivered_at = self._began
         self._ends: list[int] = []
+        self.percent = 0  # of a picture, video or recording that has come so far
         for entry in told:
             self._length += len(entry.text)
             self._ends.append(self._length)
@@ -133,6 +134,10 @@ class RunningJob:
         if self.claimed.mode is Mode.STREAM or now - self._delivered_at >= GATHER_S:
             self._delivered_at = now
             self._deliver_gathered()
+
+    def on_progress(self, percent: int) -> None:
+        """Note how far the work has come."""
+        self.percent = percent
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
@@ -256,9 +261,11 @@ class RunningJob:
             body = results.chat_body(
                 claimed.job_id, model=claimed.model, created_at=claimed.created_at, result=result
             )
-        else:
+        elif isinstance(result, EmbeddingResult):
             encoding = claimed.request.get("encoding_format", "float")
             body = results.embedding_body(model=claimed.model, encoding=encoding, result=result)
+        else:
+            raise TypeError(f"No body is known for a {type(result).__name__}.")
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         return self._end(JobState.COMPLETED, result.usage, result_json=text)
 

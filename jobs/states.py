@@ -1,4 +1,4 @@
-"""Job states and the moves between them, modes and lanes. Pure; the database enforces the same table."""
+"""Job states and the moves between them, modes, lanes and kinds. Pure; the database enforces the same table."""
 
 from enum import IntEnum, StrEnum
 
@@ -34,11 +34,43 @@ class JobKind(StrEnum):
     """What was asked for; decides the id's prefix and the objects' names."""
 
     CHAT = "chat"
+    COMPLETION = "completion"  # of plain text
     EMBEDDING = "embedding"
+    IMAGE = "image"
+    VIDEO = "video"
+    TRANSITION = "transition"  # a video from one picture to another
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
 
 
-ID_PREFIXES = {JobKind.CHAT: "chatcmpl-", JobKind.EMBEDDING: "emb-"}
-OBJECTS = {JobKind.CHAT: "chat.completion", JobKind.EMBEDDING: "embedding"}
+ID_PREFIXES = {
+    JobKind.CHAT: "chatcmpl-",
+    JobKind.COMPLETION: "cmpl-",
+    JobKind.EMBEDDING: "emb-",
+    JobKind.IMAGE: "imggen-",
+    JobKind.VIDEO: "vidgen-",
+    JobKind.TRANSITION: "vidgen-",
+    JobKind.SPEECH: "aud-",
+    JobKind.TRANSCRIPTION: "aud-",
+}
+OBJECTS = {
+    JobKind.CHAT: "chat.completion",
+    JobKind.COMPLETION: "text_completion",
+    JobKind.EMBEDDING: "embedding",
+    JobKind.IMAGE: "image.generation",
+    JobKind.VIDEO: "video.generation",
+    JobKind.TRANSITION: "video.transition",
+    JobKind.SPEECH: "audio.speech",
+    JobKind.TRANSCRIPTION: "audio.transcription",
+}
+
+
+class FileRole(StrEnum):
+    """What a stored file is to its job."""
+
+    INPUT = "input"  # sent by the caller; goes when the job has ended
+    OUTPUT = "output"  # made by the job; has a public address
+
 
 TERMINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.TIMEOUT})
 

@@ -178,6 +178,8 @@ class _Echo:
         """Make one token, or all vectors; return the outcome once it is complete."""
         if isinstance(self.request, EmbeddingRequest):
             return self._embed(self.request, width)
+        if not isinstance(self.request, ChatRequest):
+            raise TypeError(f"{type(self.request).__name__} should have been refused.")
         sampling = self.request.sampling
         made = self.usage.completion_tokens + 1
         self.usage = Usage(
@@ -205,8 +207,8 @@ class _Echo:
 
 
 def _problem_of(spec: ModelSpec, request: Request) -> InferenceError | None:
-    fits = isinstance(request, ChatRequest) == (spec.modality is Modality.CHAT)
-    if not fits:
+    wanted = ChatRequest if spec.modality is Modality.CHAT else EmbeddingRequest
+    if not isinstance(request, wanted):
         return InputRejected(f"Model {spec.id} is for {spec.modality} only.", field="model")
     if isinstance(request, ChatRequest):
         prompt = EchoCounter().count_chat(request.messages)
@@ -217,6 +219,10 @@ def _problem_of(spec: ModelSpec, request: Request) -> InferenceError | None:
                 field="messages",
             )
         return None
+    return _problem_of_inputs(spec, request)
+
+
+def _problem_of_inputs(spec: ModelSpec, request: EmbeddingRequest) -> InferenceError | None:
     for number, item in enumerate(request.inputs):
         if not 0 < EchoCounter().count_texts([item]) <= spec.context_tokens:
             return InputRejected(

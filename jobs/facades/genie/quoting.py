@@ -74,10 +74,8 @@ async def question(prepared: Prepared) -> Question:
 
 def _count(work: Work) -> int:
     counter = tokenization.counter_for(work.spec)
-    match work.kind:
-        case JobKind.CHAT:
-            return counter.count_chat(work.request["messages"])
-        case JobKind.EMBEDDING:
-            return counter.count_texts(
-                [one if isinstance(one, str) else tuple(one) for one in work.request["inputs"]]
-            )
+    if work.kind is JobKind.CHAT:
+        return counter.count_chat(work.request["messages"])
+    return counter.count_texts(
+        [one if isinstance(one, str) else tuple(one) for one in work.request["inputs"]]
+    )

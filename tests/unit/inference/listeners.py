@@ -14,12 +14,18 @@ class RecordingListener:
         self.counts: list[int] = []
         self.outcomes: list[Result | InferenceError] = []
         self.usages: list[Usage] = []
+        self.percents: list[int] = []
         self._changed = threading.Condition()
 
     def on_delta(self, text: str, *, completion_tokens: int) -> None:
         with self._changed:
             self.deltas.append(text)
             self.counts.append(completion_tokens)
+            self._changed.notify_all()
+
+    def on_progress(self, percent: int) -> None:
+        with self._changed:
+            self.percents.append(percent)
             self._changed.notify_all()
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
@@ -40,3 +46,9 @@ class RecordingListener:
     def wait_for_deltas(self, number: int, timeout: float = 60.0) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.deltas) >= number, timeout)
+
+    def wait_for_progress(self, percent: int, timeout: float = 60.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(
+                lambda: self.percents and self.percents[-1] >= percent, timeout
+            ), f"only {self.percents[-1:]} % in time"

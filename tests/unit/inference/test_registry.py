@@ -75,7 +75,11 @@ class TestLoad:
         [
             ('id = "chatty"\n', "", "model number 1: id is missing."),
             ('id = "chatty"', "id = 7", "model 7: id is 7; it must be 1 to 128"),
-            ('"chat"', '"smell"', "chatty: modality is 'smell'; it must be one of chat, embed"),
+            (
+                '"chat"',
+                '"smell"',
+                "chatty: modality is 'smell'; it must be one of audio, chat, embed",
+            ),
             ('"echo"', '"vllm"', "backend is 'vllm'; it must be one of echo, transformers."),
             ("= 100", "= 0", "context_tokens is 0; it must be a whole number of at least 1."),
             ("= 100", "= true", "context_tokens is True; it must be a whole number"),
