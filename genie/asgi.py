@@ -19,7 +19,7 @@ sys.setswitchinterval(0.0005)
 
 
 _lean = LeanHandler("jobs.urls", body_limit=web.body_limit, any_host=("/health", "/ready"))
-_LEAN_PREFIXES = ("/v1/", "/api/v1/", "/health", "/ready")
+_LEAN_PREFIXES = ("/v1/", "/api/v1/", "/files/", "/health", "/ready")
 # Below the same prefixes, but management: rare, and with serializers.
 _MANAGEMENT = re.compile(r"(?:/api)?/v1/(?:webhooks|events)(?:/|$)")
 

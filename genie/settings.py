@@ -144,6 +144,33 @@ def _database() -> dict[str, Any]:
 
 DATABASES = {"default": _database()}
 
+
+# --- Files ----------------------------------------------------------------------------------------
+_STATE_DIR = Path(env.text("GENIE_STATE_DIR", str(BASE_DIR / ".genie")))
+
+
+def _files_storage() -> dict[str, Any]:
+    """Return the storage of files; credentials of a bucket come as boto3 looks for them."""
+    if not GENIE_FILES_BUCKET:
+        return {
+            "BACKEND": "jobs.storage.DurableFileSystemStorage",
+            "OPTIONS": {"location": GENIE_FILES_DIR, "base_url": None},
+        }
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": GENIE_FILES_BUCKET,
+            "endpoint_url": env.text("GENIE_FILES_ENDPOINT", "") or None,
+            "region_name": env.text("GENIE_FILES_REGION", "") or None,
+            "location": env.text("GENIE_FILES_PREFIX", ""),
+            "default_acl": None,
+            "file_overwrite": True,  # a name is an id, so asking whether it is taken is a round trip
+            "querystring_expire": 3600,  # of the address that a reader is sent to
+            "signature_version": "s3v4",
+        },
+    }
+
+
 # --- Redis and Celery -----------------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL")
 GENIE_BROKER_URL = env.text("GENIE_BROKER_URL", REDIS_URL)
@@ -184,6 +211,7 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 64
 STATIC_URL = "/static/"
 # Collected in an image; a checkout serves them from the packages.
 STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
@@ -219,6 +247,23 @@ GENIE_WEBHOOK_ATTEMPT_S = env.seconds("GENIE_WEBHOOK_ATTEMPT_S", 30)
 # How long a lease outlasts its attempt, to record it through a restart of the database.
 GENIE_WEBHOOK_LEASE_MARGIN_S = env.seconds("GENIE_WEBHOOK_LEASE_MARGIN_S", 20)
 GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
+
+# What callers send and jobs make: a directory of this machine, or a bucket that every process reaches.
+GENIE_FILES_DIR = env.text("GENIE_FILES_DIR", str(_STATE_DIR / "files"))
+GENIE_FILES_KEPT_S = env.seconds("GENIE_FILES_KEPT_S", 0)  # results; 0: until somebody removes them
+GENIE_FILES_BUCKET = env.text("GENIE_FILES_BUCKET", "")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "files": _files_storage(),
+}
+GENIE_UPLOAD_LIMIT_BYTES = env.integer("GENIE_UPLOAD_LIMIT_BYTES", 25 << 20)  # a recording
+GENIE_IMAGE_LIMIT_BYTES = env.integer("GENIE_IMAGE_LIMIT_BYTES", 20 << 20)  # a start or end image
+# Asked before an image or a video is admitted: given the prompt, returns why it is refused, or None.
+GENIE_MODERATION = env.text("GENIE_MODERATION", "jobs.moderation.refuse_listed_words")
+GENIE_MODERATION_WORDS = env.text(
+    "GENIE_MODERATION_WORDS", ""
+)  # a file in place of the list shipped
 
 # Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.
 GENIE_LEASE_S = env.seconds("GENIE_LEASE_S", 30)

@@ -2,6 +2,7 @@
 
 InferenceError                code                 retryable
     ModelLoadFailed           model-load-failed    yes
+        ModelMissing          model-load-failed    yes
     OutOfMemory               out-of-memory        yes
     InputRejected             invalid-request      no
     GenerationFailed          inference-failed     yes
@@ -33,6 +34,10 @@ class ModelLoadFailed(InferenceError):
 
     code = "model-load-failed"
     retryable = True
+
+
+class ModelMissing(ModelLoadFailed):
+    """The model's files are not on this worker."""
 
 
 class OutOfMemory(InferenceError):

@@ -81,10 +81,11 @@ FROM (SELECT EXISTS (
 """
 
 _RENEW = """
-WITH mine AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[]) AS r(id, attempt, prompt, completion))
+WITH mine AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::bigint[], %s::int[])
+  AS r(id, attempt, prompt, completion, parts, percent))
 UPDATE jobs_job j SET lease_expires_at = genie_now() + %s * interval '1 second',
   prompt_tokens = greatest(j.prompt_tokens, mine.prompt),
-  completion_tokens = greatest(j.completion_tokens, mine.completion)
+  completion_tokens = greatest(j.completion_tokens, mine.completion), parts = mine.parts, percent = mine.percent
 FROM mine WHERE j.id = mine.id AND j.attempt = mine.attempt AND j.state = 'running'
 RETURNING j.id, j.cancel_requested_at IS NOT NULL, j.run_deadline_at <= genie_now()
 """
@@ -154,6 +155,8 @@ class Beat:
     attempt: int
     prompt_tokens: int
     completion_tokens: int
+    parts: int = 0
+    percent: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,8 @@ def renew(beats: Sequence[Beat], *, lease_s: float) -> list[Renewed]:
                 [beat.attempt for beat in ordered],
                 [beat.prompt_tokens for beat in ordered],
                 [beat.completion_tokens for beat in ordered],
+                [beat.parts for beat in ordered],
+                [beat.percent for beat in ordered],
                 lease_s,
             ],
         )

@@ -16,6 +16,7 @@ class EntryType(StrEnum):
 
     STARTED = "started"  # the first attempt began; always sequence number 1
     DELTA = "delta"  # more text
+    PROGRESS = "progress"  # how far media work has come: its text is a number of percent
     RESTARTED = "restarted"  # a later attempt answers differently: forget the text so far
     ENDED = "ended"  # the terminal state has been committed
 

@@ -47,6 +47,7 @@ def submitted(job: NewJob, *, created_at: dt.datetime) -> JobView:
         first_seq=1,
         include_usage=bool(job.request.get("include_usage")),
         queue_position=None,
+        answer_as=job.request.get("answer_as", ""),
     )
 
 

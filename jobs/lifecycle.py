@@ -51,6 +51,12 @@ class NewJob:
     reply_to: str = ""
     parked_by: str | None = None  # the cap that keeps it out of its queue
 
+    @property
+    def input_files(self) -> list[uuid.UUID]:
+        """The files that its caller sent; see ``jobs.inputs``."""
+        sources = self.request.get("sources", {}).values()
+        return [uuid.UUID(one["file"]) for one in sources if "file" in one]
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
@@ -62,6 +68,7 @@ class Ending:
     cost_microcredits: int
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    parts: int = 0  # of its price's unit, for media
     result_json: str | None = None  # the sync body as JSON text
     error: dict[str, Any] | None = None
     delta_ends: Sequence[int] | None = None
@@ -85,6 +92,7 @@ class Ended:
     cost_microcredits: int
     prompt_tokens: int
     completion_tokens: int
+    parts: int
     webhook_url: str
     webhook_secret: str | None
     webhook_endpoint_id: uuid.UUID | None
@@ -125,10 +133,10 @@ WITH moved AS (
   UPDATE jobs_job j SET
     state = r.state, completed_at = genie_now(), lease_expires_at = NULL, result = r.result_json,
     error = r.error, cost_microcredits = r.cost_microcredits, prompt_tokens = r.prompt_tokens,
-    completion_tokens = r.completion_tokens, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL
+    completion_tokens = r.completion_tokens, parts = r.parts, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL
   FROM json_to_recordset(%s::json) AS r(
     job_id uuid, attempt smallint, state text, from_state text, result_json jsonb, error jsonb,
-    cost_microcredits bigint, prompt_tokens int, completion_tokens int, delta_ends int[], first_seq int),
+    cost_microcredits bigint, prompt_tokens int, completion_tokens int, parts bigint, delta_ends int[], first_seq int),
     jobs_job old
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
@@ -295,4 +303,5 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,
         completion_tokens=ending.completion_tokens,
+        parts=ending.parts,
     )

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from budgets import services as budgets
-from jobs import ledger_check
+from jobs import files, ledger_check
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -22,8 +22,8 @@ _BATCHES = 400
 def expire() -> dict[str, int]:
     """Delete what is past its time.
 
-    Idempotency keys, workers that left without a word, outcomes of tasks, notifications, and
-    decisions of the budget gate.
+    Idempotency keys, workers that left without a word, outcomes of tasks, notifications, decisions
+    of the budget gate, and files that no completed job has.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -41,6 +41,7 @@ def expire() -> dict[str, int]:
         "workers": workers,
         "task_results": results,
         "webhooks": notifications,
+        "files": _in_batches(files.remove_unneeded, batch=files.BATCH),
         "budget_events": _in_batches(_expire_budget_events),
     }
 
@@ -57,13 +58,13 @@ def verify_ledger() -> dict[str, int]:
     }
 
 
-def _in_batches(expire_batch: Callable[[], int]) -> int:
+def _in_batches(expire_batch: Callable[[], int], *, batch: int = _BATCH) -> int:
     """Delete batch by batch, up to a bound that the next pass goes on from; return how many."""
     deleted = 0
     for _ in range(_BATCHES):
-        batch = expire_batch()
-        deleted += batch
-        if batch < _BATCH:
+        found = expire_batch()
+        deleted += found
+        if found < batch:
             break
     return deleted
 

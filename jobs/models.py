@@ -279,6 +279,8 @@ class File(models.Model):
         "tenants.Organization", models.PROTECT, db_index=False, related_name="+"
     )
     job_id = models.UUIDField(null=True)  # null until a job that names it has been committed
+    attempt = models.SmallIntegerField(null=True)  # which one made it; null for an input
+    kept = models.BooleanField(default=False, db_default=False)  # the job has completed with it
     role = models.CharField(max_length=8, choices=[(role.value, role.value) for role in FileRole])
     # What a public address ends in: 256 bits that nobody can guess. An input has no address.
     token = models.CharField(max_length=43, null=True)
@@ -286,14 +288,22 @@ class File(models.Model):
     media_type = models.CharField(max_length=100)
     size = models.BigIntegerField()  # bytes
     created_at = models.DateTimeField(db_default=DatabaseNow())
-    expires_at = models.DateTimeField(null=True)  # null: kept until its organisation deletes it
+    expires_at = models.DateTimeField(null=True)  # null: kept for good
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 name="file_role_and_address",
-                condition=Q(role=FileRole.INPUT, token__isnull=True)
-                | Q(role=FileRole.OUTPUT, token__isnull=False),
+                condition=Q(role=FileRole.INPUT, token__isnull=True, attempt__isnull=True)
+                | Q(
+                    role=FileRole.OUTPUT,
+                    token__isnull=False,
+                    attempt__isnull=False,
+                    job_id__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="file_kept_is_output", condition=Q(kept=False) | Q(role=FileRole.OUTPUT)
             ),
             models.CheckConstraint(name="file_size_not_negative", condition=Q(size__gte=0)),
             models.UniqueConstraint(name="file_token_once", fields=["token"]),
@@ -301,6 +311,8 @@ class File(models.Model):
         ]
         indexes = [
             models.Index(name="file_by_job", fields=["job_id"]),
+            # The sweep looks at what no completed job has, which is little, and at what expires.
+            models.Index(name="file_not_kept", fields=["created_at"], condition=Q(kept=False)),
             models.Index(
                 name="file_by_expiry", fields=["expires_at"], condition=Q(expires_at__isnull=False)
             ),

@@ -21,7 +21,9 @@ from budgets import money, pricing
 from genie.core import errors
 from inference.errors import UnknownModel
 from inference.specs import Price, Unit
+from inference.types import Usage
 from jobs import registry
+from jobs.states import JobKind
 
 # How many parts of each unit; a unit has ``Unit.parts`` of them.
 Quantities: TypeAlias = Mapping[Unit, int]
@@ -56,6 +58,23 @@ def of_delivered(price: Price, *, completion_tokens: int, estimate_microcredits:
         return 0
     cost = charge(price, tokens(prompt=0, completion=completion_tokens))
     return min(cost, estimate_microcredits)
+
+
+# What media work of each kind is counted in: a usage's parts are parts of this unit.
+MEDIA_UNITS: Mapping[JobKind, Unit] = {
+    JobKind.IMAGE: Unit.MEGAPIXEL_STEP,
+    JobKind.VIDEO: Unit.MEGAPIXEL_SECOND,
+    JobKind.TRANSITION: Unit.MEGAPIXEL_SECOND,
+    JobKind.TRANSCRIPTION: Unit.MINUTE,
+    JobKind.SPEECH: Unit.THOUSAND_CHARACTERS,
+}
+
+
+def used(kind: JobKind, usage: Usage) -> Quantities:
+    """Return what the work done by a job of this kind is counted as."""
+    if (unit := MEDIA_UNITS.get(kind)) is not None:
+        return {unit: _product(usage.parts)}
+    return tokens(prompt=usage.prompt_tokens, completion=usage.completion_tokens)
 
 
 def tokens(*, prompt: int, completion: int) -> Quantities:

@@ -11,19 +11,21 @@ from budgets.types import Foreseen
 from inference.specs import Price
 from jobs import prices, selectors, services
 from jobs.lifecycle import NewJob
+from jobs.prices import Quantities
 from jobs.selectors import UsualCompletion
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A submission that is only asked about. Tokens."""
+    """A submission that is only asked about: its tokens, or what media work it is exactly."""
 
     job: NewJob
     price: Price
-    prompt_bound: int  # at least the prompt's tokens: what the estimate is made of
-    prompt_tokens: int  # as the tokenizer counts them
-    least_completion: int
-    most_completion: int  # the limit of the run
+    prompt_bound: int = 0  # at least the prompt's tokens: what the estimate is made of
+    prompt_tokens: int = 0  # as the tokenizer counts them
+    least_completion: int = 0
+    most_completion: int = 0  # the limit of the run
+    exactly: Quantities | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,12 @@ class Quote:
 
 
 def quote(question: Question) -> Quote:
-    """Return the quote; two statements, each bounded."""
+    """Return the quote; two statements at most, each bounded."""
     job = question.job
+    if question.exactly is not None:  # what it is worth does not depend on what comes out
+        foreseen = budgets.foresee(services.payer_of(job), job.estimate_microcredits)
+        exact = prices.charge(question.price, question.exactly)
+        return Quote(question=question, low=exact, p95=exact, sample=0, foreseen=foreseen)
     usual = selectors.usual_completion(organization_id=job.organization_id, model=job.model)
     foreseen = budgets.foresee(services.payer_of(job), job.estimate_microcredits)
     return priced(question, usual=usual, foreseen=foreseen)

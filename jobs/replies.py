@@ -27,6 +27,7 @@ class Outcome:
     cost_microcredits: int
     prompt_tokens: int
     completion_tokens: int
+    parts: int
     error: dict[str, Any] | None
     result_json: str | None
 
@@ -60,6 +61,7 @@ def outcome_suffix(outcome: Outcome) -> str:
         outcome.cost_microcredits,
         outcome.prompt_tokens,
         outcome.completion_tokens,
+        outcome.parts,
         outcome.error,
     ]
     return f"\t{json.dumps(told, ensure_ascii=False)}\t{outcome.result_json or ''}"
@@ -77,13 +79,14 @@ def decode(message: bytes) -> Iterator[Reply]:
 
 
 def _outcome(told: str, result_json: str) -> Outcome:
-    state, completed_at, cost, prompt_tokens, completion_tokens, error = json.loads(told)
+    state, completed_at, cost, prompt_tokens, completion_tokens, parts, error = json.loads(told)
     return Outcome(
         state=JobState(state),
         completed_at=dt.datetime.fromisoformat(completed_at),
         cost_microcredits=cost,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
+        parts=parts,
         error=error,
         result_json=result_json or None,
     )

@@ -3,9 +3,10 @@
 import base64
 import datetime as dt
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.types import ChatResult, EmbeddingResult, Usage
+from inference.types import ChatResult, EmbeddingResult, Span, TranscriptionResult, Usage
 from jobs import events
 from jobs.states import OBJECTS, JobKind
 
@@ -56,6 +57,86 @@ def embedding_body(*, model: str, encoding: str, result: EmbeddingResult) -> dic
             "total_tokens": result.usage.total_tokens,
         },
     }
+
+
+def image_body(
+    *, created_at: dt.datetime, files: Sequence[Mapping[str, Any]], substituted: str | None
+) -> dict[str, Any]:
+    """Return the body of completed images: OpenAI's list of addresses, or of base64 texts."""
+    return {
+        "created": int(created_at.timestamp()),
+        "data": list(files),
+        "model_substituted": substituted,
+    }
+
+
+def video_body(*, url: str, duration_ms: int, substituted: str | None) -> dict[str, Any]:
+    """Return the body of a completed video; two public documents spell the duration differently."""
+    return {
+        "url": url,
+        "duration_ms": duration_ms,
+        "durationMs": duration_ms,
+        "model_substituted": substituted,
+    }
+
+
+def speech_body(*, url: str, media_type: str, duration_ms: int | None) -> dict[str, Any]:
+    """Return the body of completed speech, as polls have it; a sync caller is given the sound itself."""
+    return {"url": url, "content_type": media_type, "duration_ms": duration_ms}
+
+
+def transcription_body(result: TranscriptionResult, *, written_as: str) -> dict[str, Any]:
+    """Return the body of a completed transcription, in one of OpenAI's formats.
+
+    A format that is no JSON is the text of this body: a sync caller is given that text alone.
+    """
+    match written_as:
+        case "srt":
+            return {"text": _subtitles(result.segments, mark=",", head="", numbered=True)}
+        case "vtt":
+            return {
+                "text": _subtitles(result.segments, mark=".", head="WEBVTT\n\n", numbered=False)
+            }
+        case "verbose_json":
+            return _verbose(result)
+        case _:
+            return {"text": result.text}
+
+
+def _verbose(result: TranscriptionResult) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "task": "transcribe",
+        "language": result.language,
+        "duration": result.duration_ms / 1000,
+        "text": result.text,
+        "segments": [
+            {"id": number, "start": one.start_ms / 1000, "end": one.end_ms / 1000, "text": one.text}
+            for number, one in enumerate(result.segments)
+        ],
+    }
+    if result.words:
+        body["words"] = [
+            {"word": one.text, "start": one.start_ms / 1000, "end": one.end_ms / 1000}
+            for one in result.words
+        ]
+    return body
+
+
+def _subtitles(segments: Sequence[Span], *, mark: str, head: str, numbered: bool) -> str:
+    """Return segments as SubRip or WebVTT, which differ in the mark before milliseconds."""
+    blocks = []
+    for number, one in enumerate(segments, start=1):
+        times = f"{_clock(one.start_ms, mark)} --> {_clock(one.end_ms, mark)}"
+        title = f"{number}\n" if numbered else ""
+        blocks.append(f"{title}{times}\n{one.text.strip()}\n")
+    return head + "\n".join(blocks)
+
+
+def _clock(moment_ms: int, mark: str) -> str:
+    seconds, ms = divmod(moment_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{ms:03}"
 
 
 def _encoded(vector: Any, encoding: str) -> Any:

@@ -4,6 +4,7 @@ Threads of one process, and what each may touch:
 
 - one claim loop per queue: claims up to the free slots and submits to the engine;
 - the engine's own threads: call back with deltas and ends; they never touch the database;
+- the carriers: bring inputs to media jobs and store their results, which may block for long;
 - the finisher (a ``Coalescer``): ends many jobs in one transaction, then announces them;
 - the keeper: renews leases, enforces run limits, hears cancels through the row;
 - the control listener: hears cancels and nudges at once, through Redis.
@@ -15,8 +16,8 @@ import dataclasses
 import logging
 import threading
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import redis
 from django.db import Error as DatabaseError
@@ -27,7 +28,7 @@ from genie.core.coalesce import Coalescer
 from genie.core.errors import Unavailable
 from inference.engine import Engine
 from inference.errors import GenerationFailed, InferenceError
-from jobs import claims, control, services, stream, work
+from jobs import claims, control, inputs, services, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.events import Entry
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 _TICK_S = 0.25  # how often run limits are checked
 _RETRY_S = 1.0  # pause after the database failed
 _LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
+_CARRIERS = 8  # threads: each fetches or stores one thing at a time
+_BEAT_S = 1.0  # a poll reads progress from the row, so jobs that have come further renew this often
 _FINISH_TRIES = 5  # 1, 2, 4 and 8 s apart; then the lease lapses and another attempt runs
 
 
@@ -82,6 +85,7 @@ class Runner:
         self._finisher: Coalescer[Ending | Requeue, Ended | str | None] = Coalescer(
             "finisher", _end_batch
         )
+        self._carriers = ThreadPoolExecutor(_CARRIERS, thread_name_prefix="carrier")
         self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
         self._control = threading.Thread(target=self._hear, name="control", daemon=True)
 
@@ -131,6 +135,7 @@ class Runner:
             self._idle.wait_for(lambda: not self._running, timeout=10)
         self._engine.close(timeout_s=10)
         self._closed.set()
+        self._carriers.shutdown(wait=True, cancel_futures=True)
         self._finisher.close()
         self._writer.close()
         self._keeper.join(5)
@@ -143,12 +148,32 @@ class Runner:
             claimed,
             earlier=_delivered(claimed),
             writer=self._writer,
+            offload=self._carry,
             on_end=self._ended,
         )
         with self._lock:
             self._running[claimed.job_id] = job
+        if inputs.refers(claimed.request):
+            self._carry(lambda: self._submit(job))
+        else:
+            self._submit(job)
+
+    def _carry(self, load: Callable[[], None]) -> None:
+        """Run what may block for long on a thread that may, with a database connection for it."""
+
+        def carried() -> None:
+            try:
+                load()
+            finally:
+                connection.close()
+
+        self._carriers.submit(carried)
+
+    def _submit(self, job: RunningJob) -> None:
+        claimed = job.claimed
         try:
-            job.attach(self._engine.submit(work.request_of(claimed), job))
+            brought = inputs.bring(claimed)
+            job.attach(self._engine.submit(work.request_of(claimed, brought), job))
         except InferenceError as error:
             job.on_done(error, usage=job.usage)
         except Exception:
@@ -241,7 +266,9 @@ class Runner:
             self._stop_overdue()
             if since_renewal >= self.config.heartbeat_s:
                 since_renewal = 0.0
-                self._renew()
+                self._renew(self._snapshot())
+            elif since_renewal % _BEAT_S == 0:
+                self._renew([job for job in self._snapshot() if job.percent != job.beaten])
         connection.close()
 
     def _stop_overdue(self) -> None:
@@ -249,8 +276,8 @@ class Runner:
             if job.is_overdue():
                 job.stop(StopReason.DEADLINE)
 
-    def _renew(self) -> None:
-        jobs = {job.claimed.job_id: job for job in self._snapshot()}
+    def _renew(self, running: Sequence[RunningJob]) -> None:
+        jobs = {job.claimed.job_id: job for job in running}
         if not jobs:
             return
         try:
@@ -304,12 +331,14 @@ def _answer(done: "Future[Ended | str | None]") -> Ended | str | None:
 
 
 def _beat(job: RunningJob) -> Beat:
-    usage = job.usage
+    usage, job.beaten = job.usage, job.percent
     return Beat(
         job_id=job.claimed.job_id,
         attempt=job.claimed.attempt,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
+        parts=usage.parts,
+        percent=job.beaten,
     )
 
 

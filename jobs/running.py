@@ -1,6 +1,5 @@
 """One running attempt inside a worker: turns the engine's callbacks into stream entries and an ending."""
 
-import json
 import logging
 import threading
 import time
@@ -8,10 +7,10 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from genie.core import metrics
-from inference.errors import EngineClosed, InferenceError
+from inference.errors import EngineClosed, InferenceError, ModelMissing
 from inference.ports import Handle
-from inference.types import ChatResult, EmbeddingResult, Result, Usage
-from jobs import prices, replies, results
+from inference.types import ChatResult, MediaResult, Result, Usage
+from jobs import outcomes, prices, replies
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
@@ -44,8 +43,9 @@ class RunningJob:
         earlier: The entries that earlier attempts have delivered; None when they cannot be read,
             and then this attempt leaves the stream alone but for its end.
         writer: Where entries go.
-        on_end: Called once, from an engine thread, with this attempt's ending (None when it is
-            fenced and must change nothing).
+        offload: Runs what may block on a disk or a bucket, away from the engine's threads.
+        on_end: Called once, from an engine thread or the offload's, with this attempt's ending
+            (None when it is fenced and must change nothing).
     """
 
     def __init__(
@@ -54,18 +54,20 @@ class RunningJob:
         *,
         earlier: Sequence[Entry] | None,
         writer: Writer,
+        offload: Callable[[Callable[[], None]], None],
         on_end: Callable[["RunningJob", Ending | Requeue | None], None],
     ) -> None:
         self.claimed = claimed
         self._began = time.monotonic()
         self._writer = writer
+        self._offload = offload
         self._on_end = on_end
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._stop: StopReason | None = None
         self._stop_message = ""
         self._logging = earlier is not None
-        openings = [entry for entry in earlier or () if entry.type is not EntryType.DELTA]
+        openings = [entry for entry in earlier or () if entry.type in _OPENINGS]
         self._first_seq = openings[-1].seq if openings else 1
         told = [
             entry
@@ -78,7 +80,9 @@ class RunningJob:
         self._gathered = ""  # text that the readers have yet to be told
         self._delivered_at = self._began
         self._ends: list[int] = []
-        self.percent = 0  # of a picture, video or recording that has come so far
+        self._notes = sum(1 for entry in earlier or () if entry.type is EntryType.PROGRESS)
+        self.percent = 0  # how far a picture, video or recording has come
+        self.beaten = 0  # what of it the row has been told
         for entry in told:
             self._length += len(entry.text)
             self._ends.append(self._length)
@@ -136,8 +140,13 @@ class RunningJob:
             self._deliver_gathered()
 
     def on_progress(self, percent: int) -> None:
-        """Note how far the work has come."""
+        """Note how far the work has come, and tell the readers now and then."""
         self.percent = percent
+        now = time.monotonic()
+        if self._stop is None and now - self._delivered_at >= GATHER_S:
+            self._delivered_at = now
+            self._notes += 1
+            self._append(EntryType.PROGRESS, text=str(percent), seq=self._last_seq)
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
@@ -145,14 +154,21 @@ class RunningJob:
             self._deliver_gathered()
             if isinstance(outcome, ChatResult):
                 self._deliver_rest(outcome.text)
-        self._on_end(self, self._ending(outcome, usage))
+        if isinstance(outcome, MediaResult):
+            self._offload(lambda: self._on_end(self, self._ending(outcome, usage)))
+        else:
+            self._on_end(self, self._ending(outcome, usage))
 
     def announce(self, ended: Ended) -> None:
         """Tell the readers that the terminal state has been committed."""
-        seq = self._first_seq + len(self._ends) + 1
-        entry = Entry(seq=seq, type=EntryType.ENDED, state=ended.state)
+        entry = Entry(seq=self._last_seq + 1, type=EntryType.ENDED, state=ended.state)
         outcome = replies.outcome_suffix(_outcome(ended)) if self.claimed.reply_to else ""
         self._write(entry, last=True, outcome=outcome)
+
+    @property
+    def _last_seq(self) -> int:
+        """The number of the newest entry. Text has deltas and media has progress, never both."""
+        return self._first_seq + len(self._ends) + self._notes
 
     def _skip_delivered(self, text: str) -> str:
         known = self._unverified
@@ -183,7 +199,7 @@ class RunningJob:
         if text:
             self._length += len(text)
             self._ends.append(self._length)
-            self._append(EntryType.DELTA, text=text, seq=self._first_seq + len(self._ends))
+            self._append(EntryType.DELTA, text=text, seq=self._last_seq)
 
     def _diverge(self, text: str = "") -> str:
         """This attempt answers differently from what readers have: end the stream, or begin it again.
@@ -230,7 +246,15 @@ class RunningJob:
                 delay_s=0,
             )
         state, code, message = self._failure(outcome)
-        return self._end(state, usage, error={"code": code, "message": message})
+        error = {"code": code, "message": message, **self._details(outcome)}
+        return self._end(state, usage, error=error)
+
+    def _details(self, outcome: Result | InferenceError) -> dict[str, str]:
+        """Return what an error says beside its code: which model is missing, and in whose words."""
+        if self._stop is not None or not isinstance(outcome, ModelMissing):
+            return {}
+        asked_for = self.claimed.request.get("asked_for", self.claimed.model)
+        return {"model": asked_for, "upstreamError": outcome.message}
 
     def _failure(self, outcome: Result | InferenceError) -> tuple[JobState, str, str]:
         match self._stop:
@@ -253,20 +277,19 @@ class RunningJob:
                     ),
                 )
         code, message = _told_code(outcome)
+        if isinstance(outcome, ModelMissing) and self.claimed.kind in prices.MEDIA_UNITS:
+            code = "comfyui-model-missing"
         return JobState.FAILED, code, message
 
-    def _completed(self, result: Result) -> Ending:
-        claimed = self.claimed
-        if isinstance(result, ChatResult):
-            body = results.chat_body(
-                claimed.job_id, model=claimed.model, created_at=claimed.created_at, result=result
-            )
-        elif isinstance(result, EmbeddingResult):
-            encoding = claimed.request.get("encoding_format", "float")
-            body = results.embedding_body(model=claimed.model, encoding=encoding, result=result)
-        else:
-            raise TypeError(f"No body is known for a {type(result).__name__}.")
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    def _completed(self, result: Result) -> Ending | None:
+        try:
+            text = outcomes.result_json(self.claimed, result)
+        except outcomes.Fenced:
+            return None
+        except Exception:  # whatever a storage raises: it has errors of its own
+            logger.exception("A result could not be stored", extra={"job": self.claimed.job_id})
+            error = {"code": "inference-failed", "message": "The result could not be stored."}
+            return self._end(JobState.FAILED, Usage(), error=error)
         return self._end(JobState.COMPLETED, result.usage, result_json=text)
 
     def _end(
@@ -275,10 +298,9 @@ class RunningJob:
         usage: Usage,
         *,
         result_json: str | None = None,
-        error: dict[str, object] | None = None,
+        error: dict[str, str] | None = None,
     ) -> Ending:
-        used = prices.tokens(prompt=usage.prompt_tokens, completion=usage.completion_tokens)
-        cost = prices.charge(self.claimed.price, used)
+        cost = prices.charge(self.claimed.price, prices.used(self.claimed.kind, usage))
         if cost > self.claimed.estimate_microcredits:  # a defect: the run must stop at its hold
             metrics.overrun.inc()
             logger.error("A job used more than its hold", extra={"job": self.claimed.job_id})
@@ -289,6 +311,7 @@ class RunningJob:
             cost_microcredits=min(cost, self.claimed.estimate_microcredits),
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
+            parts=usage.parts,
             result_json=result_json,
             error=error,
             delta_ends=list(self._ends) if self.claimed.mode is Mode.STREAM else None,
@@ -303,12 +326,16 @@ def _outcome(ended: Ended) -> Outcome:
         cost_microcredits=ended.cost_microcredits,
         prompt_tokens=ended.prompt_tokens,
         completion_tokens=ended.completion_tokens,
+        parts=ended.parts,
         error=ended.error,
         result_json=ended.result_json,
     )
 
 
-_TOLD_CODES = frozenset({"model-load-failed", "out-of-memory", "inference-failed"})
+_OPENINGS = frozenset({EntryType.STARTED, EntryType.RESTARTED})
+_TOLD_CODES = frozenset(
+    {"model-load-failed", "out-of-memory", "inference-failed", "input-fetch-failed"}
+)
 
 
 def _told_code(outcome: Result | InferenceError) -> tuple[str, str]:

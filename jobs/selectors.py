@@ -59,6 +59,9 @@ class JobView:
     first_seq: int
     include_usage: bool
     queue_position: int | None
+    parts: int = 0  # of its price's unit, for media
+    percent: int = 0  # how far media work has come
+    answer_as: str = ""  # how a sync caller is given the result, where it is not the JSON as it is
     parked: Parked | None = None
 
     @property
@@ -85,6 +88,7 @@ _COLUMNS = """
   j.created_at, j.started_at, j.completed_at, j.prompt_tokens, j.completion_tokens,
   j.estimate_microcredits, j.cost_microcredits, (j.request->'sampling'->>'max_tokens')::int,
   j.result::text, j.error::text, j.delta_ends, j.first_seq, coalesce((j.request->>'include_usage')::boolean, false),
+  j.parts, j.percent, coalesce(j.request->>'answer_as', ''),
   CASE WHEN j.state = 'queued' THEN j.parked_by END, (genie_now() AT TIME ZONE 'UTC')::date
 """
 
@@ -268,6 +272,9 @@ def _view(row: tuple[Any, ...]) -> JobView:
         delta_ends=row[20],
         first_seq=row[21],
         include_usage=row[22],
-        parked=parked(row[23], day=row[24]) if row[23] is not None else None,
-        queue_position=row[25],
+        parts=row[23],
+        percent=row[24],
+        answer_as=row[25],
+        parked=parked(row[26], day=row[27]) if row[26] is not None else None,
+        queue_position=row[28],
     )

@@ -17,10 +17,10 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import events, idempotency, lifecycle, positions, prices, selectors
+from jobs import events, files, idempotency, lifecycle, positions, prices, selectors
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
-from jobs.states import JobState, Mode
+from jobs.states import WITH_FILES, JobState, Mode
 from jobs.submissions import Accepted, Submission
 from webhooks import payloads
 from webhooks import services as webhooks
@@ -47,6 +47,7 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
         fresh = idempotency.take(submissions, outcomes)
         taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
         created_at = lifecycle.insert_many([one.job for one in taken.values()])
+        _take_inputs([one.job for one in taken.values()])
         idempotency.conclude(submissions, fresh, taken, outcomes)
         places = positions.of_new([one.job for one in taken.values() if one.job.parked_by is None])
     for index, one in taken.items():
@@ -58,6 +59,12 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
             parked=_parked(one.job, created_at),
         )
     return [outcomes[index] for index in range(len(submissions))]
+
+
+def _take_inputs(jobs: Sequence[NewJob]) -> None:
+    owners = [(file_id, job.id) for job in jobs for file_id in job.input_files]
+    if owners:
+        files.take_inputs(owners)
 
 
 def payer_of(job: NewJob) -> Payer:
@@ -91,7 +98,20 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
             ]
         )
         webhooks.publish_many([_webhook_event(one) for one in ended])
+        _keep_files(endings, ended)
     return ended
+
+
+def _keep_files(endings: Sequence[Ending], ended: Sequence[Ended]) -> None:
+    """Keep the files of those that have completed with some; what a ghost has made is swept."""
+    attempts = {ending.job_id: ending.attempt for ending in endings}
+    made = [
+        (one.job_id, attempts[one.job_id])
+        for one in ended
+        if one.state is JobState.COMPLETED and one.kind in WITH_FILES
+    ]
+    if made:
+        files.keep_outputs(made)
 
 
 def requeue_many(requeues: Sequence[Requeue]) -> dict[uuid.UUID, str]:

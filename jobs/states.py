@@ -64,6 +64,9 @@ OBJECTS = {
     JobKind.TRANSCRIPTION: "audio.transcription",
 }
 
+# What these make lies in the storage, and their results name its addresses.
+WITH_FILES = frozenset({JobKind.IMAGE, JobKind.VIDEO, JobKind.TRANSITION, JobKind.SPEECH})
+
 
 class FileRole(StrEnum):
     """What a stored file is to its job."""

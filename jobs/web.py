@@ -7,7 +7,7 @@ poll. Every function is async and never blocks the event loop.
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -22,8 +22,9 @@ from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import hub, operations, queue, quotes, selectors, services
+from jobs import files, hub, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
+from jobs.files import Found
 from jobs.quotes import Question, Quote
 from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
 from jobs.services import Cancelled
@@ -37,9 +38,14 @@ R = TypeVar("R")
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
-def body_limit(_path: str) -> int:
-    """Return the most bytes of a request body; all of these routes take JSON of one size."""
-    return int(settings.GENIE_JSON_LIMIT_BYTES)
+def body_limit(path: str) -> int:
+    """Return the most bytes of a request body: JSON, which two routes let carry a recording or pictures."""
+    json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
+    if path.endswith("/audio/transcriptions"):
+        return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
+    if path.endswith(("/videos/transitions", "/jobs/quote")):
+        return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
+    return json_bytes
 
 
 def _one_by_one(function: Callable[[T], R]) -> Callable[[Sequence[T]], list[R | BaseException]]:
@@ -55,6 +61,12 @@ def _one_by_one(function: Callable[[T], R]) -> Callable[[Sequence[T]], list[R | 
         return answers
 
     return run
+
+
+class _Input(NamedTuple):
+    organization_id: uuid.UUID
+    content: bytes
+    media_type: str
 
 
 def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
@@ -112,9 +124,20 @@ _spendings: Coalescer[Payer, Spending] = Coalescer(
 _usages: Coalescer[UsageFilter, UsageReport] = Coalescer(
     "usages", _one_by_one(jobs_spending.usage), max_batch=1, max_waiting=16
 )
+_files: Coalescer[str, Found | None] = Coalescer("files", files.find_many)
+_inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
+    "inputs",
+    _one_by_one(
+        lambda sent: files.keep_input(
+            sent.organization_id, sent.content, media_type=sent.media_type
+        )
+    ),
+    max_batch=1,
+    max_waiting=64,
+)
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
-    *(_queued, _workers, _spendings, _usages, _endpoints),
+    *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
 )
 
 
@@ -170,6 +193,16 @@ async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:
 async def job_list(wanted: ListFilter) -> list[JobView]:
     """Return a page of jobs, newest first."""
     return await _lists.ask(wanted)
+
+
+async def keep_input(organization_id: uuid.UUID, content: bytes, media_type: str) -> uuid.UUID:
+    """Store what a caller sent; it goes again unless a job takes it."""
+    return await _inputs.ask(_Input(organization_id, content, media_type))
+
+
+async def file(token: str) -> Found | None:
+    """Return the file of a public address."""
+    return await _files.ask(token)
 
 
 async def spending(payer: Payer) -> Spending:

@@ -1,27 +1,67 @@
 """Turns a claimed job's row into what the engine runs. Pure."""
 
-from inference.types import ChatRequest, EmbeddingRequest, Request, SamplingParams
+from collections.abc import Mapping
+from typing import Any
+
+from inference.types import (
+    ChatRequest,
+    Container,
+    EmbeddingRequest,
+    ImageFormat,
+    ImageRequest,
+    Request,
+    SamplingParams,
+    SoundFormat,
+    SpeechRequest,
+    TranscriptionRequest,
+    VideoRequest,
+)
 from jobs.claims import Claimed
 from jobs.states import JobKind
 
 
-def request_of(claimed: Claimed) -> Request:
-    """Return the engine's request; it is named for the job and the attempt."""
-    request = claimed.request
-    request_id = f"{claimed.job_id.hex}-{claimed.attempt}"
-    if claimed.kind is JobKind.EMBEDDING:
-        inputs = tuple(one if isinstance(one, str) else tuple(one) for one in request["inputs"])
-        return EmbeddingRequest(
-            request_id=request_id,
-            model=claimed.model,
-            inputs=inputs,
-            dimensions=request.get("dimensions"),
-        )
+def request_of(claimed: Claimed, inputs: Mapping[str, bytes] | None = None) -> Request:
+    """Return the engine's request; it is named for the job and the attempt.
+
+    ``inputs`` are the bytes of what the request refers to, by role; see ``jobs.inputs``.
+    """
+    named: Mapping[str, Any] = {
+        "request_id": f"{claimed.job_id.hex}-{claimed.attempt}",
+        "model": claimed.model,
+    }
+    request, brought = claimed.request, inputs or {}
+    match claimed.kind:
+        case JobKind.EMBEDDING:
+            return _embedding(named, request)
+        case JobKind.IMAGE:
+            return ImageRequest(
+                **named, **request["image"] | {"format": ImageFormat(request["image"]["format"])}
+            )
+        case JobKind.VIDEO | JobKind.TRANSITION:
+            options = request["video"] | {"format": Container(request["video"]["format"])}
+            return VideoRequest(
+                **named,
+                **options,
+                start_image=brought.get("start_image"),
+                end_image=brought.get("end_image"),
+            )
+        case JobKind.SPEECH:
+            options = request["speech"] | {"format": SoundFormat(request["speech"]["format"])}
+            return SpeechRequest(**named, **options)
+        case JobKind.TRANSCRIPTION:
+            return TranscriptionRequest(**named, **request["transcription"], audio=brought["audio"])
+        case _:
+            return _chat(named, request)
+
+
+def _embedding(named: Mapping[str, Any], request: Mapping[str, Any]) -> EmbeddingRequest:
+    inputs = tuple(one if isinstance(one, str) else tuple(one) for one in request["inputs"])
+    return EmbeddingRequest(**named, inputs=inputs, dimensions=request.get("dimensions"))
+
+
+def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:
     sampling = dict(request["sampling"])
     sampling["stop"] = tuple(sampling.get("stop", ()))
     return ChatRequest(
-        request_id=request_id,
-        model=claimed.model,
-        messages=tuple(request["messages"]),
-        sampling=SamplingParams(**sampling),
+        **named, messages=tuple(request["messages"]), sampling=SamplingParams(**sampling)
     )

@@ -41,10 +41,10 @@ class LeanRequest(ASGIRequest):
             pass
 
 
-class EventStream(HttpResponseBase):
-    """A ``text/event-stream`` answer: an iterator of frames, closed when the caller goes.
+class Stream(HttpResponseBase):
+    """An answer in pieces: an iterator of bytes, closed when the caller goes.
 
-    ``on_disconnect`` runs when the caller went before the last frame, ``on_close`` always: a
+    ``on_disconnect`` runs when the caller went before the last piece, ``on_close`` always: a
     generator that was never started does not run its own ``finally``.
     """
 
@@ -54,14 +54,35 @@ class EventStream(HttpResponseBase):
         self,
         frames: AsyncIterator[bytes],
         *,
-        on_disconnect: Callable[[], Awaitable[None]] | None = None,
         on_close: Callable[[], None],
+        on_disconnect: Callable[[], Awaitable[None]] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(content_type="text/event-stream; charset=utf-8")
-        self.headers["X-Accel-Buffering"] = "no"  # a proxy must not collect frames
+        super().__init__(headers=headers)
         self.frames = frames
         self.on_disconnect = on_disconnect
         self.on_close = on_close
+
+
+class EventStream(Stream):
+    """A ``text/event-stream`` answer: an iterator of frames."""
+
+    def __init__(
+        self,
+        frames: AsyncIterator[bytes],
+        *,
+        on_disconnect: Callable[[], Awaitable[None]] | None = None,
+        on_close: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            frames,
+            on_close=on_close,
+            on_disconnect=on_disconnect,
+            headers={
+                "Content-Type": "text/event-stream; charset=utf-8",
+                "X-Accel-Buffering": "no",  # a proxy must not collect frames
+            },
+        )
 
 
 View: TypeAlias = Callable[..., Awaitable[HttpResponseBase]]
@@ -225,7 +246,7 @@ def _render(request: HttpRequest, error: errors.GenieError) -> HttpResponse:
 
 
 async def _send(response: HttpResponseBase, request: LeanRequest, send: Send) -> None:
-    if isinstance(response, EventStream):
+    if isinstance(response, Stream):
         await _send_stream(response, request, send)
         return
     content = response.content if isinstance(response, HttpResponse) else b""
@@ -237,7 +258,7 @@ async def _send(response: HttpResponseBase, request: LeanRequest, send: Send) ->
     await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else content})
 
 
-async def _send_stream(response: EventStream, request: LeanRequest, send: Send) -> None:
+async def _send_stream(response: Stream, request: LeanRequest, send: Send) -> None:
     """Send frames until they end or the caller goes; then close the iterator either way."""
     sending = asyncio.ensure_future(_send_frames(response, request, send))
     gone = asyncio.ensure_future(request.disconnected())
@@ -256,16 +277,18 @@ async def _send_stream(response: EventStream, request: LeanRequest, send: Send) 
             sending.result()
 
 
-async def _send_frames(response: EventStream, request: LeanRequest, send: Send) -> None:
+async def _send_frames(response: Stream, request: LeanRequest, send: Send) -> None:
     await send(_start(response, request))
     async with contextlib.aclosing(response.frames) as frames:  # type: ignore[type-var] # views give generators
         async for frame in frames:
+            if request.method == "HEAD":
+                break
             await send({"type": "http.response.body", "body": frame, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
-# What every answer carries, ready to be sent. No answer of these routes is a page.
-_ALWAYS = [
+# What an answer carries that does not say otherwise, ready to be sent. None of them is a page.
+_USUAL = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -276,7 +299,9 @@ def _start(response: HttpResponseBase, request: LeanRequest) -> dict[str, Any]:
     headers = [
         (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
     ]
-    headers += [*_ALWAYS, (b"x-request-id", request.request_id.encode())]
+    said = {name for name, _ in headers}
+    headers += [(name, value) for name, value in _USUAL if name not in said]
+    headers.append((b"x-request-id", request.request_id.encode()))
     headers += [
         (b"set-cookie", cookie.OutputString().encode("ascii"))
         for cookie in response.cookies.values()

@@ -34,7 +34,7 @@ class WorkerEntry:
     torch_threads: int | None = None
 
 
-DEFAULT = (WorkerEntry(name="cpu", queues=("chat", "embedding")),)
+DEFAULT = (WorkerEntry(name="cpu", queues=("chat", "embedding", "image", "video", "audio")),)
 
 
 def load(path: Path) -> tuple[WorkerEntry, ...]:

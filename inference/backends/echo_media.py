@@ -15,7 +15,7 @@ import wave
 import zlib
 
 from inference.backends.serial import Run, SerialBackend, generation_failed
-from inference.errors import InferenceError, InputRejected, ModelLoadFailed
+from inference.errors import InferenceError, InputRejected, ModelLoadFailed, ModelMissing
 from inference.ports import Backend
 from inference.specs import ModelSpec, Unit
 from inference.types import (
@@ -46,7 +46,7 @@ def open_audio(spec: ModelSpec) -> Backend:
 
 
 class _EchoMedia(SerialBackend):
-    """Options: step_seconds for each step, load_seconds, fail_load."""
+    """Options: step_seconds for each step, load_seconds, fail_load, missing."""
 
     request_type: type[Request]
     refusal = ""
@@ -59,6 +59,8 @@ class _EchoMedia(SerialBackend):
     def open(self) -> None:
         """Wait as long as option load_seconds says."""
         self._closing.wait(float(self.spec.options.get("load_seconds", 0.0)))
+        if self.spec.options.get("missing"):
+            raise ModelMissing(f"The files of model {self.spec.id} are not on this worker.")
         if self.spec.options.get("fail_load"):
             raise ModelLoadFailed(f"Model {self.spec.id} could not be loaded on this worker.")
 

@@ -14,7 +14,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from inference import tokenization
-from inference.errors import InferenceError, ModelLoadFailed, OutOfMemory
+from inference.errors import InferenceError, ModelLoadFailed, ModelMissing, OutOfMemory
 from inference.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def fetch(spec: ModelSpec) -> Path:
     """Return the directory of a checkpoint; a hub id is downloaded, unless HF_HUB_OFFLINE is set.
 
     Raises:
-        ModelLoadFailed: there is no such directory.
+        ModelMissing: there is no such directory.
     """
     if spec.directory is None:
         found = huggingface_hub.snapshot_download(
@@ -76,7 +76,7 @@ def fetch(spec: ModelSpec) -> Path:
         return Path(found)
     if not (spec.directory / "config.json").is_file():
         logger.error("model %s: no config.json in %s", spec.id, spec.directory)
-        raise ModelLoadFailed(f"The files of model {spec.id} are not on this worker.")
+        raise ModelMissing(f"The files of model {spec.id} are not on this worker.")
     return spec.directory
 
 

@@ -32,6 +32,57 @@ price = {{ version = "test-1", prompt = "{rate}", completion = "{rate}" }}
 options = {{ {options} }}
 """
 
+# A picture of 256 by 256 costs 0.262144 credits a step, a second of sound or a character 1/1000.
+_MEDIA = """
+[[models]]
+id = "echo-image"
+aliases = ["flux-schnell"]
+modality = "image"
+backend = "echo"
+price = { version = "test-1", megapixel_step = "4" }
+media = { steps = 4 }
+
+[[models]]
+id = "echo-image-slow"
+modality = "image"
+backend = "echo"
+price = { version = "test-1", megapixel_step = "4" }
+media = { steps = 100 }
+options = { step_seconds = 0.05 }
+
+[[models]]
+id = "echo-image-small"
+aliases = ["sdxl-turbo"]
+modality = "image"
+backend = "echo"
+free_tier = true
+price = { version = "test-1", megapixel_step = "1" }
+media = { steps = 1 }
+
+[[models]]
+id = "echo-image-missing"
+modality = "image"
+backend = "echo"
+price = { version = "test-1", megapixel_step = "1" }
+options = { missing = true }
+
+[[models]]
+id = "echo-speech"
+aliases = ["tts-1"]
+modality = "audio"
+backend = "echo"
+price = { version = "test-1", thousand_characters = "1" }
+media = { max_characters = 1000, voices = ["alloy", "echo"] }
+
+[[models]]
+id = "echo-transcription"
+aliases = ["whisper-1"]
+modality = "audio"
+backend = "echo"
+price = { version = "test-1", minute = "0.06" }
+media = { max_seconds = 60 }
+"""
+
 _TINY = {
     "genie-tiny-chat": """
 [[models]]
@@ -82,6 +133,7 @@ def write(path: Path) -> None:
             ),
         ]
     )
+    text += _MEDIA
     tiny = "".join(_TINY[name].format(checkpoints=CHECKPOINTS) for name in TINY)
     path.write_text(text + tiny, "utf-8")
 

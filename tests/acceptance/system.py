@@ -172,7 +172,9 @@ class System:
             "GENIE_SYNC_LIMIT_S": str(STRICT_SYNC_LIMIT_S),
         }
         entries = [
-            WorkerEntry(name=name.removeprefix("worker-"), queues=("chat", "embedding"))
+            WorkerEntry(
+                name=name.removeprefix("worker-"), queues=("chat", "embedding", "image", "audio")
+            )
             for name in WORKERS
         ]
         return [

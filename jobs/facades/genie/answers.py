@@ -9,7 +9,7 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
-from jobs.facades.genie import wire
+from jobs.facades.genie import renderings, wire
 from jobs.selectors import JobView
 from jobs.states import JobKind, JobState
 from jobs.submissions import Accepted, Submission
@@ -70,9 +70,11 @@ async def admitted(principal: Principal, submission: Submission, accepted: Accep
     return await web.job(accepted.job_id, organization_id=principal.organization_id)
 
 
-def sync_answer(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
+async def sync_answer(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
     """Return the result, or the job's failure as an error answer."""
     if job.state is JobState.COMPLETED and job.result_json is not None:
+        if job.answer_as:
+            return await renderings.rendered(job, headers=headers)
         return json_answer(job.result_json, headers=headers)
     error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
     status = {JobState.TIMEOUT: 504, JobState.CANCELLED: 409}.get(job.state, 500)

@@ -2,27 +2,34 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from django.http import HttpRequest
 
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import tokenization
-from jobs.facades.genie import submit
+from jobs.facades.genie import media_submit, submit
 from jobs.facades.genie.submit import Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
 
+Prepare: TypeAlias = Callable[[HttpRequest, Principal, Mapping[str, Any]], Awaitable[Prepared]]
+
 
 class _Route(NamedTuple):
-    prepare: Callable[[HttpRequest, Principal, Mapping[str, Any]], Awaitable[Prepared]]
-    mark: str  # the field that every body of this route has, and no other route knows
+    prepare: Prepare
+    # A field that every body of this route has, and no other route; None: it must be named.
+    mark: str | None = None
 
 
 ROUTES = {
     "/v1/chat/completions": _Route(submit.chat, "messages"),
     "/v1/embeddings": _Route(submit.embeddings, "input"),
+    "/v1/images/generations": _Route(media_submit.images),
+    "/v1/videos/generations": _Route(media_submit.videos),
+    "/v1/videos/transitions": _Route(media_submit.transitions, "start_image"),
+    "/v1/audio/speech": _Route(media_submit.speech),
 }
 
 
@@ -40,7 +47,7 @@ def route_of(fields: Mapping[str, Any]) -> str:
         return named
     told = [name for name, route in ROUTES.items() if route.mark in fields]
     if len(told) != 1:
-        marks = " and ".join(route.mark for route in ROUTES.values())
+        marks = " and ".join(filter(None, (route.mark for route in ROUTES.values())))
         found = "more than one" if told else "none"
         raise errors.InvalidRequest.of(
             "route", f"the body has {found} of {marks}; name the route it is for: {known}"
@@ -53,7 +60,8 @@ async def prepare(
 ) -> tuple[str, Prepared]:
     """Return the route, and what it would admit; raises whatever it would refuse with."""
     route = route_of(fields)
-    prepared = await ROUTES[route].prepare(request, principal, fields)
+    asked = {name: value for name, value in fields.items() if name != "route"}
+    prepared = await ROUTES[route].prepare(request, principal, asked)
     if prepared.submission.refusal is not None:
         raise prepared.submission.refusal
     return route, prepared
@@ -62,6 +70,8 @@ async def prepare(
 async def question(prepared: Prepared) -> Question:
     """Return what is asked; counts the prompt, on a thread, where a submit needs only a bound."""
     work = prepared.work
+    if work.quantities is not None:
+        return Question(job=prepared.submission.job, price=work.spec.price, exactly=work.quantities)
     return Question(
         job=prepared.submission.job,
         price=work.spec.price,

@@ -23,13 +23,23 @@ from inference.types import Modality
 from jobs import prices, registry, web
 from jobs.facades.genie import schemas
 from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webhook
+from jobs.facades.genie.uploads import Upload
 from jobs.lifecycle import NewJob
+from jobs.prices import Quantities
 from jobs.states import JobKind, Lane, Mode
 from jobs.submissions import Submission
 from webhooks import signing, transport
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
-_KINDS = {JobKind.CHAT: Modality.CHAT, JobKind.EMBEDDING: Modality.EMBEDDING}
+_MODALITIES = {
+    JobKind.CHAT: Modality.CHAT,
+    JobKind.EMBEDDING: Modality.EMBEDDING,
+    JobKind.IMAGE: Modality.IMAGE,
+    JobKind.VIDEO: Modality.VIDEO,
+    JobKind.TRANSITION: Modality.VIDEO,
+    JobKind.SPEECH: Modality.AUDIO,
+    JobKind.TRANSCRIPTION: Modality.AUDIO,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +49,16 @@ class Work:
     kind: JobKind
     spec: ModelSpec
     request: dict[str, Any]
-    prompt_tokens: int  # an upper bound
-    completion_tokens: int  # the limit of the run
+    prompt_tokens: int = 0  # an upper bound
+    completion_tokens: int = 0  # the limit of the run
+    quantities: Quantities | None = None  # of media: all that it uses
+
+    @property
+    def most(self) -> Quantities:
+        """The most that it may use."""
+        if self.quantities is not None:
+            return self.quantities
+        return prices.tokens(prompt=self.prompt_tokens, completion=self.completion_tokens)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +67,8 @@ class Prepared:
 
     work: Work
     submission: Submission
+    # What the caller sent as bytes, by role: stored once it is to be admitted.
+    uploads: dict[str, Upload] = dataclasses.field(default_factory=dict)
 
 
 async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
@@ -108,7 +128,7 @@ def resolve_model(principal: Principal, name: str, *, kind: JobKind) -> ModelSpe
         raise errors.ModelNotFound(
             f"There is no model {name!r}; GET /v1/models lists them."
         ) from None
-    if spec.modality is not _KINDS[kind]:
+    if spec.modality is not _MODALITIES[kind]:
         raise errors.InvalidRequest.of(
             "model", f"{spec.id} is a model for {spec.modality}, not for this route"
         )
@@ -181,9 +201,17 @@ def _require_shape(body: EmbeddingsBody, shape: EmbeddingShape | None, spec: Mod
 
 
 async def submission(
-    request: HttpRequest, principal: Principal, body: Submitted, *, work: Work, mode: Mode
+    request: HttpRequest,
+    principal: Principal,
+    body: Submitted,
+    *,
+    work: Work,
+    mode: Mode,
+    said: bytes | None = None,
 ) -> Submission:
     """Return what admission needs; raises InvalidRequest for a bad header, limit or webhook.
+
+    ``said`` stands for the body where the same request may be sent as other bytes, as a form may.
 
     With an idempotency key what is wrong with a webhook is left to admission: the endpoint or the
     address may have been right when the key's job was submitted, which is then the answer.
@@ -218,9 +246,7 @@ async def submission(
         run_limit_s=run_limit_s,
         price_version=price.version,
         price_rates=price.rates,
-        estimate_microcredits=prices.estimate(
-            price, prices.tokens(prompt=work.prompt_tokens, completion=work.completion_tokens)
-        ),
+        estimate_microcredits=prices.estimate(price, work.most),
         webhook_url=body.webhook.url if body.webhook else "",
         webhook_secret=sealed,
         webhook_endpoint_id=endpoint_id,
@@ -230,7 +256,9 @@ async def submission(
         job=job,
         idempotency_key=key,
         body_digest=hashlib.sha256(
-            request.path.removeprefix("/api").encode() + b"\0" + request.body
+            request.path.removeprefix("/api").encode()
+            + b"\0"
+            + (request.body if said is None else said)
         ).digest(),
         park_limit_s=_park_limit_s(body),
         refusal=refusal,

@@ -12,7 +12,17 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import follow, readiness, registry, web
-from jobs.facades.genie import answers, guard, modes, quoting, streaming, submit, wire
+from jobs.facades.genie import (
+    answers,
+    guard,
+    media_submit,
+    modes,
+    quoting,
+    streaming,
+    submit,
+    uploads,
+    wire,
+)
 from jobs.selectors import JobView, ListFilter
 from jobs.states import JobState
 
@@ -21,18 +31,41 @@ _MAX_PAGE = 200
 
 async def chat_completions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/chat/completions."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.INFERENCE)
-    prepared = await submit.chat(request, principal, guard.read_object(request))
-    return await modes.answer(request, principal, prepared.submission, headers=headers)
+    return await _submitted(request, submit.chat)
 
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/embeddings."""
+    return await _submitted(request, submit.embeddings)
+
+
+async def images(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/images/generations."""
+    return await _submitted(request, media_submit.images)
+
+
+async def videos(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/videos/generations."""
+    return await _submitted(request, media_submit.videos)
+
+
+async def transitions(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/videos/transitions."""
+    return await _submitted(request, media_submit.transitions)
+
+
+async def speech(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/audio/speech."""
+    return await _submitted(request, media_submit.speech)
+
+
+async def _submitted(request: LeanRequest, prepare: quoting.Prepare) -> HttpResponseBase:
+    """Answer a route that submits: authenticate, validate, store what was sent, admit, answer."""
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
-    prepared = await submit.embeddings(request, principal, guard.read_object(request))
-    return await modes.answer(request, principal, prepared.submission, headers=headers)
+    prepared = await prepare(request, principal, guard.read_object(request))
+    submission = await uploads.kept(prepared.submission, prepared.uploads)
+    return await modes.answer(request, principal, submission, headers=headers)
 
 
 async def quote(request: LeanRequest) -> HttpResponseBase:

@@ -42,7 +42,7 @@ async def waited(
         submitted = await answers.admitted(principal, submission, accepted)
         job, why_not = await _wait(request, submitted, watch, limit_s=limit_s)
     if job is not None:
-        return answers.sync_answer(job, headers=answers.admission_headers(accepted))
+        return await answers.sync_answer(job, headers=answers.admission_headers(accepted))
     unanswered = Unanswered.of(request, principal, submission, accepted)
     if isinstance(why_not, _Gone):
         await unanswered.disconnected()
@@ -55,7 +55,7 @@ async def waited(
         raise await _timed_out(principal, accepted, kind=submission.job.kind, limit_s=limit_s)
     except errors.JobTerminal:  # it has ended at the last moment
         job = await web.job(accepted.job_id, organization_id=principal.organization_id)
-        return answers.sync_answer(job, headers=answers.admission_headers(accepted))
+        return await answers.sync_answer(job, headers=answers.admission_headers(accepted))
 
 
 async def _accepted_after_all(
@@ -64,7 +64,7 @@ async def _accepted_after_all(
     """Return the 202 of a job that its caller wanted to wait for, but not for longer; or its result."""
     job = await web.job(accepted.job_id, organization_id=principal.organization_id)
     if job.terminal:
-        return answers.sync_answer(job, headers=answers.admission_headers(accepted))
+        return await answers.sync_answer(job, headers=answers.admission_headers(accepted))
     # Without its time it is read again: it may have moved while the caller waited.
     return await answers.accepted_answer(
         principal, submission.job.kind, dataclasses.replace(accepted, created_at=None)

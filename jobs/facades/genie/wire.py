@@ -14,7 +14,7 @@ from inference.registry import ModelSpec
 from inference.specs import Unit
 from jobs import events
 from jobs.events import Entry, EntryType
-from jobs.quotes import Quote
+from jobs.quotes import Question, Quote
 from jobs.selectors import JobView, Parked
 from jobs.states import OBJECTS, JobKind, JobState
 
@@ -86,11 +86,7 @@ def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str,
     elif job.state is JobState.RUNNING:
         body["progress"] = _progress(job)
     if job.terminal:
-        body["usage"] = {
-            "prompt_tokens": job.prompt_tokens,
-            "completion_tokens": job.completion_tokens,
-            "total_tokens": job.prompt_tokens + job.completion_tokens,
-        }
+        body["usage"] = _usage(job)
         body["cost"] = money.to_wire(job.cost_microcredits or 0)
     if job.error is not None:
         body["error"] = job.error
@@ -110,10 +106,7 @@ def quote_body(quote: Quote, *, route: str) -> dict[str, Any]:
         "p95": None if quote.p95 is None else money.to_wire(quote.p95),
         "p95_sample": quote.sample,
         "maximum": money.to_wire(quote.maximum),
-        "quantities": {
-            "prompt_tokens": question.prompt_bound,
-            "max_completion_tokens": question.most_completion,
-        },
+        "quantities": _quantities(question),
         "budget_mode": foreseen.mode,
         "decision": foreseen.decision,
         "allowed": foreseen.allowed,
@@ -122,6 +115,19 @@ def quote_body(quote: Quote, *, route: str) -> dict[str, Any]:
     if foreseen.over_microcredits is not None:
         body["exceededBy"] = money.to_wire(foreseen.over_microcredits)
     return body
+
+
+def _quantities(question: Question) -> dict[str, Any]:
+    if question.exactly is None:
+        return {
+            "prompt_tokens": question.prompt_bound,
+            "max_completion_tokens": question.most_completion,
+        }
+    return {
+        name: round(parts / unit.parts, 6)
+        for unit, parts in question.exactly.items()
+        for name in [f"{unit}s"]
+    }
 
 
 def etag(text: str) -> str:
@@ -144,6 +150,7 @@ def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]
         "object": "model",
         "created": created,
         "owned_by": "genie",
+        "description": spec.description,
         "modality": spec.modality,
         "capabilities": list(spec.capabilities),
         "context_tokens": spec.context_tokens,
@@ -171,7 +178,7 @@ def frame(data: dict[str, Any], *, seq: int | None = None, event: str | None = N
 def chat_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
     """Return the frames of one stream entry of a chat; ``ended`` is the job's row for the last one."""
     match entry.type:
-        case EntryType.STARTED:
+        case EntryType.STARTED | EntryType.PROGRESS:  # of which a chat has none
             return frame(_chunk(job, {"role": "assistant", "content": ""}), seq=entry.seq)
         case EntryType.DELTA:
             return frame(_chunk(job, {"content": entry.text}), seq=entry.seq)
@@ -232,11 +239,23 @@ def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[
     }
 
 
+_EVENTS = {
+    EntryType.STARTED: "job.running",
+    EntryType.RESTARTED: "job.running",
+    EntryType.PROGRESS: "job.progress",
+}
+
+
 def job_frames(job: JobView, entry: Entry, *, ended: JobView | None) -> bytes:
-    """Return the frames of a job that streams no text: its start and its end."""
-    name = f"job.{entry.state}" if entry.type is EntryType.ENDED else "job.running"
+    """Return the frames of a job that streams no text: its start, how far it has come, its end."""
+    name = _EVENTS.get(entry.type) or f"job.{entry.state}"
     current = ended or job
-    body = json.loads(job_json(current)) if entry.type is EntryType.ENDED else job_body(current)
+    if entry.type is EntryType.PROGRESS:
+        body = {"id": events.public_id(job.id, job.kind), "progress": int(entry.text)}
+    elif entry.type is EntryType.ENDED:
+        body = json.loads(job_json(current))
+    else:
+        body = job_body(current)
     last = DONE if entry.type is EntryType.ENDED else b""
     return frame(body, seq=entry.seq, event=name) + last
 
@@ -289,6 +308,27 @@ def _parked_fields(parked: Parked | None) -> dict[str, str]:
     return fields if parked.resets_at is None else fields | {"resetsAt": parked.resets_at}
 
 
+def _usage(job: JobView) -> dict[str, Any]:
+    """Return the work done: tokens, or for media what its price is for."""
+    if (counted := _MEDIA_USAGE.get(job.kind)) is not None:
+        name, parts = counted
+        return {name: round(job.parts / parts, 6) if parts > 1 else job.parts}
+    return {
+        "prompt_tokens": job.prompt_tokens,
+        "completion_tokens": job.completion_tokens,
+        "total_tokens": job.prompt_tokens + job.completion_tokens,
+    }
+
+
+_MEDIA_USAGE = {
+    JobKind.IMAGE: ("megapixel_steps", Unit.MEGAPIXEL_STEP.parts),
+    JobKind.VIDEO: ("megapixel_seconds", Unit.MEGAPIXEL_SECOND.parts),
+    JobKind.TRANSITION: ("megapixel_seconds", Unit.MEGAPIXEL_SECOND.parts),
+    JobKind.TRANSCRIPTION: ("seconds", 1000),
+    JobKind.SPEECH: ("characters", 1),
+}
+
+
 def _eta_s(position: int | None, seconds_per_job: float | None) -> float | None:
     if position is None or seconds_per_job is None:
         return None
@@ -298,5 +338,5 @@ def _eta_s(position: int | None, seconds_per_job: float | None) -> float | None:
 def _progress(job: JobView) -> int:
     """Return the share of the tokens that may be generated, as last checkpointed; never 100 yet."""
     if not job.max_output_tokens:
-        return 0
+        return min(99, job.percent)
     return min(99, job.completion_tokens * 100 // job.max_output_tokens)

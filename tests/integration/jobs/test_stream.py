@@ -219,6 +219,7 @@ class TestReplies:
             cost_microcredits=7,
             prompt_tokens=3,
             completion_tokens=2,
+            parts=0,
             error=None,
             result_json='{"a": "tab \\t, line \\n, é"}',
         )

@@ -40,6 +40,9 @@ class TestLoad:
             "genie-tiny-embedding",
             "echo-chat",
             "echo-embedding",
+            "echo-image",
+            "echo-speech",
+            "echo-transcription",
         ]
         assert found.resolve("coder").id == "genie-tiny-chat"
 

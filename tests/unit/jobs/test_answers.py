@@ -1,5 +1,6 @@
 """What answers read from headers, and how an ended job answers the caller that waited."""
 
+import asyncio
 import json
 
 import pytest
@@ -63,7 +64,7 @@ class TestSyncAnswer:
     def test_is_the_result_as_the_row_has_it(self) -> None:
         job = views.job(JobState.COMPLETED)
 
-        answer = answers.sync_answer(job, headers={"Idempotent-Replayed": "true"})
+        answer = asyncio.run(answers.sync_answer(job, headers={"Idempotent-Replayed": "true"}))
 
         assert answer.status_code == 200
         assert answer.content.decode() == job.result_json
@@ -74,7 +75,7 @@ class TestSyncAnswer:
         [(JobState.FAILED, 500), (JobState.TIMEOUT, 504), (JobState.CANCELLED, 409)],
     )
     def test_is_the_failure_with_its_own_code(self, state: JobState, status: int) -> None:
-        answer = answers.sync_answer(views.job(state), headers={})
+        answer = asyncio.run(answers.sync_answer(views.job(state), headers={}))
 
         body = json.loads(answer.content)
         assert answer.status_code == status

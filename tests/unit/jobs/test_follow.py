@@ -44,6 +44,7 @@ OUTCOME = Outcome(
     cost_microcredits=7,
     prompt_tokens=3,
     completion_tokens=2,
+    parts=0,
     error=None,
     result_json=json.dumps(views.result(TEXT)),
 )

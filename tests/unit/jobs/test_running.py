@@ -93,6 +93,7 @@ class Attempt:
             Claimed(**(fields | claimed)),
             earlier=earlier,
             writer=self.log,  # type: ignore[arg-type] # the port that it uses
+            offload=lambda load: load(),
             on_end=lambda _job, ending: self.ends.append(ending),
         )
         self.job.attach(self.engine)

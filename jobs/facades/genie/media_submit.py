@@ -1,0 +1,215 @@
+"""From the bodies for pictures, videos and speech to what admission would take. Touches no table."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from genie.core import errors
+from genie.tenants.principal import Principal
+from inference.specs import ModelSpec
+from inference.types import Container, SoundFormat
+from jobs import moderation, prices
+from jobs.facades.genie import media_models, media_schemas, renderings, schemas, submit, uploads
+from jobs.facades.genie.media_models import Chosen
+from jobs.facades.genie.media_schemas import (
+    Dimensions,
+    ImageBody,
+    SpeechBody,
+    TransitionBody,
+    VideoBody,
+)
+from jobs.facades.genie.submit import Prepared, Work
+from jobs.facades.genie.uploads import Upload
+from jobs.states import JobKind, Mode
+from webhooks import transport
+
+# Base64 lies in the job's row and in every poll of it, so there is a bound; an address has none.
+_MAX_BASE64_PIXELS = 4 * 1024 * 1024
+
+
+async def images(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
+    """Return what POST /v1/images/generations would admit; raises whatever it would refuse with."""
+    body = schemas.parse(ImageBody, fields)
+    mode = submit.mode_of(body, stream=None, streams=False)
+    chosen = media_models.choose(principal, body.model, kind=JobKind.IMAGE)
+    size = media_schemas.dimensions(body.size)
+    _require_fits(size, chosen.spec)
+    if (
+        body.response_format == "b64_json"
+        and body.n * size.width * size.height > _MAX_BASE64_PIXELS
+    ):
+        raise errors.InvalidRequest.of(
+            "response_format",
+            f"b64_json is for up to {_MAX_BASE64_PIXELS} pixels in all; take url for {body.n} of {body.size}",
+        )
+    await _moderate(body.prompt)
+    work = _image_work(body, chosen, size)
+    return await _prepared(request, principal, body, work, mode)
+
+
+async def videos(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
+    """Return what POST /v1/videos/generations would admit; raises whatever it would refuse with."""
+    body = schemas.parse(VideoBody, _async_only(fields))
+    chosen = media_models.choose(principal, body.model, kind=JobKind.VIDEO)
+    await _moderate(body.prompt)
+    options = {"negative_prompt": body.negative_prompt or "", "format": Container.MP4.value}
+    work = _video_work(body, chosen, kind=JobKind.VIDEO, options=options)
+    return await _prepared(request, principal, body, work, Mode.ASYNC)
+
+
+async def transitions(
+    request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
+) -> Prepared:
+    """Return what POST /v1/videos/transitions would admit; raises whatever it would refuse with."""
+    body = schemas.parse(TransitionBody, _async_only(fields))
+    chosen = media_models.choose(principal, body.model, kind=JobKind.TRANSITION)
+    await _moderate(body.prompt)
+    sent: dict[str, Upload] = {}
+    named: dict[str, dict[str, str]] = {}
+    for field, value in (("start_image", body.start_image), ("end_image", body.end_image)):
+        if value is None:
+            continue
+        found = uploads.picture(value, field=field)
+        if isinstance(found, Upload):
+            sent[field] = found
+        else:
+            await asyncio.to_thread(transport.check_url, found, field=field)
+            named[field] = {"url": found}
+    work = _video_work(
+        body, chosen, kind=JobKind.TRANSITION, options={"format": Container.WEBM.value}
+    )
+    work.request["sources"] = named
+    return await _prepared(request, principal, body, work, Mode.ASYNC, sent=sent)
+
+
+async def speech(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
+    """Return what POST /v1/audio/speech would admit; raises whatever it would refuse with."""
+    body = schemas.parse(SpeechBody, fields)
+    mode = submit.mode_of(body, stream=None, streams=False)
+    if body.stream_format == "sse":
+        raise errors.InvalidRequest.of("stream_format", "only audio is supported")
+    spec = media_models.choose(principal, body.model, kind=JobKind.SPEECH).spec
+    if len(body.input) > spec.media.max_characters:
+        raise errors.InvalidRequest.of(
+            "input",
+            f"has {len(body.input)} characters; {spec.id} speaks at most {spec.media.max_characters}",
+        )
+    if body.voice is not None and spec.media.voices and body.voice not in spec.media.voices:
+        raise errors.InvalidRequest.of(
+            "voice", f"{spec.id} has the voices {', '.join(spec.media.voices)}"
+        )
+    options = {
+        "text": body.input,
+        "voice": body.voice,
+        "speed": float(body.speed),
+        "seed": _seed(body.seed),
+        "format": SoundFormat(body.response_format).value,
+    }
+    work = Work(
+        kind=JobKind.SPEECH,
+        spec=spec,
+        request={"speech": options, "asked_for": body.model, "answer_as": renderings.FILE},
+        quantities=prices.speech(characters=len(body.input)),
+    )
+    return await _prepared(request, principal, body, work, mode)
+
+
+def _image_work(body: ImageBody, chosen: Chosen, size: Dimensions) -> Work:
+    steps = chosen.spec.media.steps
+    options = {
+        "prompt": body.prompt,
+        "negative_prompt": body.negative_prompt or "",
+        "width": size.width,
+        "height": size.height,
+        "count": body.n,
+        "steps": steps,
+        "seed": _seed(body.seed),
+        "format": body.output_format,
+    }
+    return Work(
+        kind=JobKind.IMAGE,
+        spec=chosen.spec,
+        request={
+            "image": options,
+            "asked_for": body.model,
+            "substituted": chosen.substituted,
+            "as_base64": body.response_format == "b64_json",
+        },
+        quantities=prices.images(count=body.n, width=size.width, height=size.height, steps=steps),
+    )
+
+
+def _video_work(
+    body: VideoBody | TransitionBody, chosen: Chosen, *, kind: JobKind, options: dict[str, str]
+) -> Work:
+    size, spec = media_schemas.dimensions(body.size), chosen.spec
+    _require_fits(size, spec)
+    if body.duration_seconds > spec.media.max_seconds:
+        raise errors.InvalidRequest.of(
+            "duration_seconds", f"{spec.id} makes at most {spec.media.max_seconds} s"
+        )
+    duration_ms = round(body.duration_seconds * 1000)
+    shown = {
+        "prompt": body.prompt,
+        "width": size.width,
+        "height": size.height,
+        "duration_ms": duration_ms,
+        "seed": _seed(body.seed),
+    }
+    return Work(
+        kind=kind,
+        spec=spec,
+        request={
+            "video": shown | options,
+            "asked_for": body.model,
+            "substituted": chosen.substituted,
+        },
+        quantities=prices.video(duration_ms=duration_ms, width=size.width, height=size.height),
+    )
+
+
+def _async_only(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields with the only mode that a video has, where they leave it out.
+
+    Raises:
+        InvalidRequest: They name another.
+    """
+    if fields.get("mode", Mode.ASYNC) != Mode.ASYNC:
+        raise errors.InvalidRequest.of("mode", "a video takes minutes: this route is async only")
+    return {**fields, "mode": Mode.ASYNC.value}
+
+
+def _require_fits(size: Dimensions, spec: ModelSpec) -> None:
+    if size.width * size.height > spec.media.max_pixels:
+        raise errors.InvalidRequest.of(
+            "size", f"{spec.id} makes at most {spec.media.max_pixels} pixels"
+        )
+
+
+async def _moderate(prompt: str) -> None:
+    """Refuse what may not be made, before anything is held for it."""
+    if (reason := await asyncio.to_thread(moderation.reason_to_refuse, prompt)) is not None:
+        raise errors.ContentPolicyViolation(
+            reason, details=[{"field": "prompt", "message": reason}]
+        )
+
+
+async def _prepared(
+    request: HttpRequest,
+    principal: Principal,
+    body: schemas.Submitted,
+    work: Work,
+    mode: Mode,
+    *,
+    sent: Mapping[str, Upload] | None = None,
+) -> Prepared:
+    submission = await submit.submission(request, principal, body, work=work, mode=mode)
+    return Prepared(work=work, submission=submission, uploads=dict(sent or {}))
+
+
+def _seed(asked: int | None) -> int:
+    """Return a seed, always: a second attempt must be able to make the same again."""
+    return random.getrandbits(53) if asked is None else asked

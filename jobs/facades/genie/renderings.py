@@ -1,0 +1,44 @@
+"""Sync answers that are not the result's JSON: the sound that was made, or a transcript as text."""
+
+import asyncio
+
+from django.http import HttpResponse
+
+from genie.core import errors
+from jobs import storage, web
+from jobs.selectors import JobView
+
+FILE = "file"  # the result's file itself
+TEXT = "text"  # the result's text alone
+
+
+async def rendered(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
+    """Return a completed job's result as its caller asked for it.
+
+    Raises:
+        NotFound: The file has been removed since.
+    """
+    result = job.result or {}
+    if job.answer_as == TEXT:
+        return HttpResponse(
+            result.get("text", ""), content_type="text/plain; charset=utf-8", headers=headers
+        )
+    content, media_type = await _file(result.get("url", ""))
+    return HttpResponse(content, content_type=media_type, headers=headers)
+
+
+async def _file(url: str) -> tuple[bytes, str]:
+    token = url.rsplit("/", 2)[-2] if url.count("/") > 1 else ""
+    found = await web.file(token)
+    if found is None:
+        raise errors.NotFound("The file of this result has been removed.")
+    return await asyncio.to_thread(_read, found.name), found.media_type
+
+
+def _read(name: str) -> bytes:
+    try:
+        with storage.files().open(name) as opened:
+            content: bytes = opened.read()
+    except FileNotFoundError:
+        raise errors.NotFound("The file of this result has been removed.") from None
+    return content

@@ -1,0 +1,145 @@
+"""Takes what a caller sends as bytes: multipart forms, and pictures inside of JSON."""
+
+import asyncio
+import base64
+import binascii
+import dataclasses
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFilesSent
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
+
+from genie.core import errors
+from jobs import web
+from jobs.facades.genie import guard
+from jobs.submissions import Submission
+
+_DATA_URL = re.compile(r"data:(image/(?:png|jpeg|webp|gif));base64,", re.IGNORECASE)
+_MAX_FIELD_CHARS = 100_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """Bytes that a caller sent, to be stored once nothing else is wrong with the request."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A multipart form: its texts by name (a list where the name ends in []), and its one file."""
+
+    fields: dict[str, Any]
+    file: Upload
+    digest: bytes  # SHA-256 of what it says, whatever boundary it was sent with
+
+
+class _InMemory(MemoryFileUploadHandler):
+    """Keeps the file in memory: the body is there already, and no larger than its route allows."""
+
+    def handle_raw_input(self, *_args: Any, **_kwargs: Any) -> None:
+        self.activated = True
+
+
+async def read_form(request: HttpRequest, *, file_field: str) -> Form:
+    """Return a multipart form with exactly one file, in ``file_field``.
+
+    Raises:
+        UnsupportedMediaType: It is no multipart form.
+        InvalidRequest: It is malformed, or has other files than the one.
+    """
+    if request.META.get("CONTENT_TYPE", "").partition(";")[0].strip() != "multipart/form-data":
+        raise errors.UnsupportedMediaType("Send the body as multipart/form-data.")
+    return await asyncio.to_thread(_parse, request, file_field)
+
+
+def _parse(request: HttpRequest, file_field: str) -> Form:
+    handler = _InMemory(request)
+    try:
+        parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], "utf-8")
+        posted, sent = parser.parse()
+    except (MultiPartParserError, TooManyFilesSent, RequestDataTooBig, BadRequest) as error:
+        raise errors.InvalidRequest(f"The form could not be read: {error}") from error
+    for name in sent:
+        if name != file_field:
+            raise errors.InvalidRequest.of(
+                name[:64], f"is not a file of this route; {file_field} is"
+            )
+    found = sent.getlist(file_field)
+    if len(found) != 1:
+        raise errors.InvalidRequest.of(file_field, "send one file")
+    content = found[0].read()
+    if not content:
+        raise errors.InvalidRequest.of(file_field, "is empty")
+    fields = {name: posted.getlist(name) for name in posted}
+    upload = Upload(content=content, media_type="application/octet-stream")
+    return Form(fields=_texts(fields), file=upload, digest=_digest(fields, content))
+
+
+def _texts(fields: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the fields as a JSON body would have them: ``name[]`` is a list, others occur once."""
+    texts: dict[str, Any] = {}
+    for name, values in fields.items():
+        for value in values:
+            guard.require_clean_text(value, field=name[:64])
+            if len(value) > _MAX_FIELD_CHARS:
+                raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
+        if name.endswith("[]"):
+            texts[name.removesuffix("[]")] = values
+        elif len(values) > 1:
+            raise errors.InvalidRequest.of(name[:64], "occurs more than once")
+        else:
+            texts[name] = values[0]
+    return texts
+
+
+def _digest(fields: Mapping[str, list[str]], content: bytes) -> bytes:
+    told = hashlib.sha256(repr(sorted(fields.items())).encode())
+    told.update(hashlib.sha256(content).digest())
+    return told.digest()
+
+
+def picture(value: str, *, field: str) -> Upload | str:
+    """Return the picture of a ``data:`` URL, or an ``https:`` URL as it is, for a worker to fetch.
+
+    Raises:
+        InvalidRequest: It is neither, or the picture is too large or no base64.
+    """
+    if not value.lower().startswith("data:"):
+        return value
+    head = _DATA_URL.match(value)
+    if head is None:
+        raise errors.InvalidRequest.of(
+            field, "a data URL begins with data:image/png;base64, (or jpeg, webp, gif)"
+        )
+    limit = settings.GENIE_IMAGE_LIMIT_BYTES
+    if (len(value) - head.end()) * 3 // 4 > limit + 2:
+        raise errors.InvalidRequest.of(field, f"is larger than {limit} bytes")
+    try:
+        content = base64.b64decode(value[head.end() :], validate=True)
+    except binascii.Error:
+        raise errors.InvalidRequest.of(field, "is not valid base64") from None
+    if not content:
+        raise errors.InvalidRequest.of(field, "is empty")
+    return Upload(content=content, media_type=head[1].lower())
+
+
+async def kept(submission: Submission, sent: Mapping[str, Upload]) -> Submission:
+    """Store what was sent, and return the submission with where it lies among its job's sources."""
+    if not sent:
+        return submission
+    job = submission.job
+    sources = dict(job.request.get("sources", {}))
+    for role, upload in sent.items():
+        file_id = await web.keep_input(job.organization_id, upload.content, upload.media_type)
+        sources[role] = {"file": str(file_id)}
+    request = {**job.request, "sources": sources}
+    return dataclasses.replace(submission, job=dataclasses.replace(job, request=request))
