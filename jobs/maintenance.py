@@ -58,13 +58,13 @@ def verify_ledger() -> dict[str, int]:
     }
 
 
-def _in_batches(expire_batch: Callable[[], int], *, batch: int = _BATCH) -> int:
+def _in_batches(expire_batch: Callable[[], int], *, batch: int | None = None) -> int:
     """Delete batch by batch, up to a bound that the next pass goes on from; return how many."""
     deleted = 0
     for _ in range(_BATCHES):
         found = expire_batch()
         deleted += found
-        if found < batch:
+        if found < (batch or _BATCH):
             break
     return deleted
 

@@ -122,6 +122,12 @@ class Caller:
         assert job["status"] not in ("queued", "running"), f"not ended after {limit_s} s: {job}"
         return job
 
+    def watched(self, job_id: str) -> list[Event]:
+        """Return all events of a job, to its end."""
+        with self.get(f"/v1/jobs/{job_id}/events", stream=True) as answer:
+            assert answer.status_code == 200, answer.text
+            return list(events(answer))
+
     def stream(self, text: str = "hello there", **fields: Any) -> list[Event]:
         """Stream a chat to its end and return all events."""
         with self.chat(text, mode="stream", stream_http=True, **fields) as answer:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
@@ -66,7 +66,7 @@ def _parse(request: HttpRequest, file_field: str) -> Form:
     try:
         parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], "utf-8")
         posted, sent = parser.parse()
-    except (MultiPartParserError, TooManyFilesSent, RequestDataTooBig, BadRequest) as error:
+    except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
         raise errors.InvalidRequest(f"The form could not be read: {error}") from error
     for name in sent:
         if name != file_field:

@@ -15,7 +15,9 @@ class TestLoad:
     def test_reads_the_shipped_default(self) -> None:
         (entry,) = topology.load(DEFAULT_FILE)
 
-        assert entry == WorkerEntry(name="cpu", queues=("chat", "embedding", "image", "video", "audio"))
+        assert entry == WorkerEntry(
+            name="cpu", queues=("chat", "embedding", "image", "video", "audio")
+        )
 
     def test_says_which_file_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(StandaloneError, match=r"Cannot read the topology .*absent\.toml"):
