@@ -7,7 +7,7 @@ PROGRAM = """
 import sys
 import inference.types, inference.errors, inference.ports, inference.registry, inference.engine
 import inference.tokenization, inference.batching, inference.specs, inference.models_file
-import inference.templates, inference.tickets, inference.apps
+import inference.templates, inference.tickets, inference.apps, inference.recordings
 heavy = {"torch", "transformers", "django.db"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
