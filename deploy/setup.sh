@@ -27,5 +27,5 @@ if [ -n "${TORCH_INDEX:-}" ]; then
     # torch alone comes from there, so that no other package can.
     "$venv/bin/python" -m pip install "$@" --index-url "$TORCH_INDEX" --no-deps "torch==$(sed -n 's/^torch==//p' constraints.txt)"
 fi
-"$venv/bin/python" -m pip install "$@" -c constraints.txt -e ".[inference,embedded,dev]"
+"$venv/bin/python" -m pip install "$@" -c constraints.txt -e ".[inference,s3,embedded,dev]"
 echo "Ready: 'make up' starts Genie."

@@ -206,6 +206,103 @@ class TestFiles:
         assert answer.json()["code"] == "not-found"
 
 
+def sound(seconds: float = 0.5, rate: int = 8000) -> bytes:
+    written = io.BytesIO()
+    with wave.open(written, "wb") as recording:
+        recording.setnchannels(1)
+        recording.setsampwidth(2)
+        recording.setframerate(rate)
+        recording.writeframes(b"\0\1" * int(seconds * rate))
+    return written.getvalue()
+
+
+class TestTranscription:
+    def transcribe(
+        self, caller: Caller, content: bytes | None = None, **options: Any
+    ) -> requests.Response:
+        headers = options.pop("headers", {})
+        return caller.request(
+            "POST",
+            "/v1/audio/transcriptions",
+            files={"file": ("a.wav", sound() if content is None else content)},
+            data={"model": "whisper-1", **options},
+            headers=headers,
+        )
+
+    @pytest.mark.parametrize(
+        ("written_as", "media_type", "text"),
+        [
+            ("json", "application/json", '{"text": "500 ms of sound"}'),
+            ("text", "text/plain; charset=utf-8", "500 ms of sound"),
+            (
+                "srt",
+                "text/plain; charset=utf-8",
+                "1\n00:00:00,000 --> 00:00:00,500\n500 ms of sound\n",
+            ),
+        ],
+    )
+    def test_answers_in_openais_formats(
+        self, caller: Caller, written_as: str, media_type: str, text: str
+    ) -> None:
+        answer = self.transcribe(caller, response_format=written_as)
+
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Type"] == media_type
+        assert answer.text == text
+
+    def test_async_costs_the_time_that_was_listened_to(self, caller: Caller) -> None:
+        accepted = self.transcribe(caller, mode="async", response_format="verbose_json").json()
+        job = caller.ended(accepted["id"])
+
+        assert accepted["object"] == "audio.transcription.async"
+        assert job["result"]["duration"] == 0.5
+        assert job["usage"] == {"seconds": 0.5}
+        assert job["cost"] == 0.0005
+
+    def test_a_repeat_under_its_key_may_be_another_form_of_the_same(self, caller: Caller) -> None:
+        first, second = (
+            self.transcribe(caller, headers={"Idempotency-Key": "k"}, language="en")
+            for _ in range(2)
+        )
+        third = self.transcribe(caller, headers={"Idempotency-Key": "k"}, language="de")
+
+        assert first.json() == second.json()
+        assert second.headers["Idempotent-Replayed"] == "true"
+        assert third.status_code == 422
+
+    @pytest.mark.parametrize(
+        ("content", "options", "field"),
+        [
+            (b"no sound at all", {}, "file"),
+            (None, {"response_format": "midi"}, "response_format"),
+            (None, {"temperature": "hot"}, "temperature"),
+            (None, {"model": "tts-1"}, "model"),
+            (None, {"language": "English"}, "language"),
+            (None, {"timestamp_granularities[]": "word"}, "timestamp_granularities"),
+            (None, {"mode": "stream"}, "mode"),
+        ],
+    )
+    def test_what_cannot_be_written_down_is_refused(
+        self, caller: Caller, content: bytes | None, options: dict[str, Any], field: str
+    ) -> None:
+        answer = self.transcribe(caller, content, **options)
+
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["details"][0]["field"] == field
+
+    def test_a_recording_over_the_models_limit_is_refused(self, caller: Caller) -> None:
+        answer = self.transcribe(caller, sound(61))
+
+        assert answer.status_code == 400
+        assert "60 s" in answer.json()["error"]
+
+    def test_json_is_another_media_type(self, caller: Caller) -> None:
+        answer = caller.post("/v1/audio/transcriptions", {"model": "whisper-1"})
+
+        assert answer.status_code == 415
+        assert answer.json()["code"] == "unsupported-media-type"
+
+
 class TestSpeech:
     def test_sync_answers_with_the_sound_itself(self, caller: Caller) -> None:
         fields = {"model": "tts-1", "input": "hello", "response_format": "wav", "voice": "alloy"}

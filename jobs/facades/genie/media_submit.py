@@ -74,6 +74,7 @@ async def transitions(
             continue
         found = uploads.picture(value, field=field)
         if isinstance(found, Upload):
+            await asyncio.to_thread(uploads.require_picture, found, field=field)
             sent[field] = found
         else:
             await asyncio.to_thread(transport.check_url, found, field=field)

@@ -17,6 +17,8 @@ from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from genie.core import errors
+from inference import pictures
+from inference.errors import InputRejected
 from jobs import web
 from jobs.facades.genie import guard
 from jobs.submissions import Submission
@@ -130,6 +132,18 @@ def picture(value: str, *, field: str) -> Upload | str:
     if not content:
         raise errors.InvalidRequest.of(field, "is empty")
     return Upload(content=content, media_type=head[1].lower())
+
+
+def require_picture(upload: Upload, *, field: str) -> None:
+    """Refuse what its own header says is no picture that a worker would read.
+
+    Raises:
+        InvalidRequest: with the reason.
+    """
+    try:
+        pictures.inspect(upload.content, field=field)
+    except InputRejected as error:
+        raise errors.InvalidRequest.of(field, error.message) from None
 
 
 async def kept(submission: Submission, sent: Mapping[str, Upload]) -> Submission:

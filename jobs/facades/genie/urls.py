@@ -19,6 +19,7 @@ _ROUTES = {
     "videos/generations": routes(POST=views.videos),
     "videos/transitions": routes(POST=views.transitions),
     "audio/speech": routes(POST=views.speech),
+    "audio/transcriptions": routes(POST=views.transcriptions),
     "models": routes(GET=views.models),
     "models/<path:model>": routes(GET=views.model),
     "jobs": routes(GET=views.jobs),

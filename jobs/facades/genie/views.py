@@ -20,6 +20,7 @@ from jobs.facades.genie import (
     quoting,
     streaming,
     submit,
+    transcription,
     uploads,
     wire,
 )
@@ -57,6 +58,15 @@ async def transitions(request: LeanRequest) -> HttpResponseBase:
 async def speech(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/audio/speech."""
     return await _submitted(request, media_submit.speech)
+
+
+async def transcriptions(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/audio/transcriptions: a form with a recording."""
+    principal, headers = await web.authenticate(request)
+    principal.require_scope(Scope.INFERENCE)
+    prepared = await transcription.prepare(request, principal)
+    submission = await uploads.kept(prepared.submission, prepared.uploads)
+    return await modes.answer(request, principal, submission, headers=headers)
 
 
 async def _submitted(request: LeanRequest, prepare: quoting.Prepare) -> HttpResponseBase:

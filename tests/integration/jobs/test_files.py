@@ -16,7 +16,7 @@ from tests import builders
 pytestmark = pytest.mark.django_db
 
 PICTURE = MediaFile(content=b"a picture", media_type="image/png", width=1, height=1)
-IMAGE = {
+IMAGE: dict[str, Any] = {
     "kind": JobKind.IMAGE,
     "queue": "image",
     "request": {"image": {}},
