@@ -1,4 +1,8 @@
-"""Starts one PostgreSQL and one Redis for the whole run, before Django reads its settings."""
+"""Starts a PostgreSQL and a Redis for each test process, before Django reads its settings.
+
+`make test` runs two processes: the acceptance tests in one, which mostly wait for processes, and
+everything else beside them. Without `-n` all run in this one.
+"""
 
 import os
 import secrets
@@ -8,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import django
+import pytest
 from cryptography.fernet import Fernet
 
 from genie.standalone import servers
@@ -39,6 +44,9 @@ def _start() -> None:
     given = os.environ.get("GENIE_TEST_DATABASE_URL"), os.environ.get("GENIE_TEST_REDIS_URL")
     directory = Path(tempfile.mkdtemp(prefix="genie-test-"))
     _stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    if _only_distributes():  # it imports what it collects, but runs nothing
+        _set_environment("postgresql://nowhere.invalid/genie", "redis://nowhere.invalid", directory)
+        return
     if given[0] and given[1]:
         _set_environment(given[0], given[1], directory)
         return
@@ -46,10 +54,27 @@ def _start() -> None:
     _set_environment(running.database_url, running.redis_url, directory)
 
 
+def _only_distributes() -> bool:
+    """Tell whether this process hands tests to others and runs none itself."""
+    return "GENIE_TEST_PROCESSES" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a running system or a loaded model: the acceptance tests, a file."""
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        group = "acceptance" if path.startswith("tests/acceptance/") else path
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_unconfigure() -> None:
     """Stop what this run started."""
     _stack.close()
 
 
+_given = dict(os.environ)
 _start()
 django.setup()  # test modules import models at their top
+if _only_distributes():  # the processes that run tests inherit this one's environment
+    os.environ.clear()
+    os.environ.update(_given)
