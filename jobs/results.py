@@ -10,6 +10,10 @@ from inference.types import ChatResult, EmbeddingResult, Span, TranscriptionResu
 from jobs import events
 from jobs.states import OBJECTS, JobKind
 
+# How a sync caller is given a result that is not wanted as its JSON.
+ANSWER_FILE = "file"  # the result's file itself
+ANSWER_TEXT = "text"  # the result's text alone
+
 
 def usage_body(usage: Usage) -> dict[str, int]:
     """Return OpenAI's usage object."""

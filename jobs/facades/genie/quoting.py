@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import tokenization
-from jobs.facades.genie import media_submit, submit
-from jobs.facades.genie.submit import Prepared, Work
+from jobs.intake import media, submit
+from jobs.intake.submit import Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
 
@@ -26,10 +26,10 @@ class _Route(NamedTuple):
 ROUTES = {
     "/v1/chat/completions": _Route(submit.chat, "messages"),
     "/v1/embeddings": _Route(submit.embeddings, "input"),
-    "/v1/images/generations": _Route(media_submit.images),
-    "/v1/videos/generations": _Route(media_submit.videos),
-    "/v1/videos/transitions": _Route(media_submit.transitions, "start_image"),
-    "/v1/audio/speech": _Route(media_submit.speech),
+    "/v1/images/generations": _Route(media.images),
+    "/v1/videos/generations": _Route(media.videos),
+    "/v1/videos/transitions": _Route(media.transitions, "start_image"),
+    "/v1/audio/speech": _Route(media.speech),
 }
 
 

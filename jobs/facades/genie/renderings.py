@@ -5,11 +5,8 @@ import asyncio
 from django.http import HttpResponse
 
 from genie.core import errors
-from jobs import storage, web
+from jobs import results, storage, web
 from jobs.selectors import JobView
-
-FILE = "file"  # the result's file itself
-TEXT = "text"  # the result's text alone
 
 
 async def rendered(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
@@ -19,7 +16,7 @@ async def rendered(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
         NotFound: The file has been removed since.
     """
     result = job.result or {}
-    if job.answer_as == TEXT:
+    if job.answer_as == results.ANSWER_TEXT:
         return HttpResponse(
             result.get("text", ""), content_type="text/plain; charset=utf-8", headers=headers
         )

@@ -12,18 +12,8 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import follow, readiness, registry, web
-from jobs.facades.genie import (
-    answers,
-    guard,
-    media_submit,
-    modes,
-    quoting,
-    streaming,
-    submit,
-    transcription,
-    uploads,
-    wire,
-)
+from jobs.facades.genie import answers, modes, quoting, streaming, wire
+from jobs.intake import guard, media, submit, transcription, uploads
 from jobs.selectors import JobView, ListFilter
 from jobs.states import JobState
 
@@ -42,22 +32,22 @@ async def embeddings(request: LeanRequest) -> HttpResponseBase:
 
 async def images(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/images/generations."""
-    return await _submitted(request, media_submit.images)
+    return await _submitted(request, media.images)
 
 
 async def videos(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/videos/generations."""
-    return await _submitted(request, media_submit.videos)
+    return await _submitted(request, media.videos)
 
 
 async def transitions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/videos/transitions."""
-    return await _submitted(request, media_submit.transitions)
+    return await _submitted(request, media.transitions)
 
 
 async def speech(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/audio/speech."""
-    return await _submitted(request, media_submit.speech)
+    return await _submitted(request, media.speech)
 
 
 async def transcriptions(request: LeanRequest) -> HttpResponseBase:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from genie.core import strict_json
 from genie.core.errors import GenieError, InvalidRequest, UnsupportedMediaType
-from jobs.facades.genie import guard
+from jobs.intake import guard
 
 # What JSON can carry and we accept: no NUL, no lone surrogate.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)

@@ -7,19 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genie.core.errors import InvalidRequest
-from jobs.facades.genie import schemas, submit
-from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody
+from jobs.intake import bodies, submit
+from jobs.intake.bodies import ChatBody, EmbeddingsBody
 from jobs.states import Mode
 
 HELLO = [{"role": "user", "content": "hi"}]
 
 
 def chat(**fields: Any) -> ChatBody:
-    return schemas.parse(ChatBody, {"model": "lite", "messages": HELLO} | fields)
+    return bodies.parse(ChatBody, {"model": "lite", "messages": HELLO} | fields)
 
 
 def embeddings(**fields: Any) -> EmbeddingsBody:
-    return schemas.parse(EmbeddingsBody, {"model": "e", "input": "hi"} | fields)
+    return bodies.parse(EmbeddingsBody, {"model": "e", "input": "hi"} | fields)
 
 
 def details(error: InvalidRequest) -> list[dict[str, str]]:
@@ -31,7 +31,7 @@ def details(error: InvalidRequest) -> list[dict[str, str]]:
 def refusals(body: dict[str, Any]) -> list[dict[str, str]]:
     """Return what is wrong with a body; nothing where it is taken."""
     try:
-        schemas.parse(ChatBody, body)
+        bodies.parse(ChatBody, body)
     except InvalidRequest as error:
         return details(error)
     return []

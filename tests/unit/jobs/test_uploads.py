@@ -8,8 +8,8 @@ import pytest
 from django.test import RequestFactory
 
 from genie.core.errors import InvalidRequest, UnsupportedMediaType
-from jobs.facades.genie import uploads
-from jobs.facades.genie.uploads import Form, Upload
+from jobs.intake import uploads
+from jobs.intake.uploads import Form, Upload
 
 BOUNDARY = "b0undary"
 

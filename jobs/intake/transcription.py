@@ -10,11 +10,11 @@ from genie.tenants.principal import Principal
 from inference import recordings
 from inference.errors import InputRejected
 from inference.specs import ModelSpec
-from jobs import prices
-from jobs.facades.genie import media_models, renderings, schemas, submit, uploads
-from jobs.facades.genie.media_schemas import TranscriptionBody
-from jobs.facades.genie.submit import Prepared, Work
-from jobs.facades.genie.uploads import Form
+from jobs import prices, results
+from jobs.intake import bodies, choosing, submit, uploads
+from jobs.intake.media_bodies import TranscriptionBody
+from jobs.intake.submit import Prepared, Work
+from jobs.intake.uploads import Form
 from jobs.states import JobKind
 
 # A form has texts only; what these are meant as, JSON would say.
@@ -30,9 +30,9 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
     from its packets where it does not, without decoding anything.
     """
     form = await uploads.read_form(request, file_field="file")
-    body = schemas.parse(TranscriptionBody, _typed(form))
+    body = bodies.parse(TranscriptionBody, _typed(form))
     mode = submit.mode_of(body, stream=None, streams=False)
-    spec = media_models.choose(principal, body.model, kind=JobKind.TRANSCRIPTION).spec
+    spec = choosing.choose(principal, body.model, kind=JobKind.TRANSCRIPTION).spec
     with_words = "word" in (body.timestamp_granularities or ())
     _require_words(body, spec, with_words=with_words)
     duration_ms = await _duration_ms(form, spec)
@@ -50,7 +50,7 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
         request={
             "transcription": options,
             "written_as": body.response_format,
-            "answer_as": renderings.TEXT if body.response_format in _TEXTS else "",
+            "answer_as": results.ANSWER_TEXT if body.response_format in _TEXTS else "",
         },
         quantities=prices.transcription(duration_ms=duration_ms),
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainValidator
 
 from inference.types import SoundFormat
-from jobs.facades.genie.schemas import Loose, Name, Submitted
+from jobs.intake.bodies import Loose, Name, Submitted
 
 DEFAULT_IMAGE_MODEL = "flux-schnell"
 DEFAULT_VIDEO_MODEL = "wan-2.1"

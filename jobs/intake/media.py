@@ -11,18 +11,18 @@ from genie.core import errors
 from genie.tenants.principal import Principal
 from inference.specs import ModelSpec
 from inference.types import Container, SoundFormat
-from jobs import moderation, prices
-from jobs.facades.genie import media_models, media_schemas, renderings, schemas, submit, uploads
-from jobs.facades.genie.media_models import Chosen
-from jobs.facades.genie.media_schemas import (
+from jobs import moderation, prices, results
+from jobs.intake import bodies, choosing, media_bodies, submit, uploads
+from jobs.intake.choosing import Chosen
+from jobs.intake.media_bodies import (
     Dimensions,
     ImageBody,
     SpeechBody,
     TransitionBody,
     VideoBody,
 )
-from jobs.facades.genie.submit import Prepared, Work
-from jobs.facades.genie.uploads import Upload
+from jobs.intake.submit import Prepared, Work
+from jobs.intake.uploads import Upload
 from jobs.states import JobKind, Mode
 from webhooks import transport
 
@@ -32,10 +32,10 @@ _MAX_BASE64_PIXELS = 4 * 1024 * 1024
 
 async def images(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/images/generations would admit; raises whatever it would refuse with."""
-    body = schemas.parse(ImageBody, fields)
+    body = bodies.parse(ImageBody, fields)
     mode = submit.mode_of(body, stream=None, streams=False)
-    chosen = media_models.choose(principal, body.model, kind=JobKind.IMAGE)
-    size = media_schemas.dimensions(body.size)
+    chosen = choosing.choose(principal, body.model, kind=JobKind.IMAGE)
+    size = media_bodies.dimensions(body.size)
     _require_fits(size, chosen.spec)
     if (
         body.response_format == "b64_json"
@@ -52,8 +52,8 @@ async def images(request: HttpRequest, principal: Principal, fields: Mapping[str
 
 async def videos(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/videos/generations would admit; raises whatever it would refuse with."""
-    body = schemas.parse(VideoBody, _async_only(fields))
-    chosen = media_models.choose(principal, body.model, kind=JobKind.VIDEO)
+    body = bodies.parse(VideoBody, _async_only(fields))
+    chosen = choosing.choose(principal, body.model, kind=JobKind.VIDEO)
     await _moderate(body.prompt)
     options = {"negative_prompt": body.negative_prompt or "", "format": Container.MP4.value}
     work = _video_work(body, chosen, kind=JobKind.VIDEO, options=options)
@@ -64,8 +64,8 @@ async def transitions(
     request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
 ) -> Prepared:
     """Return what POST /v1/videos/transitions would admit; raises whatever it would refuse with."""
-    body = schemas.parse(TransitionBody, _async_only(fields))
-    chosen = media_models.choose(principal, body.model, kind=JobKind.TRANSITION)
+    body = bodies.parse(TransitionBody, _async_only(fields))
+    chosen = choosing.choose(principal, body.model, kind=JobKind.TRANSITION)
     await _moderate(body.prompt)
     sent: dict[str, Upload] = {}
     named: dict[str, dict[str, str]] = {}
@@ -88,11 +88,11 @@ async def transitions(
 
 async def speech(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/audio/speech would admit; raises whatever it would refuse with."""
-    body = schemas.parse(SpeechBody, fields)
+    body = bodies.parse(SpeechBody, fields)
     mode = submit.mode_of(body, stream=None, streams=False)
     if body.stream_format == "sse":
         raise errors.InvalidRequest.of("stream_format", "only audio is supported")
-    spec = media_models.choose(principal, body.model, kind=JobKind.SPEECH).spec
+    spec = choosing.choose(principal, body.model, kind=JobKind.SPEECH).spec
     if len(body.input) > spec.media.max_characters:
         raise errors.InvalidRequest.of(
             "input",
@@ -112,7 +112,7 @@ async def speech(request: HttpRequest, principal: Principal, fields: Mapping[str
     work = Work(
         kind=JobKind.SPEECH,
         spec=spec,
-        request={"speech": options, "asked_for": body.model, "answer_as": renderings.FILE},
+        request={"speech": options, "asked_for": body.model, "answer_as": results.ANSWER_FILE},
         quantities=prices.speech(characters=len(body.input)),
     )
     return await _prepared(request, principal, body, work, mode)
@@ -146,7 +146,7 @@ def _image_work(body: ImageBody, chosen: Chosen, size: Dimensions) -> Work:
 def _video_work(
     body: VideoBody | TransitionBody, chosen: Chosen, *, kind: JobKind, options: dict[str, str]
 ) -> Work:
-    size, spec = media_schemas.dimensions(body.size), chosen.spec
+    size, spec = media_bodies.dimensions(body.size), chosen.spec
     _require_fits(size, spec)
     if body.duration_seconds > spec.media.max_seconds:
         raise errors.InvalidRequest.of(
@@ -201,7 +201,7 @@ async def _moderate(prompt: str) -> None:
 async def _prepared(
     request: HttpRequest,
     principal: Principal,
-    body: schemas.Submitted,
+    body: bodies.Submitted,
     work: Work,
     mode: Mode,
     *,

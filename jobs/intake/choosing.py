@@ -7,7 +7,7 @@ from genie.tenants.principal import Principal
 from inference.specs import ModelSpec, Unit
 from inference.types import Modality
 from jobs import prices, registry
-from jobs.facades.genie import submit
+from jobs.intake import submit
 from jobs.states import JobKind
 
 _SUBSTITUTED = frozenset({Modality.IMAGE, Modality.VIDEO})

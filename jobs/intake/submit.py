@@ -21,9 +21,9 @@ from inference.registry import ModelSpec
 from inference.tokenization import EmbeddingShape
 from inference.types import Modality
 from jobs import prices, registry, web
-from jobs.facades.genie import schemas
-from jobs.facades.genie.schemas import ChatBody, EmbeddingsBody, Submitted, Webhook
-from jobs.facades.genie.uploads import Upload
+from jobs.intake import bodies
+from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
+from jobs.intake.uploads import Upload
 from jobs.lifecycle import NewJob
 from jobs.prices import Quantities
 from jobs.states import JobKind, Lane, Mode
@@ -73,7 +73,7 @@ class Prepared:
 
 async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/chat/completions would admit; raises whatever it would refuse with."""
-    body = schemas.parse(schemas.ChatBody, fields)
+    body = bodies.parse(bodies.ChatBody, fields)
     mode = mode_of(body, stream=body.stream, streams=True)
     spec = resolve_model(principal, body.model, kind=JobKind.CHAT)
     work = await chat_work(body, spec)
@@ -85,7 +85,7 @@ async def embeddings(
     request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
 ) -> Prepared:
     """Return what POST /v1/embeddings would admit; raises whatever it would refuse with."""
-    body = schemas.parse(schemas.EmbeddingsBody, fields)
+    body = bodies.parse(bodies.EmbeddingsBody, fields)
     mode = mode_of(body, stream=None, streams=False)
     spec = resolve_model(principal, body.model, kind=JobKind.EMBEDDING)
     work = await embedding_work(body, spec)

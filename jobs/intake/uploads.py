@@ -20,7 +20,7 @@ from genie.core import errors
 from inference import pictures
 from inference.errors import InputRejected
 from jobs import web
-from jobs.facades.genie import guard
+from jobs.intake import guard
 from jobs.submissions import Submission
 
 _DATA_URL = re.compile(r"data:(image/(?:png|jpeg|webp|gif));base64,", re.IGNORECASE)
