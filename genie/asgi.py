@@ -10,16 +10,31 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "genie.settings")
 _django = get_asgi_application()  # sets Django up; what follows imports models
 
+from django.utils.module_loading import import_string  # noqa: E402
+
 from genie.core.lean import LeanHandler, Receive, Scope, Send  # noqa: E402
-from jobs import web  # noqa: E402
+from jobs import mounts, web  # noqa: E402
 
 # The event loop and the database threads share one interpreter lock. At Python's 5 ms a database
 # thread waits that long for the loop after each statement; see docs/adr/0003.
 sys.setswitchinterval(0.0005)
 
 
-_lean = LeanHandler("jobs.urls", body_limit=web.body_limit, any_host=("/health", "/ready"))
-_LEAN_PREFIXES = ("/v1/", "/api/v1/", "/files/", "/health", "/ready")
+def _handlers() -> list[tuple[str, LeanHandler]]:
+    """Return the handler of each prefix, the longest first."""
+    found = []
+    for mount in mounts.MOUNTS:
+        handler = LeanHandler(
+            mount.urlconf,
+            body_limit=web.body_limit,
+            any_host=("/health", "/ready"),
+            render=import_string(mount.render) if mount.render else None,
+        )
+        found += [(prefix, handler) for prefix in mount.prefixes]
+    return sorted(found, key=lambda one: len(one[0]), reverse=True)
+
+
+_lean = _handlers()
 # Below the same prefixes, but management: rare, and with serializers.
 _MANAGEMENT = re.compile(r"(?:/api)?/v1/(?:webhooks|events)(?:/|$)")
 
@@ -28,14 +43,17 @@ async def application(scope: Scope, receive: Receive, send: Send) -> Any:
     """Serve one connection event."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
-    elif scope["type"] == "http" and _is_lean(scope["path"]):
-        await _lean(scope, receive, send)
+    elif scope["type"] == "http" and (handler := _lean_handler(scope["path"])) is not None:
+        await handler(scope, receive, send)
     else:
         await _django(scope, receive, send)
 
 
-def _is_lean(path: str) -> bool:
-    return path.startswith(_LEAN_PREFIXES) and _MANAGEMENT.match(path) is None
+def _lean_handler(path: str) -> LeanHandler | None:
+    for prefix, handler in _lean:
+        if path.startswith(prefix):
+            return handler if _MANAGEMENT.match(path) is None else None
+    return None
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

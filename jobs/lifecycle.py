@@ -15,7 +15,7 @@ from django.db import connection
 
 from genie.core import transactions
 from inference.specs import Unit
-from jobs.states import JobKind, JobState, Mode
+from jobs.states import Facade, JobKind, JobState, Mode
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,10 @@ class NewJob:
     )
     reply_to: str = ""
     parked_by: str | None = None  # the cap that keeps it out of its queue
+    facade: Facade = Facade.GENIE
+    asked: dict[str, Any] | None = None  # what the caller sent, where its contract gives it back
+    group_id: uuid.UUID | None = None
+    result_ttl_s: float | None = None  # how long it can be looked at once it has ended
 
     @property
     def input_files(self) -> list[uuid.UUID]:
@@ -97,6 +101,10 @@ class Ended:
     webhook_secret: str | None
     webhook_endpoint_id: uuid.UUID | None
     reply_to: str
+    facade: Facade
+    group_id: uuid.UUID | None
+    expires_at: dt.datetime | None
+    started_at: dt.datetime | None
     admitted: bool  # whether it has a hold to settle; a job that was parked to its end has none
 
 
@@ -105,7 +113,8 @@ _RECORD = """
   kind text, mode text, queue text, lane smallint, requested_model text, model text, request jsonb,
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
   price_rates jsonb, estimate_microcredits bigint, webhook_url text, webhook_secret text,
-  webhook_endpoint_id uuid, reply_to text, parked_by text
+  webhook_endpoint_id uuid, reply_to text, parked_by text, facade text, asked jsonb, group_id uuid,
+  result_ttl_s float8
 """
 
 _INSERT = f"""
@@ -116,12 +125,12 @@ job AS (
     requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
     created_at, queued_at, ticketed_at, start_deadline_at, run_limit_s, price_version,
     price_rates, estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
-    webhook_endpoint_id, reply_to, parked_by)
+    webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
     genie_now(), genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second',
     run_limit_s, price_version, price_rates, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
-    webhook_endpoint_id, reply_to, parked_by
+    webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s
   FROM new RETURNING id, parked_by)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
 SELECT id, CASE WHEN parked_by IS NULL THEN 'job.queued' ELSE 'job.parked' END, 0,
@@ -133,7 +142,8 @@ WITH moved AS (
   UPDATE jobs_job j SET
     state = r.state, completed_at = genie_now(), lease_expires_at = NULL, result = r.result_json,
     error = r.error, cost_microcredits = r.cost_microcredits, prompt_tokens = r.prompt_tokens,
-    completion_tokens = r.completion_tokens, parts = r.parts, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL
+    completion_tokens = r.completion_tokens, parts = r.parts, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL,
+    expires_at = genie_now() + j.result_ttl_s * interval '1 second'
   FROM json_to_recordset(%s::json) AS r(
     job_id uuid, attempt smallint, state text, from_state text, result_json jsonb, error jsonb,
     cost_microcredits bigint, prompt_tokens int, completion_tokens int, parts bigint, delta_ends int[], first_seq int),
@@ -141,7 +151,7 @@ WITH moved AS (
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
     j.cost_microcredits, j.webhook_url, old.webhook_secret, j.webhook_endpoint_id, j.reply_to,
-    j.parked_by IS NULL AS admitted,
+    j.parked_by IS NULL AS admitted, j.facade, j.group_id, j.expires_at, j.started_at,
     -- As every later answer will have it: jsonb orders keys and blanks in its own way.
     CASE WHEN j.reply_to <> '' THEN j.result::text END AS result_text),
 logged AS (
@@ -151,7 +161,8 @@ closed AS (
   UPDATE jobs_attempt a SET ended_at = m.completed_at, outcome = m.state
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
-  webhook_url, webhook_secret, webhook_endpoint_id, reply_to, admitted, result_text FROM moved
+  webhook_url, webhook_secret, webhook_endpoint_id, reply_to, admitted, result_text, facade, group_id, expires_at,
+  started_at FROM moved
 """
 
 _REQUEUE = """
@@ -299,6 +310,10 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         webhook_endpoint_id=row[10],
         reply_to=row[11],
         admitted=row[12],
+        facade=Facade(row[14]),
+        group_id=row[15],
+        expires_at=row[16],
+        started_at=row[17],
         result_json=row[13] or ending.result_json,
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,

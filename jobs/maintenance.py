@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from budgets import services as budgets
+from genie.core import transactions
 from jobs import files, ledger_check
 from webhooks import services as webhooks
 
@@ -22,7 +23,7 @@ _BATCHES = 400
 def expire() -> dict[str, int]:
     """Delete what is past its time.
 
-    Idempotency keys, workers that left without a word, outcomes of tasks, notifications, decisions
+    Idempotency keys, what expired jobs were asked and answered, workers that left without a word, outcomes of tasks, notifications, decisions
     of the budget gate, and files that no completed job has.
     """
     with connection.cursor() as cursor:
@@ -38,6 +39,7 @@ def expire() -> dict[str, int]:
     notifications = webhooks.expire(older_than=dt.timedelta(days=settings.GENIE_NOTIFICATION_DAYS))
     return {
         "idempotency_keys": _in_batches(_expire_keys),
+        "expired_jobs": _in_batches(_empty_expired_jobs),
         "workers": workers,
         "task_results": results,
         "webhooks": notifications,
@@ -79,6 +81,25 @@ def _expire_keys() -> int:
             [settings.GENIE_IDEMPOTENCY_TTL_S, _BATCH],
         )
         return int(cursor.rowcount)
+
+
+def _empty_expired_jobs() -> int:
+    """Remove what expired jobs were asked and answered, and their files; usage and costs stay."""
+    with transactions.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            """WITH emptied AS (
+                 UPDATE jobs_job SET request = '{}', asked = NULL, delta_ends = NULL,
+                   result = CASE WHEN result IS NULL THEN NULL ELSE '{}'::jsonb END
+                 WHERE id IN (
+                   SELECT id FROM jobs_job WHERE expires_at <= genie_now() AND NOT request = '{}'::jsonb
+                   ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
+                 RETURNING id),
+               files AS (
+                 UPDATE jobs_file f SET expires_at = genie_now() FROM emptied e WHERE f.job_id = e.id)
+               SELECT count(*) FROM emptied""",
+            [_BATCH],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _expire_budget_events() -> int:

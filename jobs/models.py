@@ -6,7 +6,7 @@ from django.db.models import F, Func, Q
 
 from genie.core import ids
 from genie.core.models import DatabaseNow
-from jobs.states import TERMINAL, FileRole, JobKind, JobState, Lane, Mode
+from jobs.states import TERMINAL, Facade, FileRole, JobKind, JobState, Lane, Mode
 
 _TERMINAL = sorted(TERMINAL)
 _PARKED = Q(state=JobState.QUEUED, parked_by__isnull=False)
@@ -23,7 +23,9 @@ _PAYER = Func(
 )
 
 
-def _choices(values: type[JobState] | type[Mode] | type[JobKind]) -> list[tuple[str, str]]:
+def _choices(
+    values: type[JobState] | type[Mode] | type[JobKind] | type[Facade],
+) -> list[tuple[str, str]]:
     return [(value.value, value.value) for value in values]
 
 
@@ -47,6 +49,13 @@ class Job(models.Model):
     requested_model = models.CharField(max_length=200)
     model = models.CharField(max_length=200)  # the resolved id
     request = models.JSONField()  # validated and normalised; what the runner gives to the engine
+
+    # The contract that it came through, and what its caller sent where that contract gives it back.
+    facade = models.CharField(
+        max_length=16, choices=_choices(Facade), default=Facade.GENIE, db_default=Facade.GENIE
+    )
+    asked = models.JSONField(null=True)
+    group_id = models.UUIDField(null=True)  # jobs that were submitted together; see JobGroup
 
     state = models.CharField(max_length=12, choices=_choices(JobState), default=JobState.QUEUED)
     # The cap that keeps a queued job out of its queue, such as org_daily_cap; null once it has been
@@ -84,6 +93,10 @@ class Job(models.Model):
 
     result = models.JSONField(null=True)  # the sync body
     error = models.JSONField(null=True)  # {code, message, ...}
+    # How long it can be looked at once it has ended, in seconds; null: for good. From then on it does
+    # not exist for callers, and what was asked and answered is removed.
+    result_ttl_s = models.FloatField(null=True)
+    expires_at = models.DateTimeField(null=True)
     # Where each delta of a streamed text ends, in characters: a resumed stream has the same seams
     # after Redis has forgotten the job.
     delta_ends = ArrayField(models.IntegerField(), null=True)
@@ -192,6 +205,15 @@ class Job(models.Model):
             ),
             # GET /v1/jobs: newest first within an organisation.
             models.Index(name="job_by_organization", fields=["organization", "-created_at", "-id"]),
+            models.Index(
+                name="job_by_group", fields=["group_id"], condition=Q(group_id__isnull=False)
+            ),
+            # Expiry: what has ended and has something left to remove.
+            models.Index(
+                name="job_by_expiry",
+                fields=["expires_at"],
+                condition=Q(expires_at__isnull=False) & ~Q(request={}),
+            ),
             # The quote: what the organisation's latest jobs of a model generated, without their rows.
             models.Index(
                 name="job_usual_completion",
@@ -203,6 +225,31 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk} ({self.state})"
+
+
+class JobGroup(models.Model):
+    """Jobs that were submitted together and whose common end is told once."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, db_index=False, related_name="+"
+    )
+    facade = models.CharField(max_length=16, choices=_choices(Facade))
+    size = models.IntegerField()
+    unended = models.IntegerField()  # members that have not ended; counted down by who ends them
+    webhook_endpoint_id = models.UUIDField(null=True)  # is told when all have ended
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="group_counts_down",
+                condition=Q(size__gte=1, unended__gte=0, unended__lte=F("size")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"group {self.pk} ({self.size - self.unended} of {self.size} ended)"
 
 
 class JobEvent(models.Model):

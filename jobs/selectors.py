@@ -14,7 +14,7 @@ from django.db import connection
 
 from budgets import windows
 from budgets.windows import Layer, WindowKind
-from jobs.states import JobKind, JobState, Mode, is_terminal
+from jobs.states import Facade, JobKind, JobState, Mode, is_terminal
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,11 @@ class JobView:
     queue_position: int | None
     parts: int = 0  # of its price's unit, for media
     percent: int = 0  # how far media work has come
+    facade: Facade = Facade.GENIE
+    requested_model: str = ""
+    api_key_id: uuid.UUID | None = None
+    group_id: uuid.UUID | None = None
+    expires_at: dt.datetime | None = None  # from then on it does not exist for callers
     answer_as: str = ""  # how a sync caller is given the result, where it is not the JSON as it is
     parked: Parked | None = None
 
@@ -89,8 +94,12 @@ _COLUMNS = """
   j.estimate_microcredits, j.cost_microcredits, (j.request->'sampling'->>'max_tokens')::int,
   j.result::text, j.error::text, j.delta_ends, j.first_seq, coalesce((j.request->>'include_usage')::boolean, false),
   j.parts, j.percent, coalesce(j.request->>'answer_as', ''),
+  j.facade, j.requested_model, j.api_key_id, j.group_id, j.expires_at,
   CASE WHEN j.state = 'queued' THEN j.parked_by END, (genie_now() AT TIME ZONE 'UTC')::date
 """
+
+# From its expiry on a job does not exist, whether what it held has been removed yet or not.
+_VISIBLE = "(j.expires_at IS NULL OR j.expires_at > genie_now())"
 
 # The claim's own order: a position and a claim cannot disagree.
 _AHEAD = """
@@ -104,11 +113,47 @@ def jobs_by_key(keys: Sequence[JobKey]) -> list[JobView | None]:
     """Return the jobs in the order of ``keys``; None where the organisation has none of that id."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS}, {_AHEAD} FROM jobs_job j WHERE j.id = ANY(%s::uuid[])",  # noqa: S608 - constants
+            f"SELECT {_COLUMNS}, {_AHEAD} FROM jobs_job j WHERE j.id = ANY(%s::uuid[]) AND {_VISIBLE}",  # noqa: S608 - constants
             [list({key.job_id for key in keys})],
         )
         found = {row[0]: _view(row) for row in cursor.fetchall()}
     return [_visible(found.get(key.job_id), key) for key in keys]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a job's caller sent, and when a worker first took it."""
+
+    body: dict[str, Any] | None
+    first_started_at: dt.datetime | None
+
+
+def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
+    """Return what the callers of these jobs sent; for contracts that give it back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT j.id, j.asked::text, a.started_at FROM jobs_job j
+               LEFT JOIN jobs_attempt a ON a.job_id = j.id AND a.number = 1
+               WHERE j.id = ANY(%s::uuid[])""",
+            [list(job_ids)],
+        )
+        return {
+            row[0]: Asked(
+                body=json.loads(row[1]) if row[1] is not None else None, first_started_at=row[2]
+            )
+            for row in cursor.fetchall()
+        }
+
+
+def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]:
+    """Return the jobs of a group in the order of their submission; none for a stranger's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT {_COLUMNS}, NULL FROM jobs_job j
+                WHERE j.group_id = %s AND j.organization_id = %s AND {_VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
+            [group_id, organization_id],
+        )
+        return [_view(row) for row in cursor.fetchall()]
 
 
 def parked(cap: str, *, day: dt.date) -> Parked:
@@ -170,7 +215,7 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
     chosen = [(sql, values) for sql, values in conditions if values[0] is not None]
     if wanted.parked:  # as the index of parked jobs says it: they may be few among many
         chosen.append(("j.state = 'queued' AND j.parked_by IS NOT NULL", []))
-    where = " AND ".join(sql for sql, _ in chosen) or "true"
+    where = " AND ".join([*(sql for sql, _ in chosen), _VISIBLE])
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT {_COLUMNS}, NULL FROM jobs_job j WHERE {where}
@@ -275,6 +320,11 @@ def _view(row: tuple[Any, ...]) -> JobView:
         parts=row[23],
         percent=row[24],
         answer_as=row[25],
-        parked=parked(row[26], day=row[27]) if row[26] is not None else None,
-        queue_position=row[28],
+        facade=Facade(row[26]),
+        requested_model=row[27],
+        api_key_id=row[28],
+        group_id=row[29],
+        expires_at=row[30],
+        parked=parked(row[31], day=row[32]) if row[31] is not None else None,
+        queue_position=row[33],
     )

@@ -4,27 +4,24 @@ Lock order in every transaction: idempotency keys, then job rows by id, then bud
 (tickets, stream entries, control messages) are the callers', after the commit.
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
-import functools
-import json
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import connection
 
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import events, files, idempotency, lifecycle, positions, prices, selectors
+from jobs import files, groups, idempotency, lifecycle, positions, prices, selectors, telling
+from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
 from jobs.states import WITH_FILES, JobState, Mode
 from jobs.submissions import Accepted, Submission
-from webhooks import payloads
 from webhooks import services as webhooks
-from webhooks.services import NewEvent
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +40,11 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     without a hold.
     """
     with transactions.transaction(), transactions.pipelined():
+        return _submit(submissions)
+
+
+def _submit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
+    with transactions.transaction_required():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
         taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
@@ -59,6 +61,52 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
             parked=_parked(one.job, created_at),
         )
     return [outcomes[index] for index in range(len(submissions))]
+
+
+class _TogetherError(Exception):
+    """One of several submissions is refused, so that all of them are taken back."""
+
+
+def submit_together(
+    submissions: Sequence[Submission], *, group: NewGroup | None = None
+) -> list[Accepted]:
+    """Admit all of these submissions of one caller, or none; answers are in order.
+
+    A cap that their sum would pass refuses them all, and the decision is recorded for the sum.
+
+    Raises:
+        GenieError: Whatever the first of them is refused with.
+    """
+    with transactions.transaction():
+        try:
+            with transactions.savepoint():
+                if group is not None:
+                    groups.insert(group)
+                return [_accepted(answer) for answer in _submit(submissions)]
+        except _TogetherError as refused:
+            error = refused.args[0]
+            if isinstance(error, errors.BudgetCapHit):
+                error = _refusal_of_sum(submissions) or error
+    raise error
+
+
+def _accepted(answer: Accepted | errors.GenieError) -> Accepted:
+    if isinstance(answer, errors.GenieError):
+        raise _TogetherError(answer)
+    return answer
+
+
+def _refusal_of_sum(submissions: Sequence[Submission]) -> errors.GenieError | None:
+    """Record that the sum of these was refused; return what the caller is told."""
+    first = submissions[0].job
+    total = sum(one.job.estimate_microcredits for one in submissions)
+    request = HoldRequest(reference=first.id, payer=payer_of(first), amount_microcredits=total)
+    with contextlib.suppress(_TogetherError), transactions.savepoint():
+        (decision,) = budgets.hold_many([request])
+        if isinstance(decision, Refused):
+            return decision.error
+        raise _TogetherError  # room has come since: what the first refusal said stands
+    return None
 
 
 def _take_inputs(jobs: Sequence[NewJob]) -> None:
@@ -97,7 +145,8 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
                 if one.admitted
             ]
         )
-        webhooks.publish_many([_webhook_event(one) for one in ended])
+        groups.count_down(ended)
+        webhooks.publish_many([telling.event_of(one) for one in ended])
         _keep_files(endings, ended)
     return ended
 
@@ -258,28 +307,3 @@ def _hold_request(job: NewJob) -> HoldRequest:
     return HoldRequest(
         reference=job.id, payer=payer_of(job), amount_microcredits=job.estimate_microcredits
     )
-
-
-def _webhook_event(ended: Ended) -> NewEvent:
-    """Return the event of a job's end; its body is made only if somebody is to have it."""
-    return NewEvent(
-        event_type=events.event_type(ended.state),
-        organization_id=ended.organization_id,
-        reference=ended.job_id,
-        body=functools.partial(_webhook_body, ended),
-        url=ended.webhook_url,
-        sealed_secret=ended.webhook_secret,
-        endpoint_id=ended.webhook_endpoint_id,
-    )
-
-
-def _webhook_body(ended: Ended) -> bytes:
-    body: dict[str, Any] = events.webhook_body(
-        job_id=ended.job_id,
-        kind=ended.kind,
-        state=ended.state,
-        completed_at=ended.completed_at,
-        result=json.loads(ended.result_json) if ended.result_json is not None else None,
-        error=ended.error,
-    )
-    return payloads.serialise(body)

@@ -64,6 +64,17 @@ OBJECTS = {
     JobKind.TRANSCRIPTION: "audio.transcription",
 }
 
+
+class Facade(StrEnum):
+    """The wire contract that a job was submitted through."""
+
+    GENIE = "genie"
+    OPENAI = "openai"
+    BIFROST = "bifrost"
+    INFERENCE_NET = "inference_net"
+    OXEN = "oxen"
+
+
 # What these make lies in the storage, and their results name its addresses.
 WITH_FILES = frozenset({JobKind.IMAGE, JobKind.VIDEO, JobKind.TRANSITION, JobKind.SPEECH})
 

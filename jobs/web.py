@@ -25,8 +25,9 @@ from genie.tenants.principal import Principal
 from jobs import files, hub, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
 from jobs.files import Found
+from jobs.groups import NewGroup
 from jobs.quotes import Question, Quote
-from jobs.selectors import JobKey, JobView, ListFilter, LiveWorkers
+from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers
 from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
 from jobs.submissions import Accepted, Submission
@@ -82,12 +83,25 @@ def _cancel(wanted: tuple[uuid.UUID, uuid.UUID, str]) -> Cancelled:
 def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
     """Admit a batch, then ask for the tickets of what was accepted: after the commit, in one go."""
     answers = services.submit_many(submissions)
+    _send_tickets(submissions, answers)
+    return answers
+
+
+def _send_tickets(
+    submissions: Sequence[Submission], answers: Sequence[Accepted | errors.GenieError]
+) -> None:
     tickets: dict[str, list[uuid.UUID]] = {}
     for submission, answer in zip(submissions, answers, strict=True):
         if isinstance(answer, Accepted) and not answer.replayed and answer.parked is None:
             tickets.setdefault(submission.job.queue, []).append(answer.job_id)
     if tickets:
         queue.sender.send(tickets)
+
+
+def _admit_together(wanted: tuple[Sequence[Submission], NewGroup | None]) -> list[Accepted]:
+    submissions, group = wanted
+    answers = services.submit_together(submissions, group=group)
+    _send_tickets(submissions, answers)
     return answers
 
 
@@ -99,7 +113,16 @@ _sessions: Coalescer[HttpRequest, Principal] = Coalescer(
 )
 _key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", _record_uses)
 _admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", _admit)
+_together: Coalescer[tuple[Sequence[Submission], NewGroup | None], list[Accepted]] = Coalescer(
+    "together", _one_by_one(_admit_together), max_batch=1
+)
 _reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
+_asked: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, Asked]] = Coalescer(
+    "asked", _one_by_one(selectors.asked)
+)
+_members: Coalescer[tuple[uuid.UUID, uuid.UUID], list[JobView]] = Coalescer(
+    "members", _one_by_one(lambda of: selectors.members(of[0], organization_id=of[1]))
+)
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
 _cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
     "cancels", _one_by_one(_cancel)
@@ -138,19 +161,23 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
+    *(_together, _asked, _members),
 )
 
 
-async def authenticate(request: HttpRequest) -> tuple[Principal, dict[str, str]]:
+async def authenticate(
+    request: HttpRequest, *, key: str | None = None
+) -> tuple[Principal, dict[str, str]]:
     """Return the caller and the rate-limit headers of its answer.
 
-    The key decides when a session cookie comes too. Network, then rate, are judged here; what the
+    The key decides when a session cookie comes too. ``key`` is one that a contract carries in a
+    header of its own; then no other and no cookie counts. Network, then rate, are judged here; what the
     caller may do is the view's question.
 
     Raises:
         Unauthorized, IpNotAllowed, RateLimited, Unavailable.
     """
-    header = request.META.get("HTTP_AUTHORIZATION")
+    header = request.META.get("HTTP_AUTHORIZATION") if key is None else f"Bearer {key}"
     if header is None and settings.SESSION_COOKIE_NAME in request.COOKIES:
         principal = await _sessions.ask(request)
     else:
@@ -166,6 +193,13 @@ async def authenticate(request: HttpRequest) -> tuple[Principal, dict[str, str]]
 async def submit(submission: Submission) -> Accepted:
     """Admit a job; its ticket follows in the background. Raises what admission refuses with."""
     return await _admissions.ask(submission)
+
+
+async def submit_together(
+    submissions: Sequence[Submission], *, group: NewGroup | None = None
+) -> list[Accepted]:
+    """Admit all of these jobs of one caller or none; raises what the first is refused with."""
+    return await _together.ask((submissions, group))
 
 
 async def quote(question: Question) -> Quote:
@@ -188,6 +222,16 @@ async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:
     if view is None:
         raise errors.JobNotFound
     return view
+
+
+async def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
+    """Return what the callers of these jobs sent."""
+    return await _asked.ask(job_ids)
+
+
+async def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]:
+    """Return the jobs of a group of this organisation, in the order of their submission."""
+    return await _members.ask((group_id, organization_id))
 
 
 async def job_list(wanted: ListFilter) -> list[JobView]:

@@ -34,6 +34,11 @@ async def images(request: HttpRequest, principal: Principal, fields: Mapping[str
     """Return what POST /v1/images/generations would admit; raises whatever it would refuse with."""
     body = bodies.parse(ImageBody, fields)
     mode = submit.mode_of(body, stream=None, streams=False)
+    return await _prepared(request, principal, body, await image_work(principal, body), mode)
+
+
+async def image_work(principal: Principal, body: ImageBody) -> Work:
+    """Return the work of pictures; raises whatever the model, the moderation or the key refuses."""
     chosen = choosing.choose(principal, body.model, kind=JobKind.IMAGE)
     size = media_bodies.dimensions(body.size)
     _require_fits(size, chosen.spec)
@@ -46,18 +51,21 @@ async def images(request: HttpRequest, principal: Principal, fields: Mapping[str
             f"b64_json is for up to {_MAX_BASE64_PIXELS} pixels in all; take url for {body.n} of {body.size}",
         )
     await _moderate(body.prompt)
-    work = _image_work(body, chosen, size)
-    return await _prepared(request, principal, body, work, mode)
+    return _image_work(body, chosen, size)
 
 
 async def videos(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/videos/generations would admit; raises whatever it would refuse with."""
     body = bodies.parse(VideoBody, _async_only(fields))
+    return await _prepared(request, principal, body, await video_work(principal, body), Mode.ASYNC)
+
+
+async def video_work(principal: Principal, body: VideoBody) -> Work:
+    """Return the work of a video; raises whatever the model, the moderation or the key refuses."""
     chosen = choosing.choose(principal, body.model, kind=JobKind.VIDEO)
     await _moderate(body.prompt)
     options = {"negative_prompt": body.negative_prompt or "", "format": Container.MP4.value}
-    work = _video_work(body, chosen, kind=JobKind.VIDEO, options=options)
-    return await _prepared(request, principal, body, work, Mode.ASYNC)
+    return _video_work(body, chosen, kind=JobKind.VIDEO, options=options)
 
 
 async def transitions(
@@ -65,6 +73,19 @@ async def transitions(
 ) -> Prepared:
     """Return what POST /v1/videos/transitions would admit; raises whatever it would refuse with."""
     body = bodies.parse(TransitionBody, _async_only(fields))
+    work, sent = await transition_work(principal, body)
+    return await _prepared(request, principal, body, work, Mode.ASYNC, sent=sent)
+
+
+async def transition_work(
+    principal: Principal, body: TransitionBody
+) -> tuple[Work, dict[str, Upload]]:
+    """Return the work of a transition and the pictures that were sent along, by role.
+
+    Raises:
+        InvalidRequest: A picture is none, or its address may not be called; and whatever the model,
+            the moderation or the key refuses.
+    """
     chosen = choosing.choose(principal, body.model, kind=JobKind.TRANSITION)
     await _moderate(body.prompt)
     sent: dict[str, Upload] = {}
@@ -83,13 +104,18 @@ async def transitions(
         body, chosen, kind=JobKind.TRANSITION, options={"format": Container.WEBM.value}
     )
     work.request["sources"] = named
-    return await _prepared(request, principal, body, work, Mode.ASYNC, sent=sent)
+    return work, sent
 
 
 async def speech(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/audio/speech would admit; raises whatever it would refuse with."""
     body = bodies.parse(SpeechBody, fields)
     mode = submit.mode_of(body, stream=None, streams=False)
+    return await _prepared(request, principal, body, speech_work(principal, body), mode)
+
+
+def speech_work(principal: Principal, body: SpeechBody) -> Work:
+    """Return the work of speech; raises whatever the model or the key refuses."""
     if body.stream_format == "sse":
         raise errors.InvalidRequest.of("stream_format", "only audio is supported")
     spec = choosing.choose(principal, body.model, kind=JobKind.SPEECH).spec
@@ -109,13 +135,12 @@ async def speech(request: HttpRequest, principal: Principal, fields: Mapping[str
         "seed": _seed(body.seed),
         "format": SoundFormat(body.response_format).value,
     }
-    work = Work(
+    return Work(
         kind=JobKind.SPEECH,
         spec=spec,
         request={"speech": options, "asked_for": body.model, "answer_as": results.ANSWER_FILE},
         quantities=prices.speech(characters=len(body.input)),
     )
-    return await _prepared(request, principal, body, work, mode)
 
 
 def _image_work(body: ImageBody, chosen: Chosen, size: Dimensions) -> Work:
@@ -207,7 +232,8 @@ async def _prepared(
     *,
     sent: Mapping[str, Upload] | None = None,
 ) -> Prepared:
-    submission = await submit.submission(request, principal, body, work=work, mode=mode)
+    envelope = submit.envelope_of(request)
+    submission = await submit.submission(principal, body, work=work, mode=mode, envelope=envelope)
     return Prepared(work=work, submission=submission, uploads=dict(sent or {}))
 
 

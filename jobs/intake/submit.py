@@ -26,7 +26,7 @@ from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.intake.uploads import Upload
 from jobs.lifecycle import NewJob
 from jobs.prices import Quantities
-from jobs.states import JobKind, Lane, Mode
+from jobs.states import Facade, JobKind, Lane, Mode
 from jobs.submissions import Submission
 from webhooks import signing, transport
 
@@ -62,6 +62,21 @@ class Work:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """How a request came, beside what it asks for: the part that each wire contract has its own of."""
+
+    idempotency_key: str | None = None
+    digest: bytes = b""  # SHA-256 of the route and of what was said, to know a repeat by
+    facade: Facade = Facade.GENIE
+    asked: dict[str, Any] | None = None  # what the caller sent, where the contract gives it back
+    group_id: uuid.UUID | None = None
+    result_ttl_s: float | None = None  # how long the result can be had; None: for good
+    lane: Lane | None = None  # None: by the mode
+    start_limit_s: float | None = None  # how long it may wait; None: the setting's
+    endpoint_id: uuid.UUID | None = None  # a registered webhook that it names in its own way
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A body that is ready to be admitted, or only quoted."""
 
@@ -77,7 +92,8 @@ async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, 
     mode = mode_of(body, stream=body.stream, streams=True)
     spec = resolve_model(principal, body.model, kind=JobKind.CHAT)
     work = await chat_work(body, spec)
-    admissible = await submission(request, principal, body, work=work, mode=mode)
+    envelope = envelope_of(request)
+    admissible = await submission(principal, body, work=work, mode=mode, envelope=envelope)
     return Prepared(work=work, submission=admissible)
 
 
@@ -89,7 +105,8 @@ async def embeddings(
     mode = mode_of(body, stream=None, streams=False)
     spec = resolve_model(principal, body.model, kind=JobKind.EMBEDDING)
     work = await embedding_work(body, spec)
-    admissible = await submission(request, principal, body, work=work, mode=mode)
+    envelope = envelope_of(request)
+    admissible = await submission(principal, body, work=work, mode=mode, envelope=envelope)
     return Prepared(work=work, submission=admissible)
 
 
@@ -200,31 +217,38 @@ def _require_shape(body: EmbeddingsBody, shape: EmbeddingShape | None, spec: Mod
             )
 
 
-async def submission(
-    request: HttpRequest,
-    principal: Principal,
-    body: Submitted,
-    *,
-    work: Work,
-    mode: Mode,
-    said: bytes | None = None,
-) -> Submission:
-    """Return what admission needs; raises InvalidRequest for a bad header, limit or webhook.
+def envelope_of(request: HttpRequest, *, said: bytes | None = None) -> Envelope:
+    """Return how a request came to the native routes.
 
     ``said`` stands for the body where the same request may be sent as other bytes, as a form may.
+
+    Raises:
+        InvalidRequest: Its idempotency key is none.
+    """
+    told = request.body if said is None else said
+    path = request.path.removeprefix("/api").encode()
+    return Envelope(
+        idempotency_key=idempotency_key(request),
+        digest=hashlib.sha256(path + b"\0" + told).digest(),
+    )
+
+
+async def submission(
+    principal: Principal, body: Submitted, *, work: Work, mode: Mode, envelope: Envelope
+) -> Submission:
+    """Return what admission needs; raises InvalidRequest for a bad header, limit or webhook.
 
     With an idempotency key what is wrong with a webhook is left to admission: the endpoint or the
     address may have been right when the key's job was submitted, which is then the answer.
     """
-    key = _idempotency_key(request)
-    run_limit_s, start_limit_s = _limits(body)
+    run_limit_s, start_limit_s = _limits(body, envelope)
     price = work.spec.price
     refusal, sealed, endpoint_id = None, None, None
     try:
         sealed = await _sealed(body.webhook)
-        endpoint_id = await _endpoint(principal, body.metadata)
+        endpoint_id = envelope.endpoint_id or await _endpoint(principal, body.metadata)
     except errors.InvalidRequest as error:
-        if key is None:
+        if envelope.idempotency_key is None:
             raise
         refusal = error
     job = NewJob(
@@ -237,7 +261,7 @@ async def submission(
         kind=work.kind,
         mode=mode,
         queue=work.spec.modality,
-        lane=Lane.NORMAL if mode is Mode.ASYNC else Lane.INTERACTIVE,
+        lane=envelope.lane or (Lane.NORMAL if mode is Mode.ASYNC else Lane.INTERACTIVE),
         requested_model=body.model,
         model=work.spec.id,
         request=work.request | ({"metadata": body.metadata} if body.metadata else {}),
@@ -251,15 +275,15 @@ async def submission(
         webhook_secret=sealed,
         webhook_endpoint_id=endpoint_id,
         reply_to="" if mode is Mode.ASYNC else web.stream_hub().reply_to,
+        facade=envelope.facade,
+        asked=envelope.asked,
+        group_id=envelope.group_id,
+        result_ttl_s=envelope.result_ttl_s,
     )
     return Submission(
         job=job,
-        idempotency_key=key,
-        body_digest=hashlib.sha256(
-            request.path.removeprefix("/api").encode()
-            + b"\0"
-            + (request.body if said is None else said)
-        ).digest(),
+        idempotency_key=envelope.idempotency_key,
+        body_digest=envelope.digest,
         park_limit_s=_park_limit_s(body),
         refusal=refusal,
     )
@@ -303,9 +327,10 @@ async def _require_inputs_fit(spec: ModelSpec, inputs: list[Any]) -> None:
             raise errors.InvalidRequest.of(f"input.{index}", message)
 
 
-def _limits(body: Submitted) -> tuple[float, float]:
+def _limits(body: Submitted, envelope: Envelope) -> tuple[float, float]:
     """Return the seconds to run and to start; a caller may only shorten them."""
-    run_s, start_s = settings.GENIE_RUN_LIMIT_S, settings.GENIE_START_LIMIT_S
+    run_s: float = settings.GENIE_RUN_LIMIT_S
+    start_s: float = envelope.start_limit_s or settings.GENIE_START_LIMIT_S
     asked = body.timeout_seconds
     if asked is None:
         return run_s, start_s
@@ -324,7 +349,12 @@ def _park_limit_s(body: Submitted) -> float | None:
     return longest_s if body.timeout_seconds is None else min(body.timeout_seconds, longest_s)
 
 
-def _idempotency_key(request: HttpRequest) -> str | None:
+def idempotency_key(request: HttpRequest) -> str | None:
+    """Return the caller's own key for this submission, if it has one.
+
+    Raises:
+        InvalidRequest: It is not 1 to 255 visible ASCII characters.
+    """
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _VISIBLE_ASCII.fullmatch(key):
         raise errors.InvalidRequest.of(

@@ -32,10 +32,18 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
     form = await uploads.read_form(request, file_field="file")
     body = bodies.parse(TranscriptionBody, _typed(form))
     mode = submit.mode_of(body, stream=None, streams=False)
+    work = await work_of(principal, body, form.file.content)
+    envelope = submit.envelope_of(request, said=form.digest)
+    submission = await submit.submission(principal, body, work=work, mode=mode, envelope=envelope)
+    return Prepared(work=work, submission=submission, uploads={"audio": form.file})
+
+
+async def work_of(principal: Principal, body: TranscriptionBody, content: bytes) -> Work:
+    """Return the work of a transcription; raises whatever the model, the key or the file refuses."""
     spec = choosing.choose(principal, body.model, kind=JobKind.TRANSCRIPTION).spec
     with_words = "word" in (body.timestamp_granularities or ())
     _require_words(body, spec, with_words=with_words)
-    duration_ms = await _duration_ms(form, spec)
+    duration_ms = await _duration_ms(content, spec)
     options = {
         "duration_ms": duration_ms,
         "language": body.language,
@@ -44,7 +52,7 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
         "with_words": with_words,
         "seed": random.getrandbits(53) if body.seed is None else body.seed,
     }
-    work = Work(
+    return Work(
         kind=JobKind.TRANSCRIPTION,
         spec=spec,
         request={
@@ -54,10 +62,6 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
         },
         quantities=prices.transcription(duration_ms=duration_ms),
     )
-    submission = await submit.submission(
-        request, principal, body, work=work, mode=mode, said=form.digest
-    )
-    return Prepared(work=work, submission=submission, uploads={"audio": form.file})
 
 
 def _typed(form: Form) -> dict[str, object]:
@@ -83,9 +87,9 @@ def _require_words(body: TranscriptionBody, spec: ModelSpec, *, with_words: bool
         )
 
 
-async def _duration_ms(form: Form, spec: ModelSpec) -> int:
+async def _duration_ms(content: bytes, spec: ModelSpec) -> int:
     try:
-        recording = await asyncio.to_thread(recordings.probe, form.file.content)
+        recording = await asyncio.to_thread(recordings.probe, content)
     except InputRejected as error:
         raise errors.InvalidRequest.of("file", error.message) from None
     most_ms = spec.media.max_seconds * 1000

@@ -1,0 +1,20 @@
+"""Which wire contract answers under which path, each with its own routes and its own words for errors.
+
+One table, so that no two contracts can claim the same path unseen: the longest prefix decides.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """The routes of one contract."""
+
+    prefixes: tuple[str, ...]  # of the paths that it answers
+    urlconf: str  # dotted name of its routes, which have the whole paths
+    render: str | None = None  # dotted name of what turns an error into its answer; None: natively
+
+
+MOUNTS = (
+    Mount(prefixes=("/v1/", "/api/v1/", "/files/", "/health", "/ready"), urlconf="jobs.urls"),
+)
