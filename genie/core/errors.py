@@ -42,8 +42,8 @@ class GenieError(Exception):
         extra: Further fields of the envelope, under their wire names.
     """
 
-    code: ClassVar[str] = "internal-error"
-    http_status: ClassVar[int] = 500
+    code: str = "internal-error"
+    http_status: int = 500
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, **extra: object) -> None:
@@ -212,14 +212,17 @@ class InternalError(GenieError):
 
 
 class InferenceFailed(GenieError):
-    """The job that a sync caller waited for has failed; ``code`` is the job's own failure code."""
+    """The job that a sync caller waited for has ended without a result; ``code`` is the job's own."""
 
     code = "inference-failed"
     http_status = 500
 
-    def body(self) -> dict[str, object]:
-        """Return the envelope with the job's failure code where there is one."""
-        return {"error": self.message, "code": self.code, **self.extra}
+    def __init__(
+        self, message: str, *, code: str = code, http_status: int = http_status, **extra: object
+    ) -> None:
+        super().__init__(message, **extra)
+        self.code = code
+        self.http_status = http_status
 
 
 class NoWorker(RetryLater):

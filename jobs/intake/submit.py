@@ -7,8 +7,8 @@ import math
 import random
 import re
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -84,6 +84,10 @@ class Prepared:
     submission: Submission
     # What the caller sent as bytes, by role: stored once it is to be admitted.
     uploads: dict[str, Upload] = dataclasses.field(default_factory=dict)
+
+
+# What a route makes of a body, before anything is admitted; raises whatever it would refuse with.
+Prepare: TypeAlias = Callable[[HttpRequest, Principal, Mapping[str, Any]], Awaitable[Prepared]]
 
 
 async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:

@@ -1,8 +1,8 @@
 """What a body that asks for a quote would submit: its route, and its tokens. Touches no table."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 
@@ -10,11 +10,9 @@ from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import tokenization
 from jobs.intake import media, submit
-from jobs.intake.submit import Prepared, Work
+from jobs.intake.submit import Prepare, Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
-
-Prepare: TypeAlias = Callable[[HttpRequest, Principal, Mapping[str, Any]], Awaitable[Prepared]]
 
 
 class _Route(NamedTuple):

@@ -10,7 +10,8 @@ from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
 from jobs import web
-from jobs.facades.genie import answers, spending, wire
+from jobs.facades.genie import spending
+from jobs.serving import answers, wire
 from jobs.spending import GroupBy, UsageFilter
 
 

@@ -9,19 +9,20 @@ from django.urls import URLPattern, path
 
 from genie.core.lean import routes
 from jobs.facades.genie import spending_views, views
+from jobs.serving import views as shared
 
 _ROUTES = {
     "jobs/quote": routes(POST=views.quote),
     "jobs/<str:job_id>": routes(GET=views.job, DELETE=views.cancel),
-    "chat/completions": routes(POST=views.chat_completions),
-    "embeddings": routes(POST=views.embeddings),
-    "images/generations": routes(POST=views.images),
-    "videos/generations": routes(POST=views.videos),
-    "videos/transitions": routes(POST=views.transitions),
-    "audio/speech": routes(POST=views.speech),
-    "audio/transcriptions": routes(POST=views.transcriptions),
-    "models": routes(GET=views.models),
-    "models/<path:model>": routes(GET=views.model),
+    "chat/completions": routes(POST=shared.chat_completions),
+    "embeddings": routes(POST=shared.embeddings),
+    "images/generations": routes(POST=shared.images),
+    "videos/generations": routes(POST=shared.videos),
+    "videos/transitions": routes(POST=shared.transitions),
+    "audio/speech": routes(POST=shared.speech),
+    "audio/transcriptions": routes(POST=shared.transcriptions),
+    "models": routes(GET=shared.models),
+    "models/<path:model>": routes(GET=shared.model),
     "jobs": routes(GET=views.jobs),
     "jobs/<str:job_id>/cancel": routes(POST=views.cancel),
     "jobs/<str:job_id>/events": routes(GET=views.job_events),

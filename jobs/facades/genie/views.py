@@ -10,62 +10,14 @@ from django.utils.dateparse import parse_datetime
 from genie.core import errors, ids
 from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
-from inference.errors import UnknownModel
-from jobs import follow, readiness, registry, web
-from jobs.facades.genie import answers, modes, quoting, streaming, wire
-from jobs.intake import guard, media, submit, transcription, uploads
+from jobs import follow, readiness, web
+from jobs.facades.genie import quoting
+from jobs.intake import guard
 from jobs.selectors import JobView, ListFilter
+from jobs.serving import answers, streaming, wire
 from jobs.states import JobState
 
 _MAX_PAGE = 200
-
-
-async def chat_completions(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/chat/completions."""
-    return await _submitted(request, submit.chat)
-
-
-async def embeddings(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/embeddings."""
-    return await _submitted(request, submit.embeddings)
-
-
-async def images(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/images/generations."""
-    return await _submitted(request, media.images)
-
-
-async def videos(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/videos/generations."""
-    return await _submitted(request, media.videos)
-
-
-async def transitions(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/videos/transitions."""
-    return await _submitted(request, media.transitions)
-
-
-async def speech(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/audio/speech."""
-    return await _submitted(request, media.speech)
-
-
-async def transcriptions(request: LeanRequest) -> HttpResponseBase:
-    """POST /v1/audio/transcriptions: a form with a recording."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.INFERENCE)
-    prepared = await transcription.prepare(request, principal)
-    submission = await uploads.kept(prepared.submission, prepared.uploads)
-    return await modes.answer(request, principal, submission, headers=headers)
-
-
-async def _submitted(request: LeanRequest, prepare: quoting.Prepare) -> HttpResponseBase:
-    """Answer a route that submits: authenticate, validate, store what was sent, admit, answer."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.INFERENCE)
-    prepared = await prepare(request, principal, guard.read_object(request))
-    submission = await uploads.kept(prepared.submission, prepared.uploads)
-    return await modes.answer(request, principal, submission, headers=headers)
 
 
 async def quote(request: LeanRequest) -> HttpResponseBase:
@@ -154,32 +106,6 @@ async def cancel(request: LeanRequest, job_id: str) -> HttpResponseBase:
     )
     found = await web.job(parsed, organization_id=principal.organization_id)
     return answers.json_answer(wire.job_json(found), status=202, headers=headers)
-
-
-async def models(request: LeanRequest) -> HttpResponseBase:
-    """GET /v1/models: what the caller's key may use."""
-    principal, headers = await web.authenticate(request)
-    loaded = (await web.live_workers()).loaded_models
-    created = registry.changed_at()
-    data = [
-        wire.model_body(spec, created=created, loaded=spec.id in loaded)
-        for spec in registry.models().models
-        if any(principal.allows_model(name, spec.id) for name in (spec.id, *spec.aliases))
-    ]
-    return answers.json_answer(wire.dumps({"object": "list", "data": data}), headers=headers)
-
-
-async def model(request: LeanRequest, model: str) -> HttpResponseBase:
-    """GET /v1/models/:id, by id or alias."""
-    principal, headers = await web.authenticate(request)
-    try:
-        spec = registry.models().resolve(model)
-    except UnknownModel:
-        raise errors.ModelNotFound("There is no such model; GET /v1/models lists them.") from None
-    principal.require_model(model, resolved=spec.id)
-    loaded = spec.id in (await web.live_workers()).loaded_models
-    body = wire.model_body(spec, created=registry.changed_at(), loaded=loaded)
-    return answers.json_answer(wire.dumps(body), headers=headers)
 
 
 async def health(request: HttpRequest) -> HttpResponseBase:

@@ -7,8 +7,8 @@ import pytest
 
 from genie.core import ids
 from jobs import selectors, services
-from jobs.facades.genie import wire
 from jobs.selectors import JobKey, ListFilter
+from jobs.serving import wire
 from jobs.states import JobState, Lane, Mode
 from tests import builders
 

@@ -1,14 +1,13 @@
 """What answers read from headers, and how an ended job answers the caller that waited."""
 
 import asyncio
-import json
 
 import pytest
 from django.http import HttpRequest
 
-from genie.core.errors import InvalidRequest
+from genie.core.errors import InferenceFailed, InvalidRequest
 from genie.core.lean import LeanRequest
-from jobs.facades.genie import answers
+from jobs.serving import answers
 from jobs.states import JobState
 from tests.unit.jobs import views
 
@@ -75,9 +74,11 @@ class TestSyncAnswer:
         [(JobState.FAILED, 500), (JobState.TIMEOUT, 504), (JobState.CANCELLED, 409)],
     )
     def test_is_the_failure_with_its_own_code(self, state: JobState, status: int) -> None:
-        answer = asyncio.run(answers.sync_answer(views.job(state), headers={}))
+        with pytest.raises(InferenceFailed) as failed:
+            asyncio.run(answers.sync_answer(views.job(state), headers={"X-Told": "yes"}))
 
-        body = json.loads(answer.content)
-        assert answer.status_code == status
+        body = failed.value.body()
+        assert failed.value.http_status == status
+        assert failed.value.headers["X-Told"] == "yes"
         assert (body["code"], body["error"]) == ("worker-lost", "Lost.")
-        assert body["id"].startswith("chatcmpl-c")
+        assert str(body["id"]).startswith("chatcmpl-c")

@@ -14,7 +14,7 @@ from inference.specs import ModelSpec, Price, Unit
 from inference.types import Modality
 from jobs import selectors
 from jobs.events import Entry, EntryType
-from jobs.facades.genie import wire
+from jobs.serving import wire
 from jobs.states import TERMINAL, JobKind, JobState
 from tests.unit.jobs import views
 

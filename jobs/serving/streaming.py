@@ -10,9 +10,9 @@ from genie.core import errors
 from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
-from jobs.facades.genie import answers, wire
-from jobs.facades.genie.unanswered import Unanswered, goes_on
 from jobs.selectors import JobView
+from jobs.serving import answers, wire
+from jobs.serving.unanswered import Unanswered, goes_on
 from jobs.states import JobKind
 from jobs.submissions import Submission
 from jobs.watch import Watch

@@ -9,8 +9,8 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
-from jobs.facades.genie import renderings, wire
 from jobs.selectors import JobView
+from jobs.serving import renderings, wire
 from jobs.states import JobKind, JobState
 from jobs.submissions import Accepted, Submission
 
@@ -71,19 +71,24 @@ async def admitted(principal: Principal, submission: Submission, accepted: Accep
 
 
 async def sync_answer(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
-    """Return the result, or the job's failure as an error answer."""
+    """Return the result.
+
+    Raises:
+        InferenceFailed: The job has ended without one; in the words of the contract that asks.
+    """
     if job.state is JobState.COMPLETED and job.result_json is not None:
         if job.answer_as:
             return await renderings.rendered(job, headers=headers)
         return json_answer(job.result_json, headers=headers)
     error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
-    status = {JobState.TIMEOUT: 504, JobState.CANCELLED: 409}.get(job.state, 500)
-    body = {
-        "error": error["message"],
-        "code": error["code"],
-        "id": events.public_id(job.id, job.kind),
-    }
-    return json_answer(wire.dumps(body), status=status, headers=headers)
+    failed = errors.InferenceFailed(
+        error["message"],
+        code=error["code"],
+        http_status={JobState.TIMEOUT: 504, JobState.CANCELLED: 409}.get(job.state, 500),
+        id=events.public_id(job.id, job.kind),
+    )
+    failed.headers |= headers
+    raise failed
 
 
 def admission_headers(accepted: Accepted) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from django.http import HttpResponse, HttpResponseBase
 
+from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import hub, web
-from jobs.facades.genie import answers, streaming, waiting
+from jobs.serving import answers, streaming, waiting
 from jobs.states import Mode
 from jobs.submissions import Submission
 
@@ -13,21 +14,28 @@ from jobs.submissions import Submission
 async def answer(
     request: LeanRequest, principal: Principal, submission: Submission, *, headers: dict[str, str]
 ) -> HttpResponseBase:
-    """Submit, and answer in the job's mode."""
-    job = submission.job
-    after = answers.last_event_id(request)
-    if job.mode is not Mode.ASYNC:
-        await _require_worker(job.queue)
-    response: HttpResponseBase
-    if job.mode is Mode.ASYNC:
-        response = await _accepted(principal, submission)
-    elif job.mode is Mode.STREAM:
-        response = await streaming.streamed(request, principal, submission, after=after)
-    else:
-        response = await waiting.waited(request, principal, submission)
+    """Submit, and answer in the job's mode; ``headers`` go with a refusal or a failure too."""
+    try:
+        response = await _answered(request, principal, submission)
+    except errors.GenieError as error:
+        error.headers |= headers
+        raise
     for name, value in headers.items():
         response.headers[name] = value
     return response
+
+
+async def _answered(
+    request: LeanRequest, principal: Principal, submission: Submission
+) -> HttpResponseBase:
+    job = submission.job
+    after = answers.last_event_id(request)
+    if job.mode is Mode.ASYNC:
+        return await _accepted(principal, submission)
+    await _require_worker(job.queue)
+    if job.mode is Mode.STREAM:
+        return await streaming.streamed(request, principal, submission, after=after)
+    return await waiting.waited(request, principal, submission)
 
 
 async def _require_worker(queue: str) -> None:

@@ -11,9 +11,9 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
-from jobs.facades.genie import answers
-from jobs.facades.genie.unanswered import Unanswered
 from jobs.selectors import JobView
+from jobs.serving import answers
+from jobs.serving.unanswered import Unanswered
 from jobs.states import JobKind
 from jobs.submissions import Accepted, Submission
 from jobs.watch import Watch
