@@ -17,4 +17,9 @@ class Mount:
 
 MOUNTS = (
     Mount(prefixes=("/v1/", "/api/v1/", "/files/", "/health", "/ready"), urlconf="jobs.urls"),
+    Mount(
+        prefixes=("/openai/v1/",),
+        urlconf="jobs.facades.openai.urls",
+        render="jobs.facades.openai.errors.render",
+    ),
 )

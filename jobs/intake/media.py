@@ -34,7 +34,10 @@ async def images(request: HttpRequest, principal: Principal, fields: Mapping[str
     """Return what POST /v1/images/generations would admit; raises whatever it would refuse with."""
     body = bodies.parse(ImageBody, fields)
     mode = submit.mode_of(body, stream=None, streams=False)
-    return await _prepared(request, principal, body, await image_work(principal, body), mode)
+    work = await image_work(principal, body)
+    return await submit.prepared(
+        principal, body, work=work, mode=mode, envelope=submit.envelope_of(request)
+    )
 
 
 async def image_work(principal: Principal, body: ImageBody) -> Work:
@@ -57,7 +60,10 @@ async def image_work(principal: Principal, body: ImageBody) -> Work:
 async def videos(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     """Return what POST /v1/videos/generations would admit; raises whatever it would refuse with."""
     body = bodies.parse(VideoBody, _async_only(fields))
-    return await _prepared(request, principal, body, await video_work(principal, body), Mode.ASYNC)
+    work = await video_work(principal, body)
+    return await submit.prepared(
+        principal, body, work=work, mode=Mode.ASYNC, envelope=submit.envelope_of(request)
+    )
 
 
 async def video_work(principal: Principal, body: VideoBody) -> Work:
@@ -74,7 +80,14 @@ async def transitions(
     """Return what POST /v1/videos/transitions would admit; raises whatever it would refuse with."""
     body = bodies.parse(TransitionBody, _async_only(fields))
     work, sent = await transition_work(principal, body)
-    return await _prepared(request, principal, body, work, Mode.ASYNC, sent=sent)
+    return await submit.prepared(
+        principal,
+        body,
+        work=work,
+        mode=Mode.ASYNC,
+        envelope=submit.envelope_of(request),
+        uploads=sent,
+    )
 
 
 async def transition_work(
@@ -111,7 +124,10 @@ async def speech(request: HttpRequest, principal: Principal, fields: Mapping[str
     """Return what POST /v1/audio/speech would admit; raises whatever it would refuse with."""
     body = bodies.parse(SpeechBody, fields)
     mode = submit.mode_of(body, stream=None, streams=False)
-    return await _prepared(request, principal, body, speech_work(principal, body), mode)
+    work = speech_work(principal, body)
+    return await submit.prepared(
+        principal, body, work=work, mode=mode, envelope=submit.envelope_of(request)
+    )
 
 
 def speech_work(principal: Principal, body: SpeechBody) -> Work:
@@ -221,20 +237,6 @@ async def _moderate(prompt: str) -> None:
         raise errors.ContentPolicyViolation(
             reason, details=[{"field": "prompt", "message": reason}]
         )
-
-
-async def _prepared(
-    request: HttpRequest,
-    principal: Principal,
-    body: bodies.Submitted,
-    work: Work,
-    mode: Mode,
-    *,
-    sent: Mapping[str, Upload] | None = None,
-) -> Prepared:
-    envelope = submit.envelope_of(request)
-    submission = await submit.submission(principal, body, work=work, mode=mode, envelope=envelope)
-    return Prepared(work=work, submission=submission, uploads=dict(sent or {}))
 
 
 def _seed(asked: int | None) -> int:

@@ -96,9 +96,7 @@ async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, 
     mode = mode_of(body, stream=body.stream, streams=True)
     spec = resolve_model(principal, body.model, kind=JobKind.CHAT)
     work = await chat_work(body, spec)
-    envelope = envelope_of(request)
-    admissible = await submission(principal, body, work=work, mode=mode, envelope=envelope)
-    return Prepared(work=work, submission=admissible)
+    return await prepared(principal, body, work=work, mode=mode, envelope=envelope_of(request))
 
 
 async def embeddings(
@@ -109,9 +107,21 @@ async def embeddings(
     mode = mode_of(body, stream=None, streams=False)
     spec = resolve_model(principal, body.model, kind=JobKind.EMBEDDING)
     work = await embedding_work(body, spec)
-    envelope = envelope_of(request)
+    return await prepared(principal, body, work=work, mode=mode, envelope=envelope_of(request))
+
+
+async def prepared(
+    principal: Principal,
+    body: Submitted,
+    *,
+    work: Work,
+    mode: Mode,
+    envelope: Envelope,
+    uploads: Mapping[str, Upload] | None = None,
+) -> Prepared:
+    """Return work and its submission, and what came with it; raises as ``submission`` does."""
     admissible = await submission(principal, body, work=work, mode=mode, envelope=envelope)
-    return Prepared(work=work, submission=admissible)
+    return Prepared(work=work, submission=admissible, uploads=dict(uploads or {}))
 
 
 def mode_of(body: Submitted, *, stream: bool | None, streams: bool) -> Mode:

@@ -33,9 +33,14 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
     body = bodies.parse(TranscriptionBody, _typed(form))
     mode = submit.mode_of(body, stream=None, streams=False)
     work = await work_of(principal, body, form.file.content)
-    envelope = submit.envelope_of(request, said=form.digest)
-    submission = await submit.submission(principal, body, work=work, mode=mode, envelope=envelope)
-    return Prepared(work=work, submission=submission, uploads={"audio": form.file})
+    return await submit.prepared(
+        principal,
+        body,
+        work=work,
+        mode=mode,
+        envelope=submit.envelope_of(request, said=form.digest),
+        uploads={"audio": form.file},
+    )
 
 
 async def work_of(principal: Principal, body: TranscriptionBody, content: bytes) -> Work:

@@ -14,32 +14,32 @@ from jobs.serving import answers, modes, wire
 
 async def chat_completions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/chat/completions."""
-    return await _submitted(request, submit.chat)
+    return await submitted(request, submit.chat)
 
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/embeddings."""
-    return await _submitted(request, submit.embeddings)
+    return await submitted(request, submit.embeddings)
 
 
 async def images(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/images/generations."""
-    return await _submitted(request, media.images)
+    return await submitted(request, media.images)
 
 
 async def videos(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/videos/generations."""
-    return await _submitted(request, media.videos)
+    return await submitted(request, media.videos)
 
 
 async def transitions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/videos/transitions."""
-    return await _submitted(request, media.transitions)
+    return await submitted(request, media.transitions)
 
 
 async def speech(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/audio/speech."""
-    return await _submitted(request, media.speech)
+    return await submitted(request, media.speech)
 
 
 async def transcriptions(request: LeanRequest) -> HttpResponseBase:
@@ -51,7 +51,7 @@ async def transcriptions(request: LeanRequest) -> HttpResponseBase:
     return await modes.answer(request, principal, submission, headers=headers)
 
 
-async def _submitted(request: LeanRequest, prepare: Prepare) -> HttpResponseBase:
+async def submitted(request: LeanRequest, prepare: Prepare) -> HttpResponseBase:
     """Answer a route that submits: authenticate, validate, store what was sent, admit, answer."""
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)

@@ -1,0 +1,30 @@
+"""Where OpenAI's bodies say more than the native ones, or say it otherwise."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from pydantic import ConfigDict
+
+from jobs.intake.media_bodies import ImageBody
+
+_AUTO = "1024x1024"
+
+OpenAISize: TypeAlias = Literal[
+    "256x256", "512x512", "1024x1024", "1792x1024", "1024x1792", "1536x1024", "1024x1536"
+]
+
+
+class OpenAIImageBody(ImageBody):
+    """POST /openai/v1/images/generations: the sizes of OpenAI's newer models, and fields to ignore."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+    size: OpenAISize = "1024x1024"  # type: ignore[assignment] # more than the native ones
+
+
+def with_usual_size(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an image with the size that ``auto`` or null leaves to us."""
+    kept = {name: value for name, value in fields.items() if value is not None}
+    if kept.get("size") == "auto":
+        kept["size"] = _AUTO
+    return kept

@@ -1,0 +1,19 @@
+"""Routes of OpenAI's contract, for its SDKs: their base URL is ``.../openai/v1``."""
+
+from django.urls import path
+
+from genie.core.lean import routes
+from jobs.facades.openai import views
+from jobs.serving import views as shared
+
+_ROUTES = {
+    "chat/completions": routes(POST=shared.chat_completions),
+    "embeddings": routes(POST=shared.embeddings),
+    "images/generations": routes(POST=views.images),
+    "audio/speech": routes(POST=shared.speech),
+    "audio/transcriptions": routes(POST=shared.transcriptions),
+    "models": routes(GET=shared.models),
+    "models/<path:model>": routes(GET=shared.model),
+}
+
+urlpatterns = [path(f"openai/v1/{route}", view) for route, view in _ROUTES.items()]
