@@ -35,7 +35,7 @@ class ImageBackend(DiffusionBackend):
         """Open the pipeline."""
         directory = pipelines.fetch(self.spec, self.spec.source)
         self._pipe = pipelines.open_pipeline(self.spec, directory)
-        diffusion.check_pipeline(self.spec, self._pipe)
+        diffusion.check_pipeline(self.spec, self._pipe, needed=("num_images_per_prompt",))
         self.place(self._pipe)
 
     def drop_pipelines(self) -> None:
