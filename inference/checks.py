@@ -33,7 +33,9 @@ def messages_for(path: Path) -> list[checks.CheckMessage]:
 
 
 def _is_there(spec: ModelSpec) -> bool:
-    return spec.directory is None or (spec.directory / "config.json").is_file()
+    if spec.directory is None:
+        return True
+    return any((spec.directory / name).is_file() for name in ("config.json", "model_index.json"))
 
 
 def _missing(spec: ModelSpec) -> checks.CheckMessage:

@@ -351,11 +351,14 @@ def _rate_of(unit: Unit) -> Callable[[Any], int]:
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with ordinary floats: decimals are for prices only."""
-    return {
-        key: float(value) if isinstance(value, Decimal) else value
-        for key, value in (options or {}).items()
-    }
+    """Return the options with ordinary floats, in tables inside too: decimals are for prices only."""
+    return {key: _float(value) for key, value in (options or {}).items()}
+
+
+def _float(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _plain(value)
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _shown(value: Any) -> str:

@@ -19,6 +19,8 @@ _BACKENDS = {
     ("echo", Modality.EMBEDDING): "inference.backends.echo:EchoBackend",
     ("echo", Modality.IMAGE): "inference.backends.echo_media:EchoImageBackend",
     ("echo", Modality.AUDIO): "inference.backends.echo_media:open_audio",
+    ("diffusers", Modality.IMAGE): "inference.backends.images:ImageBackend",
+    ("diffusers", Modality.VIDEO): "inference.backends.videos:VideoBackend",
     ("transformers", Modality.CHAT): "inference.backends.transformers:ChatBackend",
     ("transformers", Modality.EMBEDDING): "inference.backends.embeddings:EmbeddingBackend",
 }

@@ -7,7 +7,10 @@ from typing import Any
 
 from genie.standalone.errors import StandaloneError
 
-INFERENCE = ("torch", "transformers", "safetensors")
+INFERENCE = {
+    "transformers": ("torch", "transformers", "safetensors"),
+    "diffusers": ("torch", "transformers", "safetensors", "diffusers", "accelerate"),
+}
 
 
 def check_inference(models: list[dict[str, Any]]) -> None:
@@ -16,9 +19,9 @@ def check_inference(models: list[dict[str, Any]]) -> None:
     Raises:
         StandaloneError: names what is missing and how to install it.
     """
-    if not any(model.get("backend") == "transformers" for model in models):
-        return
-    missing = [name for name in INFERENCE if importlib.util.find_spec(name) is None]
+    backends = dict.fromkeys(str(model.get("backend")) for model in models)
+    needed = [name for backend in backends for name in INFERENCE.get(backend, ())]
+    missing = [name for name in dict.fromkeys(needed) if importlib.util.find_spec(name) is None]
     if missing:
         raise StandaloneError(
             f"The workers need {', '.join(missing)}, which the extra `inference` installs: run "
@@ -32,7 +35,10 @@ def missing_checkpoints(models: list[dict[str, Any]], models_file: Path) -> list
         str(model.get("id"))
         for model in models
         if str(model.get("source", "")).startswith(("./", "../", "/"))
-        and not (models_file.parent / str(model["source"]) / "config.json").exists()
+        and not any(
+            (models_file.parent / str(model["source"]) / name).exists()
+            for name in ("config.json", "model_index.json")
+        )
     ]
 
 

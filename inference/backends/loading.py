@@ -3,6 +3,7 @@
 Safety, wired in: safetensors only, and no code from a checkpoint is ever run.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Callable
@@ -45,12 +46,28 @@ def pick_dtype(spec: ModelSpec, device: torch.device) -> torch.dtype:
     Raises:
         ModelLoadFailed: the option names an unknown format.
     """
-    name = str(spec.options.get("dtype", "auto"))
+    usual = torch.float32 if device.type == "cpu" else torch.bfloat16
+    return dtype_named(spec, spec.options.get("dtype", "auto")) or usual
+
+
+def dtype_named(spec: ModelSpec, name: Any) -> torch.dtype | None:
+    """Return the number format of this name; None for `auto`.
+
+    Raises:
+        ModelLoadFailed: there is none of that name.
+    """
     if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
+        return None
     if name not in _DTYPES:
         raise ModelLoadFailed(f"Model {spec.id} has an unknown dtype; use one of {[*_DTYPES]}.")
     return _DTYPES[name]
+
+
+def free_unused() -> None:
+    """Give memory back that torch keeps for later, on every CUDA device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def set_threads(spec: ModelSpec) -> None:

@@ -1,19 +1,29 @@
-"""Builds and checks the two tiny checkpoints: the one entry point of this package.
+"""Builds the tiny checkpoints, and checks the two trained ones: the one entry point of this package.
 
 It runs as a management command, as `python -m inference.backends.tiny.build`, or as a function call.
 """
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import rich.console
 import torch
 
-from inference.backends.tiny import chat_building, checking, embedding_building, reporting
+from inference.backends.tiny import (
+    chat_building,
+    checking,
+    embedding_building,
+    image_building,
+    reporting,
+    video_building,
+)
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 CHAT, EMBEDDING = "genie-tiny-chat", "genie-tiny-embedding"
+SDXL, FLUX, WAN, LTX = "genie-tiny-sdxl", "genie-tiny-flux", "genie-tiny-wan", "genie-tiny-ltx"
+NAMES = (EMBEDDING, CHAT, SDXL, FLUX, WAN, LTX)
 THREADS = 2  # the shipped checkpoints were built with two; sums in another order round otherwise
 
 
@@ -22,15 +32,14 @@ def build(*, output: Path = CHECKPOINTS, only: str | None = None, threads: int =
 
     Args:
         output: where the directories go.
-        only: CHAT or EMBEDDING, to build just that one.
+        only: the name of one, to build just that.
         threads: of the processor; part of what makes a build repeatable.
     """
     _make_repeatable(threads)
     console = rich.console.Console()
-    if only in (None, EMBEDDING):
-        embedding_building.build(output / EMBEDDING, console=console)
-    if only in (None, CHAT):
-        chat_building.build(output / CHAT, console=console)
+    for name, build_one in _builders(console).items():
+        if only in (None, name):
+            build_one(output / name)
 
 
 def check(
@@ -57,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="measure the checkpoints, build nothing"
     )
-    parser.add_argument("--only", choices=(CHAT, EMBEDDING), help="build just this one")
+    parser.add_argument("--only", choices=NAMES, help="build just this one")
     parser.add_argument(
         "--output", type=Path, default=CHECKPOINTS, help="directory of the checkpoints"
     )
@@ -75,6 +84,18 @@ def run(options: argparse.Namespace) -> int:
         output=options.output, count=options.count, seed=options.seed, threads=options.threads
     )
     return 0 if passed else 1
+
+
+def _builders(console: rich.console.Console) -> dict[str, Callable[[Path], None]]:
+    """Return how each checkpoint's directory is made: two are trained, four only drawn."""
+    return {
+        EMBEDDING: lambda directory: embedding_building.build(directory, console=console),
+        CHAT: lambda directory: chat_building.build(directory, console=console),
+        SDXL: image_building.build_sdxl,
+        FLUX: image_building.build_flux,
+        WAN: video_building.build_wan,
+        LTX: video_building.build_ltx,
+    }
 
 
 def _make_repeatable(threads: int) -> None:

@@ -24,10 +24,11 @@ price = { version = "1", prompt = 0, completion = 0 }
 """
 
 
-def test_a_right_file_has_no_messages(models_file: Path) -> None:
+@pytest.mark.parametrize("index", ["config.json", "model_index.json"])
+def test_a_right_file_has_no_messages(models_file: Path, index: str) -> None:
     models_file.write_text(TEXT)
     (models_file.parent / "model").mkdir()
-    (models_file.parent / "model" / "config.json").write_text("{}")
+    (models_file.parent / "model" / index).write_text("{}")
 
     assert checks.messages_for(models_file) == []
 

@@ -38,6 +38,10 @@ class TestLoad:
         assert [spec.id for spec in found.models] == [
             "genie-tiny-chat",
             "genie-tiny-embedding",
+            "flux-schnell",
+            "sdxl-turbo",
+            "wan-2.1",
+            "ltx-video",
             "echo-chat",
             "echo-embedding",
             "echo-image",
@@ -53,8 +57,36 @@ class TestLoad:
         found = load(tmp_path, "\n".join(line.removeprefix("# ") for line in lines[start:]
                                          if line != "#"))  # fmt: skip
 
-        assert [spec.id for spec in found.models] == ["qwen3:0.6b", "qwen3:14b"]
+        assert [spec.id for spec in found.models] == [
+            "qwen3:0.6b",
+            "qwen3:14b",
+            "flux-schnell",
+            "sdxl-turbo",
+            "wan-2.1",
+            "ltx-video",
+        ]
         assert found.get("qwen3:14b").directory is None
+
+    @pytest.mark.parametrize(
+        ("name", "model"),
+        [("dall-e-3", "flux-schnell"), ("gpt-image-1", "flux-schnell"), ("dall-e-2", "sdxl-turbo"),
+         ("sora-2", "wan-2.1")],
+    )  # fmt: skip
+    def test_names_that_clients_know_lead_to_a_model(self, name: str, model: str) -> None:
+        assert registry.load_registry(DEFAULT).resolve(name).id == model
+
+    def test_the_free_tier_has_its_models(self) -> None:
+        found = registry.load_registry(DEFAULT)
+
+        chosen = [found.free_tier_model(kind) for kind in (Modality.IMAGE, Modality.VIDEO)]
+        assert [spec.id for spec in chosen if spec] == ["sdxl-turbo", "ltx-video"]
+
+    def test_decimals_inside_an_options_table_are_ordinary_floats(self, tmp_path: Path) -> None:
+        text = GOOD.replace("step_seconds = 0.25", "arguments = { decode_timestep = 0.05 }")
+
+        (value,) = load(tmp_path, text).get("chatty").options["arguments"].values()
+
+        assert type(value) is float
 
     def test_reads_prices_exactly(self, tmp_path: Path) -> None:
         spec = load(tmp_path, GOOD).get("chatty")
@@ -83,7 +115,11 @@ class TestLoad:
                 '"smell"',
                 "chatty: modality is 'smell'; it must be one of audio, chat, embed",
             ),
-            ('"echo"', '"vllm"', "backend is 'vllm'; it must be one of echo, transformers."),
+            (
+                '"echo"',
+                '"vllm"',
+                "backend is 'vllm'; it must be one of diffusers, echo, transformers.",
+            ),
             ("= 100", "= 0", "context_tokens is 0; it must be a whole number of at least 1."),
             ("= 100", "= true", "context_tokens is True; it must be a whole number"),
             ("= 100", "= 10", "max_output_tokens is 50; it must not be more than context_tok"),

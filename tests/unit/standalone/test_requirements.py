@@ -9,6 +9,7 @@ from genie.standalone import requirements
 from genie.standalone.errors import StandaloneError
 
 TORCH_MODEL = {"id": "chat", "backend": "transformers", "source": "./checkpoints/chat"}
+PICTURE_MODEL = {"id": "image", "backend": "diffusers", "source": "./checkpoints/image"}
 ECHO_MODEL = {"id": "echo", "backend": "echo"}
 
 
@@ -20,6 +21,12 @@ class TestCheckInference:
 
         with pytest.raises(StandaloneError, match=r"need torch, .* run `make setup`"):
             requirements.check_inference([TORCH_MODEL])
+
+    def test_pictures_need_more_than_texts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+        with pytest.raises(StandaloneError, match=r"need torch, .* diffusers, accelerate,"):
+            requirements.check_inference([TORCH_MODEL, PICTURE_MODEL])
 
     def test_asks_for_nothing_when_no_model_runs_on_torch(
         self, monkeypatch: pytest.MonkeyPatch
@@ -36,9 +43,10 @@ class TestMissingCheckpoints:
 
         assert requirements.missing_checkpoints(models, tmp_path / "models.toml") == ["chat"]
 
-    def test_is_content_with_a_checkpoint(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("index", ["config.json", "model_index.json"])
+    def test_is_content_with_a_checkpoint(self, tmp_path: Path, index: str) -> None:
         (tmp_path / "checkpoints" / "chat").mkdir(parents=True)
-        (tmp_path / "checkpoints" / "chat" / "config.json").write_text("{}")
+        (tmp_path / "checkpoints" / "chat" / index).write_text("{}")
 
         assert requirements.missing_checkpoints([TORCH_MODEL], tmp_path / "models.toml") == []
 
