@@ -1,4 +1,4 @@
-"""Builds and checks the two tiny checkpoints: the one entry point of this package.
+"""Builds and checks the tiny checkpoints: the one entry point of this package.
 
 It runs as a management command, as `python -m inference.backends.tiny.build`, or as a function call.
 """
@@ -10,10 +10,24 @@ from pathlib import Path
 import rich.console
 import torch
 
-from inference.backends.tiny import chat_building, checking, embedding_building, reporting
+from inference.backends.tiny import (
+    chat_building,
+    checking,
+    embedding_building,
+    reporting,
+    speech_building,
+    transcription_building,
+)
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 CHAT, EMBEDDING = "genie-tiny-chat", "genie-tiny-embedding"
+SPEECH, TRANSCRIPTION = "genie-tiny-speech", "genie-tiny-transcription"
+_BUILDERS = {
+    EMBEDDING: embedding_building.build,
+    SPEECH: speech_building.build,
+    TRANSCRIPTION: transcription_building.build,
+    CHAT: chat_building.build,
+}
 THREADS = 2  # the shipped checkpoints were built with two; sums in another order round otherwise
 
 
@@ -22,15 +36,14 @@ def build(*, output: Path = CHECKPOINTS, only: str | None = None, threads: int =
 
     Args:
         output: where the directories go.
-        only: CHAT or EMBEDDING, to build just that one.
+        only: a name above, to build just that one.
         threads: of the processor; part of what makes a build repeatable.
     """
     _make_repeatable(threads)
     console = rich.console.Console()
-    if only in (None, EMBEDDING):
-        embedding_building.build(output / EMBEDDING, console=console)
-    if only in (None, CHAT):
-        chat_building.build(output / CHAT, console=console)
+    for name, build_one in _BUILDERS.items():
+        if only in (None, name):
+            build_one(output / name, console=console)
 
 
 def check(
@@ -46,7 +59,14 @@ def check(
     """
     torch.set_num_threads(threads)
     report = checking.check(
-        chat=output / CHAT, embedding=output / EMBEDDING, count=count, seed=seed
+        checking.Checkpoints(
+            chat=output / CHAT,
+            embedding=output / EMBEDDING,
+            speech=output / SPEECH,
+            transcription=output / TRANSCRIPTION,
+        ),
+        count=count,
+        seed=seed,
     )
     reporting.show(report, console=rich.console.Console())
     return report.passed
@@ -57,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="measure the checkpoints, build nothing"
     )
-    parser.add_argument("--only", choices=(CHAT, EMBEDDING), help="build just this one")
+    parser.add_argument("--only", choices=tuple(_BUILDERS), help="build just this one")
     parser.add_argument(
         "--output", type=Path, default=CHECKPOINTS, help="directory of the checkpoints"
     )
