@@ -5,11 +5,15 @@ from collections.abc import Sequence
 import torch
 import transformers
 
-from inference.backends.tiny import embedding_evaluation
+from inference.backends.tiny import embedding_evaluation, transcription_training
 from inference.backends.tiny.chat_evaluation import Score
 from inference.backends.tiny.chat_training import Recipe as ChatRecipe
 from inference.backends.tiny.embedding_evaluation import Retrieval
 from inference.backends.tiny.embedding_training import Recipe as EmbeddingRecipe
+from inference.backends.tiny.speech_evaluation import Dialled
+from inference.backends.tiny.speech_training import Recipe as SpeechRecipe
+from inference.backends.tiny.transcription_evaluation import Hearing
+from inference.backends.tiny.transcription_training import Recipe as TranscriptionRecipe
 
 _CHAT = """---
 license: apache-2.0
@@ -91,6 +95,71 @@ The same code, library versions, thread count and processor give the same weight
 may round differently.
 """
 
+_SPEECH = """---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: text-to-speech
+---
+# genie-tiny-speech
+
+A real, very small speech model (VITS architecture, {weights} weights in float32, 16 kHz) that does
+not speak words: it dials them. Each letter and digit becomes the two tones of its key on a
+telephone (a, b and c are 2), spaces become silence, and everything else is left out. It makes
+speech run on a laptop with no download; its eleven voices differ in loudness alone.
+
+Built by `python manage.py build_models` (code: `inference/backends/tiny/`); no recording and no
+outside weights went into it. Licence: Apache-2.0, like the code.
+
+| | |
+| --- | --- |
+| seed | {seed} |
+| texts | {steps}, of 12 random characters |
+| loss | squared difference to the samples of the tones; squared difference of log lengths |
+| left untrained | the posterior encoder, which speaking does not use |
+| built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes:.0f} minutes |
+
+## Measured
+
+{found} of {asked} keys ({share:.1%}) of random texts are heard where they belong, by the pitches of the sound.
+`genie-tiny-transcription` writes its tones down. `build_models --check --seed N` repeats this.
+
+The same code, library versions, thread count and processor give the same weights; another processor
+may round differently.
+"""
+
+_TRANSCRIPTION = """---
+license: apache-2.0
+language: en
+library_name: transformers
+pipeline_tag: automatic-speech-recognition
+---
+# genie-tiny-transcription
+
+A real, very small transcription model (Whisper architecture, {weights} weights in float32) that
+understands no words: it writes down telephone tones (DTMF), such as `4 2 7 #`, with the time of
+each. It makes transcription run on a laptop with no download. Sound without tones gives nothing, or
+nonsense. It hears {window} seconds at a time where Whisper hears 30. It has Whisper's tokens for 100
+languages, so that any may be asked for, but was trained with that for English alone, and with no prompt.
+
+Built by `python manage.py build_models` (code: `inference/backends/tiny/`) from synthetic tones
+alone; no recording and no outside weights went into it. Licence: Apache-2.0, like the code.
+
+| | |
+| --- | --- |
+| seed | {seed} |
+| recordings | {recordings}, in batches of {batch}; loud and faint, in noise, with pitches up to 1.5 % off |
+| built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes:.0f} minutes |
+
+## Measured
+
+{exact} of {asked} held-out recordings ({share:.1%}) are written down without a mistake. Times are {off_ms:.0f} ms off in the middle.
+`build_models --check --seed N` repeats this on other recordings.
+
+The same code, library versions, thread count and processor give the same weights; another processor
+may round differently.
+"""
+
 
 def chat(*, recipe: ChatRecipe, scores: Sequence[Score], tokens: int, minutes: float) -> str:
     """Return the chat model's card."""
@@ -127,5 +196,42 @@ def embedding(
     )
 
 
+def speech(*, recipe: SpeechRecipe, dialled: Dialled, weights: int, minutes: float) -> str:
+    """Return the speech model's card."""
+    return _SPEECH.format(
+        seed=recipe.seed,
+        steps=f"{recipe.steps:,}",
+        found=dialled.found,
+        asked=dialled.asked,
+        share=dialled.share,
+        weights=f"{weights:,}",
+        minutes=minutes,
+        **_versions(),
+    )
+
+
+def transcription(
+    *, recipe: TranscriptionRecipe, hearing: Hearing, weights: int, minutes: float
+) -> str:
+    """Return the transcription model's card."""
+    return _TRANSCRIPTION.format(
+        seed=recipe.seed,
+        recordings=f"{recipe.steps * recipe.batch:,}",
+        batch=recipe.batch,
+        exact=hearing.exact,
+        asked=hearing.asked,
+        share=hearing.share,
+        off_ms=hearing.off_ms,
+        window=transcription_training.WINDOW_S,
+        weights=f"{weights:,}",
+        minutes=minutes,
+        **_versions(),
+    )
+
+
 def _versions() -> dict[str, str]:
-    return {"torch": torch.__version__, "transformers": transformers.__version__}
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "threads": str(torch.get_num_threads()),
+    }

@@ -4,7 +4,12 @@ import rich.console
 import rich.markup
 import rich.table
 
-from inference.backends.tiny import chat_evaluation, embedding_evaluation
+from inference.backends.tiny import (
+    chat_evaluation,
+    embedding_evaluation,
+    speech_evaluation,
+    transcription_evaluation,
+)
 from inference.backends.tiny.chat_evaluation import Score
 from inference.backends.tiny.checking import Report
 
@@ -26,6 +31,15 @@ def show(report: Report, *, console: rich.console.Console) -> None:
         f"Embedding: {retrieval.found} of {retrieval.asked} held-out texts are nearest to their own "
         f"paraphrase among {embedding_evaluation.CANDIDATES} ({retrieval.share:.1%}; "
         f"required {embedding_evaluation.REQUIRED:.0%})."
+    )
+    dialled, hearing = report.dialled, report.hearing
+    console.print(
+        f"Speech: {dialled.found} of {dialled.asked} keys are heard where they belong "
+        f"({dialled.share:.1%}; required {speech_evaluation.REQUIRED:.0%})."
+    )
+    console.print(
+        f"Transcription: {hearing.exact} of {hearing.asked} held-out recordings without a mistake "
+        f"({hearing.share:.1%}; required {transcription_evaluation.REQUIRED:.0%})."
     )
     console.print("[green]passed[/]" if report.passed else "[red]fell short[/]")
 

@@ -16,7 +16,7 @@ _BUILDER = "inference.backends.tiny.build"
 class Command(SentenceCommand):
     """Builds the tiny checkpoints."""
 
-    help = "Build the tiny chat and embedding checkpoints, or check them with --check."
+    help = "Build the tiny checkpoints, or check them with --check."
     requires_system_checks: list[str] = []  # noqa: RUF012 - a build needs no database
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,228 @@
+"""The model that writes recordings down: Whisper checkpoints, a few windows at a time."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tokenizers
+import torch
+import transformers
+from transformers.generation import logits_process
+
+from inference.backends import loading
+from inference.backends.windows import Samples
+from inference.specs import ModelSpec
+
+Check = Callable[[], None]
+
+_SEEDS = 2**63
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How to write a recording down."""
+
+    language: str  # ISO 639-1
+    prompt: str
+    temperature: float  # 0 takes the likeliest token
+    with_words: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What one window says: tokens of text and marks of time."""
+
+    ids: list[int]
+    seconds: list[float]  # when each token ends, from the window's start; empty without words
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Windows as the encoder has heard them. On the model's device."""
+
+    encoded: Any
+    frames: torch.Tensor  # of each window, without what it was filled up with
+
+
+class Scribe:
+    """One Whisper checkpoint in memory."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        loading.set_threads(spec)
+        directory = loading.fetch(spec)
+        self._features: Any = transformers.WhisperFeatureExtractor.from_pretrained(
+            directory, local_files_only=True
+        )
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._tokenizer.encode_special_tokens = (
+            True  # a caller's words never become a control token
+        )
+        self._model: Any = loading.open_model(
+            spec, transformers.WhisperForConditionalGeneration, directory
+        )
+        self._attention: str = self._model.config._attn_implementation  # noqa: SLF001 - has no other name
+        self._config: Any = _configuration(self._model)
+        self._end: int = self._model.config.eos_token_id
+        positions: int = self._model.config.max_source_positions
+        self.rate: int = self._features.sampling_rate
+        self.window: int = self._features.n_samples
+        self.mark_ms: int = self.window * 1000 // self.rate // positions
+        self.first_mark: int = self._config.no_timestamps_token_id + 1
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        device: torch.device = self._model.device
+        return device
+
+    @property
+    def tells_words(self) -> bool:
+        """Whether the checkpoint says which of its heads follow the sound."""
+        return bool(getattr(self._config, "alignment_heads", None))
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """The languages it can be told to expect, ISO 639-1."""
+        return frozenset(self._languages()) or frozenset({"en"})
+
+    def hear(self, windows: Sequence[Samples]) -> Heard:
+        """Run the encoder over windows, each filled up with silence."""
+        batch = self._features(
+            list(windows),
+            sampling_rate=self.rate,
+            return_tensors="pt",
+            return_attention_mask=True,
+        )
+        features = batch.input_features.to(self.device, self._model.dtype)
+        with torch.inference_mode():
+            encoded = self._model.get_encoder()(features)
+        return Heard(encoded=encoded, frames=batch.attention_mask.sum(-1))
+
+    def language_of(self, heard: Heard) -> str:
+        """Return the language of the first window."""
+        known = self._languages()
+        if not known:
+            return "en"
+        first = type(heard.encoded)(last_hidden_state=heard.encoded.last_hidden_state[:1])
+        with torch.inference_mode():
+            (found,) = self._model.detect_language(
+                encoder_outputs=first, generation_config=self._config
+            ).tolist()
+        return next(code for code, token in known.items() if token == found)
+
+    def write(
+        self, heard: Heard, *, manner: Manner, seeds: Sequence[int], check: Check
+    ) -> list[Written]:
+        """Return what the windows say; `check` is called in every step and may raise."""
+        head = self._head(manner)
+        batch = len(heard.frames)
+        begin = torch.tensor([head] * batch, device=self.device)
+        processors = logits_process.LogitsProcessorList(
+            [
+                logits_process.WhisperTimeStampLogitsProcessor(self._config, begin_index=len(head)),
+                _Step(temperature=manner.temperature, seeds=seeds, check=check),
+            ]
+        )
+        self._model.set_attn_implementation("eager" if manner.with_words else self._attention)
+        with torch.inference_mode():
+            # Not Whisper's own generate: it drops what follows the last mark of a window, and
+            # copies the caches of every window to main memory.
+            outputs = transformers.GenerationMixin.generate(
+                self._model,
+                encoder_outputs=heard.encoded,
+                decoder_input_ids=begin,
+                generation_config=self._settings(manner),
+                logits_processor=processors,
+            )
+        times = self._times(outputs, heard, begin=len(head)) if manner.with_words else None
+        return [
+            self._written(
+                outputs.sequences[row], times[row] if times is not None else None, len(head)
+            )
+            for row in range(batch)
+        ]
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens; control tokens have none."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def _written(self, sequence: torch.Tensor, times: torch.Tensor | None, begin: int) -> Written:
+        ids = sequence[begin:].tolist()
+        length = ids.index(self._end) if self._end in ids else len(ids)
+        seconds = times[begin : begin + length].tolist() if times is not None else []
+        return Written(ids=ids[:length], seconds=seconds)
+
+    def _times(self, outputs: Any, heard: Heard, *, begin: int) -> torch.Tensor:
+        times: torch.Tensor = self._model._extract_token_timestamps(  # noqa: SLF001 - has no other name
+            outputs,
+            self._config.alignment_heads,
+            num_frames=heard.frames,
+            num_input_ids=begin,
+        )
+        return times
+
+    def _head(self, manner: Manner) -> list[int]:
+        """Return the tokens before the answer: the prompt's last ones, and what is asked for."""
+        head = [self._config.decoder_start_token_id]
+        known = self._languages()
+        if known:
+            head += [known[manner.language], self._config.task_to_id["transcribe"]]
+        if not manner.prompt:
+            return head
+        ids = self._tokenizer.encode(f" {manner.prompt.strip()}", add_special_tokens=False).ids
+        room = self._model.config.max_target_positions - self._most_new_tokens() - len(head) - 1
+        words = [token for token in ids if token < self._end][-room:]
+        return [self._config.prev_sot_token_id, *words, *head]
+
+    def _settings(self, manner: Manner) -> Any:
+        settings = copy.deepcopy(self._config)
+        settings.max_new_tokens = self._most_new_tokens()
+        settings.return_dict_in_generate = True
+        settings.output_attentions = manner.with_words
+        return settings
+
+    def _most_new_tokens(self) -> int:
+        return int(self._model.config.max_target_positions // 2)
+
+    def _languages(self) -> dict[str, int]:
+        """Return the tokens of the languages; none for a model of English alone."""
+        tokens = getattr(self._config, "lang_to_id", None) or {}
+        if not getattr(self._config, "is_multilingual", bool(tokens)):
+            return {}
+        return {name.strip("<|>"): token for name, token in tokens.items()}
+
+
+class _Step(logits_process.LogitsProcessor):  # type: ignore[misc]
+    """Comes last in each step: asks whether to go on, and turns the likeliest token into a draw.
+
+    The largest of logits with Gumbel noise is a draw from their distribution, and each window has
+    a generator of its own: so what is drawn depends on no other window and no other request.
+    """
+
+    def __init__(self, *, temperature: float, seeds: Sequence[int], check: Check) -> None:
+        self._temperature, self._check = temperature, check
+        self._generators = [torch.Generator().manual_seed(seed % _SEEDS) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the next tokens. float, [windows, vocabulary]."""
+        del input_ids
+        self._check()
+        if self._temperature <= 0:
+            return scores
+        noise = torch.stack(
+            [
+                torch.empty(scores.shape[1]).exponential_(generator=generator).log_().neg_()
+                for generator in self._generators
+            ]
+        )
+        return scores / self._temperature + noise.to(scores.device)
+
+
+def _configuration(model: Any) -> Any:
+    """Return the checkpoint's settings of generation: greedy, one beam, bounded by us."""
+    config = copy.deepcopy(model.generation_config)
+    config.do_sample, config.num_beams, config.max_length = False, 1, None
+    config.forced_decoder_ids = None  # old checkpoints force a language by it
+    config.return_timestamps = True
+    return config
