@@ -18,7 +18,6 @@ from django.conf import settings
 from genie.core import env
 from inference.engine import Engine
 from inference.specs import ModelSpec
-from inference.types import Modality
 from jobs import registry, sweep
 from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
@@ -53,11 +52,11 @@ SWITCH_INTERVAL_S = 0.0005
 
 
 def start(queues: Sequence[str]) -> None:
-    """Start what serves these queues: the runner for modalities, the sweep for maintenance."""
+    """Start what serves these queues: the runner for those of jobs, the sweep for maintenance."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    modalities = [name for name in queues if name in set(Modality)]
-    if modalities:
-        _process.runner = _make_runner(modalities)
+    of_jobs = [name for name in queues if name not in registry.SERVICE_QUEUES]
+    if of_jobs:
+        _process.runner = _make_runner(of_jobs)
         _process.runner.start()
     if "maintenance" in queues:
         _process.sweeping = threading.Thread(
@@ -84,20 +83,20 @@ def worker_name() -> str:
     return f"{env.text('GENIE_WORKER_NAME', 'worker')}@{socket.gethostname()}:{os.getpid()}"
 
 
-def _make_runner(modalities: Sequence[str]) -> Runner:
+def _make_runner(queues: Sequence[str]) -> Runner:
     models = registry.models()
     chosen = env.words("GENIE_WORKER_MODELS")
     served = [models.resolve(name) for name in chosen] if chosen else list(models.models)
     engine = Engine(models)
     config = RunnerConfig(
         worker=worker_name(),
-        slots={name: _slots(name, served) for name in modalities},
+        slots={name: _slots(name, served) for name in queues},
         models=tuple(spec.id for spec in served) if chosen else None,
         lease_s=settings.GENIE_LEASE_S,
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
     )
-    resident = {name: _resident(name, served, every=bool(chosen)) for name in modalities}
+    resident = {name: _resident(name, served, every=bool(chosen)) for name in queues}
     engine.preload(model for models_of in resident.values() for model in models_of)
     _process.warmup = Warmup(engine, resident)
     return Runner(config, engine=engine, writer=Writer())
@@ -109,7 +108,7 @@ def _resident(queue: str, served: Sequence[ModelSpec], *, every: bool) -> list[s
     All that the topology names for this worker; where it names none, the first one of the queue,
     since there may be more than the memory holds.
     """
-    ids = [spec.id for spec in served if spec.modality == queue]
+    ids = [spec.id for spec in served if spec.waits_in == queue]
     return ids if every else ids[:1]
 
 
@@ -117,7 +116,7 @@ def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
     """Return how many jobs of a queue run at once: what its largest batch takes, or a setting."""
     if chosen := env.integer("GENIE_WORKER_SLOTS", 0):
         return chosen
-    return max((spec.max_batch for spec in served if spec.modality == queue), default=1)
+    return max((spec.max_batch for spec in served if spec.waits_in == queue), default=1)
 
 
 def _report() -> Report:
