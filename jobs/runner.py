@@ -111,6 +111,15 @@ class Runner:
         """Return the models in memory."""
         return sorted(self._engine.loaded())
 
+    def model_bytes(self) -> dict[str, int]:
+        """Return how much memory each loaded model takes."""
+        return self._engine.memory_bytes()
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        """How much all models together may take; None without bound, or before it has mattered."""
+        return self._engine.memory_budget_bytes
+
     def jobs_per_s(self) -> dict[str, float]:
         """Return how many jobs of each queue this worker could end a second, by its latest ones."""
         with self._lock:

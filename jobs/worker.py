@@ -9,14 +9,16 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from celery import signals
 from django.conf import settings
 
 from genie.core import env
+from inference import memory
 from inference.engine import Engine
+from inference.registry import Registry
 from inference.specs import ModelSpec
 from jobs import registry, sweep
 from jobs.presence import Presence, Report
@@ -87,7 +89,11 @@ def _make_runner(queues: Sequence[str]) -> Runner:
     models = registry.models()
     chosen = env.words("GENIE_WORKER_MODELS")
     served = [models.resolve(name) for name in chosen] if chosen else list(models.models)
-    engine = Engine(models)
+    pinned = _pinned(models, served)
+    limits = memory.of_this_process(
+        budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None, pinned=pinned
+    )
+    engine = Engine(models, memory=limits)
     config = RunnerConfig(
         worker=worker_name(),
         slots={name: _slots(name, served) for name in queues},
@@ -96,20 +102,28 @@ def _make_runner(queues: Sequence[str]) -> Runner:
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
     )
-    resident = {name: _resident(name, served, every=bool(chosen)) for name in queues}
+    resident = {name: _resident(name, served, every=bool(chosen), pinned=pinned) for name in queues}
     engine.preload(model for models_of in resident.values() for model in models_of)
     _process.warmup = Warmup(engine, resident)
     return Runner(config, engine=engine, writer=Writer())
 
 
-def _resident(queue: str, served: Sequence[ModelSpec], *, every: bool) -> list[str]:
+def _pinned(models: Registry, served: Sequence[ModelSpec]) -> list[str]:
+    """Return the models that stay: those the topology pins, and those the models file does."""
+    named = {models.resolve(name).id for name in env.words("GENIE_WORKER_PINNED")}
+    return [spec.id for spec in served if spec.pinned or spec.id in named]
+
+
+def _resident(
+    queue: str, served: Sequence[ModelSpec], *, every: bool, pinned: Collection[str]
+) -> list[str]:
     """Return the models of a queue that are loaded at the start, so that no first caller waits.
 
-    All that the topology names for this worker; where it names none, the first one of the queue,
-    since there may be more than the memory holds.
+    All that the topology names for this worker; where it names none, the pinned ones and the first
+    one of the queue, since there may be more than the memory holds.
     """
     ids = [spec.id for spec in served if spec.waits_in == queue]
-    return ids if every else ids[:1]
+    return ids if every else [one for one in ids if one in pinned or one == ids[0]]
 
 
 def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
@@ -129,6 +143,8 @@ def _report() -> Report:
         running=runner.running(),
         loaded_models=runner.loaded_models(),
         jobs_per_s=runner.jobs_per_s(),
+        model_bytes=runner.model_bytes(),
+        memory_budget_bytes=runner.memory_budget_bytes,
     )
 
 
