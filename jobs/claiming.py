@@ -27,7 +27,7 @@ class Host(Protocol):
     def running(self) -> int:
         """Return how many jobs run now, of all queues."""
 
-    def slots_taken(self, queue: str) -> int:
+    def slots_taken(self, queue_name: str) -> int:
         """Return how many jobs of this queue run now."""
 
     def runs_solo(self) -> bool:
@@ -73,6 +73,11 @@ class ClaimLoop:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"claim-{queue}", daemon=True)
         self.start: Callable[[], None] = self._thread.start
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of a claim that is under way, once the process is stopping."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
 
     def wake(self, jobs: int) -> None:
         """Ask for up to ``jobs`` more; never blocks."""

@@ -14,10 +14,12 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
+from django.db import connection
 
-from genie.core import env
+from genie.core import env, exits, metrics
 from inference import memory
 from inference.engine import Engine
+from inference.errors import DeviceLost
 from inference.registry import Registry
 from inference.specs import ModelSpec
 from jobs import registry, sweep
@@ -25,6 +27,7 @@ from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
 from jobs.stream import Writer
 from jobs.warmup import Warmup
+from jobs.watchdog import Stall, StallLimits, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +38,13 @@ class _Process:
     runner: Runner | None = None
     presence: Presence | None = None
     warmup: Warmup | None = None
+    watchdog: Watchdog | None = None
     sweeping: threading.Thread | None = None
+    is_replaced = False
 
 
 _process = _Process()
+_replacing = threading.Lock()
 _stop_sweeping = threading.Event()
 
 
@@ -60,6 +66,8 @@ def start(queues: Sequence[str]) -> None:
     if of_jobs:
         _process.runner = _make_runner(of_jobs)
         _process.runner.start()
+    if _process.watchdog is not None:
+        _process.watchdog.start()
     if "maintenance" in queues:
         _process.sweeping = threading.Thread(
             target=sweep.loop, args=(_stop_sweeping,), name="sweep", daemon=True
@@ -70,7 +78,7 @@ def start(queues: Sequence[str]) -> None:
 
 
 def stop() -> None:
-    """Drain and end everything that ``start`` began."""
+    """Drain and end everything that ``start`` began. The watchdog goes on: a drain may hang too."""
     if _process.presence is not None:
         _process.presence.close()
     if _process.runner is not None:
@@ -78,6 +86,54 @@ def stop() -> None:
     _stop_sweeping.set()
     if _process.sweeping is not None:
         _process.sweeping.join(5)
+
+
+def replace(reason: str, trouble: str) -> None:
+    """Have this process replaced: say so, give its jobs back, and end it. Returns at once.
+
+    Its engine is not asked for anything: a step that hangs never answers, and a device that is lost
+    answers nothing but errors. The supervisor starts another process (``genie.core.exits``).
+
+    Args:
+        reason: stalled or device-lost, for the history of the jobs and the metric.
+        trouble: A sentence for operators.
+    """
+    with _replacing:
+        if _process.is_replaced:
+            return
+        _process.is_replaced = True
+    logger.error("This worker is replaced: %s", trouble)
+    metrics.worker_replaced.labels(reason).inc()
+    threading.Thread(
+        target=_give_up, args=(reason, trouble), name="replacement", daemon=True
+    ).start()
+
+
+def _give_up(reason: str, trouble: str) -> None:
+    try:
+        if _process.presence is not None:
+            _process.presence.close(trouble=trouble)
+        if _process.runner is not None:
+            _process.runner.give_up(reason=reason, message=_NOT_AGAIN)
+        connection.close()
+    finally:  # whatever could not be told is mended by the sweep
+        logging.shutdown()
+        os._exit(exits.REPLACE)  # a thread that hangs would hold up any other way to end
+
+
+_NOT_AGAIN = "The worker's model or device stopped working on this job, which ran alone; it is not tried again."
+
+
+def _device_lost(error: DeviceLost) -> None:
+    replace("device-lost", error.message)
+
+
+def _stalled(stall: Stall) -> None:
+    replace("stalled", stall.trouble)
+
+
+def _stall_limits() -> StallLimits:
+    return StallLimits(step_s=settings.GENIE_STALL_S, load_s=settings.GENIE_LOAD_LIMIT_S)
 
 
 def worker_name() -> str:
@@ -93,7 +149,8 @@ def _make_runner(queues: Sequence[str]) -> Runner:
     limits = memory.of_this_process(
         budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None, pinned=pinned
     )
-    engine = Engine(models, memory=limits)
+    engine = Engine(models, memory=limits, on_device_lost=_device_lost)
+    _process.watchdog = Watchdog(engine, limits=_stall_limits(), on_stall=_stalled)
     config = RunnerConfig(
         worker=worker_name(),
         slots={name: _slots(name, served) for name in queues},

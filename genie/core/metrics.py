@@ -20,3 +20,8 @@ unparked = Counter("genie_jobs_unparked_total", "Parked jobs that a sweep has ad
 overrun = Counter(
     "genie_run_overrun_total", "Jobs that used more than their hold: each is a defect"
 )
+worker_replaced = Counter(
+    "genie_worker_replaced_total",
+    "Worker processes that asked to be replaced: stalled, or their device was lost",
+    ["reason"],
+)
