@@ -279,6 +279,7 @@ GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for lon
 # The same for a job that is parked when it is submitted: long enough for a daily cap to begin anew.
 GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
+GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
 # A worker whose model does not come a step further for longer than this is replaced, by modality. A
 # step of a chat reads a part of a prompt or makes a token; one of a video denoises all its frames.
 GENIE_STALL_S = {

@@ -404,6 +404,7 @@ class Canary(models.Model):
     queue = models.CharField(primary_key=True, max_length=40)
     token = models.UUIDField()  # of the ticket; it is sent again, as it is, until it is answered
     sent_at = models.DateTimeField()
+    tried_at = models.DateTimeField()  # when it was sent last
     answered_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=120, default="")  # that answered last
     latency_s = models.FloatField(null=True)  # of the last answer

@@ -106,6 +106,11 @@ class Runner:
         if (loop := self._loops.get(queue_name)) is not None:
             loop.wake(jobs)
 
+    def answer_canary(self, queue_name: str, token: uuid.UUID) -> None:
+        """Let the queue's loop answer a canary. Never blocks."""
+        if (loop := self._loops.get(queue_name)) is not None:
+            loop.answer(token)
+
     def running(self) -> int:
         """Return how many jobs run now."""
         return len(self._running)

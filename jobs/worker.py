@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -52,6 +53,12 @@ def wake(queue: str, jobs: int) -> None:
     """Let this process claim up to ``jobs`` jobs of the queue."""
     if _process.runner is not None:
         _process.runner.wake(queue, jobs)
+
+
+def answer_canary(queue: str, token: uuid.UUID) -> None:
+    """Let the queue's claim loop answer a canary."""
+    if _process.runner is not None:
+        _process.runner.answer_canary(queue, token)
 
 
 # Claiming, finishing and telling are threads that share one interpreter lock with the engine. At

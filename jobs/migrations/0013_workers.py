@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
                 ("queue", models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ("token", models.UUIDField()),
                 ("sent_at", models.DateTimeField()),
+                ("tried_at", models.DateTimeField()),
                 ("answered_at", models.DateTimeField(null=True)),
                 ("worker", models.CharField(default="", max_length=120)),
                 ("latency_s", models.FloatField(null=True)),
