@@ -31,6 +31,7 @@ from inference.errors import InferenceError
 from jobs import claims, control, inputs, queue, services, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
+from jobs.control import Order
 from jobs.events import Entry
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.running import RunningJob
@@ -350,12 +351,31 @@ class Runner:
             list(self.config.slots),
             on_cancel=self._cancel,
             on_nudge=self.wake,
+            on_order=self._obey,
             until=self._closed,
         )
 
     def _cancel(self, job_id: uuid.UUID, reason: str) -> None:
         if (job := self._running.get(job_id)) is not None:
             job.stop(StopReason.CANCEL, reason)
+
+    def _obey(self, order: Order) -> None:
+        """Load or unload a model for an operator; the answer follows when it is done."""
+        worker = self.config.worker
+        if worker not in order.workers:
+            return
+
+        def told(error: InferenceError | None) -> None:
+            answer = "" if error is None else error.message
+            control.answer_order(order, worker=worker, error=answer)
+
+        if self.config.models is not None and order.model not in self.config.models:
+            told(InferenceError(f"Model {order.model} is not among the models of this worker."))
+            return
+        try:
+            (self._engine.load if order.verb == "load" else self._engine.unload)(order.model, told)
+        except InferenceError as error:
+            told(error)
 
     def _snapshot(self) -> list[RunningJob]:
         with self._lock:

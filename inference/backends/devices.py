@@ -22,11 +22,11 @@ def total_bytes() -> int:
 
 def free_bytes(device: torch.device) -> int:
     """Return what a model may still take on a CUDA device: what is free, within the budget."""
-    free, _ = torch.cuda.mem_get_info(device)
+    free = int(torch.cuda.mem_get_info(device)[0])
     budget = os.environ.get(BUDGET_VARIABLE)
     if budget is None:
-        return int(free)
-    return max(0, min(int(free), int(budget) - torch.cuda.memory_allocated(device)))
+        return free
+    return max(0, min(free, int(budget) - int(torch.cuda.memory_allocated(device))))
 
 
 def empty_cache() -> None:

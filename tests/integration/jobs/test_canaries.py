@@ -79,7 +79,12 @@ class TestSweep:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked: list[str] = []
-        monkeypatch.setattr(queue, "send_canary", lambda name, _: asked.append(name) is not None)
+
+        def refuse(name: str, _token: uuid.UUID) -> bool:
+            asked.append(name)
+            return False
+
+        monkeypatch.setattr(queue, "send_canary", refuse)
 
         sweep.run_once()
 

@@ -164,9 +164,12 @@ def test_a_canary_is_answered_in_its_turn_and_claims_nothing(
     database: Database, start: Callable[..., ClaimLoop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered: queue.Queue[tuple[uuid.UUID, str]] = queue.Queue()
-    monkeypatch.setattr(
-        canaries, "answer", lambda token, *, worker: answered.put((token, worker)) or True
-    )
+
+    def answer(token: uuid.UUID, *, worker: str) -> bool:
+        answered.put((token, worker))
+        return True
+
+    monkeypatch.setattr(canaries, "answer", answer)
     token = uuid.uuid4()
     loop = start()
 

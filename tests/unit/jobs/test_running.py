@@ -233,7 +233,7 @@ class TestFailure:
         ],
     )
     def test_that_lasts_or_was_the_last_attempt_is_told_at_once(
-        self, outcome: InferenceError, claimed: dict[str, int]
+        self, outcome: InferenceError, claimed: dict[str, Any]
     ) -> None:
         assert Attempt(**claimed).end(outcome).state is JobState.FAILED
 
