@@ -6,13 +6,26 @@ from celery import Celery
 from django.conf import settings
 from kombu import Exchange, Queue
 
+from inference.errors import RegistryError
+from inference.types import Modality
+from jobs import registry
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "genie.settings")
 
-# One queue per modality, and two for our own work. A ticket says "this queue has work".
-MODALITY_QUEUES = ("chat", "embedding", "image", "video", "audio")
-SERVICE_QUEUES = ("webhooks", "maintenance")
+# One queue per modality, one for each model that has its own, and two for our own work. A ticket
+# says "this queue has work".
+MODALITY_QUEUES = tuple(map(str, Modality))
 LONGEST_RUN_S = 3600
 HOUR_S = 3600
+
+
+def model_queues() -> list[str]:
+    """Return the queues of models that do not wait among their modality's jobs."""
+    try:
+        return [name for name in registry.models().queues() if name not in MODALITY_QUEUES]
+    except RegistryError:  # the system checks say what is wrong, and no process starts
+        return []
+
 
 app = Celery("genie")
 app.conf.update(
@@ -28,7 +41,7 @@ app.conf.update(
     result_expires=int(settings.GENIE_RESULT_TTL_S),
     task_queues=[
         Queue(name, Exchange("genie"), routing_key=name)
-        for name in (*MODALITY_QUEUES, *SERVICE_QUEUES)
+        for name in (*MODALITY_QUEUES, *model_queues(), *registry.SERVICE_QUEUES)
     ],
     task_default_exchange="genie",
     task_default_routing_key="maintenance",

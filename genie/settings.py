@@ -279,6 +279,18 @@ GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for lon
 # The same for a job that is parked when it is submitted: long enough for a daily cap to begin anew.
 GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
+GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
+# A worker whose model does not come a step further for longer than this is replaced, by modality. A
+# step of a chat reads a part of a prompt or makes a token; one of a video denoises all its frames.
+GENIE_STALL_S = {
+    "chat": env.seconds("GENIE_STALL_CHAT_S", 60),
+    "embedding": env.seconds("GENIE_STALL_EMBEDDING_S", 60),
+    "image": env.seconds("GENIE_STALL_IMAGE_S", 120),
+    "video": env.seconds("GENIE_STALL_VIDEO_S", 600),
+    "audio": env.seconds("GENIE_STALL_AUDIO_S", 120),
+}
+# The same for loading a model, which may download it first.
+GENIE_LOAD_LIMIT_S = env.seconds("GENIE_LOAD_LIMIT_S", 1800)
 GENIE_STREAM_TTL_S = env.seconds("GENIE_STREAM_TTL_S", 3600)  # Redis keeps an ended job's stream
 GENIE_PING_S = env.seconds("GENIE_PING_S", 15)  # a silent SSE answer gets a comment
 GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)

@@ -7,22 +7,18 @@ LOADING means that at least one model is on its way; models that are loaded serv
 
 import dataclasses
 import enum
-import logging
-import queue
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from inference import registry as registries
-from inference.errors import EngineClosed, InferenceError, ModelLoadFailed, UnknownModel
+from inference.errors import DeviceLost, EngineClosed, InferenceError, UnknownModel
+from inference.loader import Loader, Model, Told
+from inference.memory import UNBOUNDED, Memory
 from inference.ports import Backend, BackendFactory, Handle, Listener
 from inference.registry import ModelSpec, Registry
 from inference.tickets import Ticket
-from inference.types import Modality, Request
-
-logger = logging.getLogger(__name__)
-
-_STALE_CLOSE_S = 5.0  # for a backend that failed: its threads should be dead already
+from inference.types import Modality, Request, Result
 
 
 class EngineState(enum.StrEnum):
@@ -35,31 +31,47 @@ class EngineState(enum.StrEnum):
     CLOSED = "closed"  # refuses it; nothing runs
 
 
-@dataclasses.dataclass(slots=True)
-class _Model:
-    """A model as this process has it. Guarded by the engine's lock."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Something that the process works on, and since when it has not come further."""
 
-    spec: ModelSpec
-    backend: Backend | None = None
-    waiting: list[Ticket] = dataclasses.field(default_factory=list)
-    loading_since: float | None = None  # asked for, or on its way; monotonic
-    stale: Backend | None = None  # failed, to be closed before the model is loaded again
+    model: str
+    modality: Modality
+    is_loading: bool  # the model is on its way into memory; else a step of it is
+    since: float  # monotonic
 
 
 class Engine:
-    """Runs requests on the models of a registry. Every method may be called from any thread."""
+    """Runs requests on the models of a registry. Every method may be called from any thread.
+
+    Args:
+        registry: The models.
+        open_backend: Makes the backend of a model.
+        memory: What all models together may take, and which are never evicted.
+        on_device_lost: Told once a request has failed because the device serves this process no
+            more; from a thread of a backend, so it must not block. The process should be replaced.
+    """
 
     def __init__(
-        self, registry: Registry, *, open_backend: BackendFactory = registries.open_backend
+        self,
+        registry: Registry,
+        *,
+        open_backend: BackendFactory = registries.open_backend,
+        memory: Memory = UNBOUNDED,
+        on_device_lost: Callable[[DeviceLost], None] = lambda _: None,
     ) -> None:
-        self._open_backend = open_backend
-        self._models = {spec.id: _Model(spec) for spec in registry.models}
+        self._on_device_lost = on_device_lost
+        self._models = {spec.id: Model(spec) for spec in registry.models}
         self._tickets: set[Ticket] = set()
         self._changed = threading.Condition()
         self._state = EngineState.NEW
-        self._loads: queue.SimpleQueue[_Model | None] = queue.SimpleQueue()
-        # A daemon: a load cannot be interrupted, and must not keep a process from ending.
-        self._loader = threading.Thread(target=self._run_loads, name="model-loader", daemon=True)
+        self._loader = Loader(
+            self._models,
+            changed=self._changed,
+            is_closed=lambda: self._state is EngineState.CLOSED,
+            memory=memory,
+            open_backend=open_backend,
+        )
 
     @property
     def state(self) -> EngineState:
@@ -75,7 +87,7 @@ class Engine:
 
         Whatever is wrong reaches `listener.on_done`, at times before this returns.
         """
-        ticket = Ticket(request, listener, self._forget)
+        ticket = Ticket(request, listener, self._ended)
         backend = None
         with self._changed:
             self._tickets.add(ticket)
@@ -95,11 +107,56 @@ class Engine:
             UnknownModel: the registry has no such id.
         """
         for model_id in model_ids:
-            if model_id not in self._models:
-                raise UnknownModel(model_id)
+            model = self._known(model_id)
             with self._changed:
                 if self._refusal(None) is None:
-                    self._backend_or_load(self._models[model_id], None)
+                    self._backend_or_load(model, None)
+
+    def load(self, model_id: str, told: Told) -> None:
+        """Load a model; ``told`` hears how it went, at times before this returns.
+
+        Raises:
+            UnknownModel: the registry has no such id.
+        """
+        model = self._known(model_id)
+        with self._changed:
+            problem = self._refusal(None)
+            is_there = problem is None and self._backend_or_load(model, None) is not None
+            if problem is None and not is_there:
+                model.watchers.append(told)
+        if problem is not None or is_there:
+            told(problem)
+
+    def unload(self, model_id: str, told: Told) -> None:
+        """Let a model leave the memory once it is idle; ``told`` hears how it went.
+
+        It takes no new requests from its turn on; they wait, and then load it again.
+
+        Raises:
+            UnknownModel: the registry has no such id.
+        """
+        model = self._known(model_id)
+        with self._changed:
+            problem = self._refusal(None)
+            if problem is None:
+                self._start()
+                self._loader.unload(model, told)
+        if problem is not None:
+            told(problem)
+
+    def memory_bytes(self) -> dict[str, int]:
+        """Return how much memory each loaded model takes."""
+        with self._changed:
+            return {
+                key: model.size_bytes
+                for key, model in self._models.items()
+                if model.backend is not None
+            }
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        """How much all models together may take; None without bound, or before it has mattered."""
+        return self._loader.budget_bytes
 
     def loaded(self) -> tuple[str, ...]:
         """Return the ids of the models in memory."""
@@ -133,21 +190,17 @@ class Engine:
             )
             return sum(_free(model) for model in models)
 
-    def last_step_at(self) -> float:
-        """Return when the slowest busy model last made progress; now, if none is busy.
-
-        Monotonic. A watchdog ends the process when this stays behind for longer than a step takes.
-        """
+    def progress(self) -> list[Progress]:
+        """Return what the process works on now. A watchdog ends it when something stands still."""
         with self._changed:
-            backends = [model.backend for model in self._models.values()]
-        steps = [backend.last_step_at() for backend in backends if backend is not None]
-        return min(steps, default=time.monotonic())
-
-    def loading_since(self) -> float | None:
-        """Return since when the longest load takes, on the monotonic clock; None if none runs."""
-        with self._changed:
-            since = [model.loading_since for model in self._models.values()]
-        return min((moment for moment in since if moment is not None), default=None)
+            busy = [
+                (model.spec, model.backend)
+                for model in self._models.values()
+                if model.backend is not None and model.active
+            ]
+        steps = [_progress(spec, backend.last_step_at()) for spec, backend in busy]
+        opening = self._loader.opening
+        return steps if opening is None else [*steps, _progress(*opening, is_loading=True)]
 
     def drain(self) -> None:
         """Refuse new requests from now on; what runs goes on."""
@@ -169,7 +222,8 @@ class Engine:
             waiting = [ticket for model in self._models.values() for ticket in model.waiting]
             for model in self._models.values():
                 model.backend, model.waiting = None, []
-        self._loads.put(None)
+            self._changed.notify_all()
+        self._loader.stop()
         for ticket in waiting:
             ticket.fail(EngineClosed())
         for backend in backends:
@@ -186,67 +240,53 @@ class Engine:
             return UnknownModel(request.model)
         return None
 
-    def _backend_or_load(self, model: _Model, ticket: Ticket | None) -> Backend | None:
+    def _known(self, model_id: str) -> Model:
+        try:
+            return self._models[model_id]
+        except KeyError:
+            raise UnknownModel(model_id) from None
+
+    def _backend_or_load(self, model: Model, ticket: Ticket | None) -> Backend | None:
         """Return a model's backend; without one let the ticket wait, and have the model loaded."""
         if model.backend is not None and not model.backend.is_healthy():
             model.stale, model.backend = model.backend, None
-        if model.backend is not None:
+        if model.backend is not None and not model.is_leaving:
+            self._loader.used(model)
+            if ticket is not None:
+                model.active.add(ticket)
             return model.backend
         if ticket is not None:
             model.waiting.append(ticket)
-        if model.loading_since is None:
-            model.loading_since = time.monotonic()
-            if self._state is EngineState.NEW:
-                self._state = EngineState.READY
-                self._loader.start()
-            self._loads.put(model)
+        self._start()
+        self._loader.ask(model)
         return None
 
-    def _run_loads(self) -> None:
-        """Load models one after another: two loads at once would need the memory of both."""
-        while (model := self._loads.get()) is not None:
-            self._load(model)
+    def _start(self) -> None:
+        if self._state is EngineState.NEW:
+            self._state = EngineState.READY
+            self._loader.start()
 
-    def _load(self, model: _Model) -> None:
-        outcome = self._loaded_backend(model)
-        with self._changed:
-            is_wanted = self._state is not EngineState.CLOSED
-            if is_wanted and not isinstance(outcome, InferenceError):
-                model.backend = outcome
-            model.loading_since = None
-            waiting, model.waiting = model.waiting, []
-        if isinstance(outcome, InferenceError):
-            for ticket in waiting:
-                ticket.fail(outcome)
-        elif is_wanted:
-            for ticket in waiting:
-                ticket.run_on(outcome)
-        else:
-            outcome.close(timeout_s=_STALE_CLOSE_S)
-
-    def _loaded_backend(self, model: _Model) -> Backend | InferenceError:
-        if model.stale is not None:
-            model.stale.close(timeout_s=_STALE_CLOSE_S)
-            model.stale = None
-        try:
-            backend = self._open_backend(model.spec)
-            backend.load()
-        except InferenceError as error:
-            return error
-        except Exception:
-            logger.exception("model %s could not be loaded", model.spec.id)
-            return ModelLoadFailed(f"Model {model.spec.id} could not be loaded on this worker.")
-        return backend
-
-    def _forget(self, ticket: Ticket) -> None:
+    def _ended(self, ticket: Ticket, outcome: Result | InferenceError) -> None:
         with self._changed:
             self._tickets.discard(ticket)
-            for waiting in (model.waiting for model in self._models.values()):
-                if ticket in waiting:
-                    waiting.remove(ticket)
+            model = self._models.get(ticket.request.model)
+            if model is not None:
+                if ticket in model.waiting:
+                    model.waiting.remove(ticket)
+                if ticket in model.active:
+                    model.active.discard(ticket)
+                    self._loader.used(model)
             self._changed.notify_all()
+        if isinstance(outcome, DeviceLost):
+            self._on_device_lost(outcome)
 
 
-def _free(model: _Model) -> int:
+def _progress(spec: ModelSpec, since: float, *, is_loading: bool = False) -> Progress:
+    return Progress(model=spec.id, modality=spec.modality, is_loading=is_loading, since=since)
+
+
+def _free(model: Model) -> int:
+    if model.is_leaving:  # what is asked of it now waits for its next turn
+        return 0
     running = 0 if model.backend is None else model.backend.running()
     return max(0, model.spec.max_batch - running - len(model.waiting))

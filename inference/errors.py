@@ -1,12 +1,14 @@
 """Everything that can go wrong with a model, as one tree.
 
 InferenceError                code                 retryable
-    ModelLoadFailed           model-load-failed    yes
-        ModelMissing          model-load-failed    yes
+    ModelLoadFailed           model-load-failed    no
+        ModelMissing          model-load-failed    no
     OutOfMemory               out-of-memory        yes
+        ModelTooLarge         out-of-memory        no
     InputRejected             invalid-request      no
     GenerationFailed          inference-failed     yes
     Cancelled                 cancelled            no
+    DeviceLost                worker-lost          yes, in another process
     EngineClosed              worker-lost          yes
     UnknownModel              model-not-found      no
 RegistryError                 the models file has mistakes; a worker does not start with one
@@ -30,10 +32,13 @@ class InferenceError(Exception):
 
 
 class ModelLoadFailed(InferenceError):
-    """The model could not be loaded; the next request for it tries again."""
+    """The model could not be loaded; the next request for it tries again.
+
+    Not retryable: what keeps a model from loading (a missing file, a wrong option) lasts, and a
+    caller who is told at once can do something about it.
+    """
 
     code = "model-load-failed"
-    retryable = True
 
 
 class ModelMissing(ModelLoadFailed):
@@ -45,6 +50,12 @@ class OutOfMemory(InferenceError):
 
     code = "out-of-memory"
     retryable = True
+
+
+class ModelTooLarge(OutOfMemory):
+    """The model can never be loaded within this worker's memory; the message says the sizes."""
+
+    retryable = False
 
 
 class InputRejected(InferenceError):
@@ -71,6 +82,13 @@ class Cancelled(InferenceError):
 
     def __init__(self, message: str = "The request was cancelled.") -> None:
         super().__init__(message)
+
+
+class DeviceLost(InferenceError):
+    """The device serves this process no more; whatever else runs on it fails too."""
+
+    code = "worker-lost"
+    retryable = True
 
 
 class EngineClosed(InferenceError):

@@ -19,6 +19,9 @@ MOST_OF_A_REQUEST = 1_000_000_000
 _T = TypeVar("_T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_QUEUE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+# Those of modalities, so that no model's jobs mix with another modality's; and our own.
+_RESERVED_QUEUES = frozenset({*Modality, "webhooks", "maintenance"})
 # Only these are paths; "name/name" is a hub id. So what a source means never depends on which
 # directories happen to exist.
 _PATH_PREFIXES = ("./", "../", "/")
@@ -42,7 +45,8 @@ def read_models(path: Path, *, backends: Collection[tuple[str, Modality]]) -> li
         name = table.get("id", f"number {number}")
         problems += [f"{path}: model {name}: {problem}" for problem in keys.problems]
     if not problems:
-        problems = [f"{path}: {problem}" for problem in _shared_names(specs)]
+        found = [*_shared_names(specs), *_mixed_queues(specs)]
+        problems = [f"{path}: {problem}" for problem in found]
     if problems:
         raise RegistryError(problems)
     return specs
@@ -128,6 +132,8 @@ def _read_model(
         price=_read_price(price, modality=modality),
         max_batch=keys.take("max_batch", _count, 1),
         media=_read_media(media, modality=modality),
+        queue=keys.take("queue", _queue, ""),
+        pinned=keys.take("pinned", _flag, _NO),
         options=_plain(keys.take("options", _table, {})),
     )
     keys.finish(price, media)
@@ -239,6 +245,16 @@ def _shared_free_tier(specs: list[ModelSpec]) -> list[str]:
     return problems
 
 
+def _mixed_queues(specs: list[ModelSpec]) -> list[str]:
+    first: dict[str, ModelSpec] = {}
+    return [
+        f"model {spec.id}: queue {spec.queue!r} has jobs of {first[spec.queue].modality} already "
+        f"(model {first[spec.queue].id}); a queue is for one modality."
+        for spec in specs
+        if spec.queue and first.setdefault(spec.queue, spec).modality is not spec.modality
+    ]
+
+
 def _one_of(known: Collection[str]) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in known:
@@ -257,6 +273,14 @@ def _text(value: Any) -> str:
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise _MistakeError("it must be 1 to 128 letters, digits and . _ : / - in quotes")
+    return value
+
+
+def _queue(value: Any) -> str:
+    if not isinstance(value, str) or not _QUEUE.fullmatch(value):
+        raise _MistakeError("it must be 1 to 40 lower-case letters, digits and dashes in quotes")
+    if value in _RESERVED_QUEUES:
+        raise _MistakeError("that queue is taken; name one of its own")
     return value
 
 

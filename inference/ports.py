@@ -62,6 +62,12 @@ class Backend(Protocol):
     def running(self) -> int:
         """How many submitted requests have not ended."""
 
+    def memory_bytes(self) -> int:
+        """The memory that the loaded model holds: parameters, buffers and caches.
+
+        Of its device where it is on one, else of the machine; 0 where the backend cannot tell.
+        """
+
     def is_healthy(self) -> bool:
         """Whether a new request could succeed; if not, the engine closes it and loads anew."""
 

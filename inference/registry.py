@@ -62,6 +62,10 @@ class Registry:
         """Return the model that free-tier organisations are served; None if they may choose."""
         return next((spec for spec in self.for_modality(modality) if spec.free_tier), None)
 
+    def queues(self) -> tuple[str, ...]:
+        """Return the queues that the jobs of its models wait in, sorted."""
+        return tuple(sorted({spec.waits_in for spec in self.models}))
+
     def for_modality(self, modality: Modality) -> tuple[ModelSpec, ...]:
         """Return the models of a modality, in the order of the file."""
         return tuple(spec for spec in self.models if spec.modality is modality)

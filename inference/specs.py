@@ -85,7 +85,14 @@ class ModelSpec:
     price: Price
     max_batch: int = 1  # slots: requests that may run at the same time
     media: MediaSpec = MediaSpec()
+    queue: str = ""  # where its jobs wait, apart from those of its modality; empty: among them
+    pinned: bool = False  # loaded at the start of each worker that serves it, and never evicted
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # read by the backend
+
+    @property
+    def waits_in(self) -> str:
+        """The name of the queue of its jobs."""
+        return self.queue or self.modality.value
 
     @property
     def directory(self) -> Path | None:

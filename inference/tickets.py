@@ -16,7 +16,10 @@ class Ticket:
     """
 
     def __init__(
-        self, request: Request, listener: Listener, on_end: Callable[["Ticket"], None]
+        self,
+        request: Request,
+        listener: Listener,
+        on_end: Callable[["Ticket", Result | InferenceError], None],
     ) -> None:
         self.request = request
         self._listener = listener
@@ -80,4 +83,4 @@ class Ticket:
         try:
             self._listener.on_done(outcome, usage=usage)
         finally:
-            self._on_end(self)
+            self._on_end(self, outcome)

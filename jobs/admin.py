@@ -21,7 +21,7 @@ from genie.core import errors, ids
 from genie.core.admin import ReadOnly, ReadOnlyAdmin, TimeFilter, link, list_link
 from genie.tenants import selectors as tenants
 from inference.types import Modality
-from jobs import events, operations, spending
+from jobs import events, operations, registry, spending
 from jobs.models import Attempt, Job, JobEvent, Worker
 from jobs.states import JobKind, JobState
 
@@ -54,7 +54,8 @@ class QueueFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         del request, model_admin
-        return [(queue.value, queue.value) for queue in Modality]
+        names = {*map(str, Modality), *registry.models().queues()}
+        return [(name, name) for name in sorted(names)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         del request
@@ -245,7 +246,7 @@ class WorkerAdmin(ReadOnlyAdmin):
     """Workers that have been seen lately."""
 
     list_display = (
-        "name", "is_alive", "serves", "running", "slots", "loaded_models", "started_at",
+        "name", "is_alive", "serves", "running", "slots", "loaded_models", "trouble", "started_at",
         "heartbeat_at",
     )  # fmt: skip
     ordering = ("-heartbeat_at",)

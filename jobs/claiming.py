@@ -2,13 +2,14 @@
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import claims
+from jobs import canaries, claims
 from jobs.claims import Claimed
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Host(Protocol):
     def running(self) -> int:
         """Return how many jobs run now, of all queues."""
 
-    def slots_taken(self, queue: str) -> int:
+    def slots_taken(self, queue_name: str) -> int:
         """Return how many jobs of this queue run now."""
 
     def runs_solo(self) -> bool:
@@ -69,10 +70,16 @@ class ClaimLoop:
         self._lease_s = lease_s
         self._models = models
         self._wanted = 0
+        self._canaries: list[uuid.UUID] = []
         self._more = True  # whether the queue may hold jobs that nobody will wake this loop for
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"claim-{queue}", daemon=True)
         self.start: Callable[[], None] = self._thread.start
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of a claim that is under way, once the process is stopping."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
 
     def wake(self, jobs: int) -> None:
         """Ask for up to ``jobs`` more; never blocks."""
@@ -80,6 +87,12 @@ class ClaimLoop:
             # More than the slots can never be claimed at once; what is left is asked for again
             # when a slot becomes free.
             self._wanted = min(self._wanted + jobs, self._slots)
+            self._changed.notify()
+
+    def answer(self, token: uuid.UUID) -> None:
+        """Let this loop answer a canary in its turn; never blocks."""
+        with self._changed:
+            self._canaries.append(token)
             self._changed.notify()
 
     def slot_freed(self) -> None:
@@ -94,6 +107,7 @@ class ClaimLoop:
     def _run(self) -> None:
         while not self._host.stopping:
             limit = self._next_limit()
+            self._answer_canaries()
             if limit:
                 self._claim(limit)
         connection.close()
@@ -102,7 +116,7 @@ class ClaimLoop:
         """Wait until there is something to claim and room for it; return how much."""
         with self._changed:
             woken = self._changed.wait_for(
-                lambda: self._wanted > 0 or self._host.stopping, timeout=LOOK_S
+                lambda: self._wanted > 0 or self._canaries or self._host.stopping, timeout=LOOK_S
             )
             wanted, self._wanted = self._wanted if woken else self._slots, 0
         # Until the claim has answered: a slot that becomes free meanwhile must wake this loop.
@@ -111,6 +125,16 @@ class ClaimLoop:
         if self._host.stopping or self._host.runs_solo():
             return 0
         return min(wanted, free)
+
+    def _answer_canaries(self) -> None:
+        with self._changed:
+            tokens, self._canaries = self._canaries, []
+        for token in tokens:
+            try:
+                canaries.answer(token, worker=self._worker)
+            except DatabaseError as error:  # it will be sent again
+                logger.warning("A canary was not answered: %s", type(error).__name__)
+                connection.close()
 
     def _claim(self, limit: int) -> None:
         try:

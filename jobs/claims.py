@@ -16,11 +16,8 @@ from django.db import connection
 from genie.core import transactions
 from inference.specs import Price
 from jobs import prices
+from jobs.retry import SOLO_FROM_ATTEMPT
 from jobs.states import JobKind, Mode
-
-SOLO_FROM_ATTEMPT = (
-    3  # a job that already cost two attempts runs alone, so that it harms nobody else
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +36,7 @@ class Claimed:
     price: Price  # what it was submitted at
     estimate_microcredits: int
     reply_to: str = ""  # the channel of the web process whose caller waits
+    max_attempts: int = 5
 
     @property
     def solo(self) -> bool:
@@ -64,7 +62,7 @@ taken AS (
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
   FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-    price_version, price_rates, estimate_microcredits, lane, queued_at, reply_to),
+    price_version, price_rates, estimate_microcredits, lane, queued_at, reply_to, max_attempts),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
@@ -72,7 +70,7 @@ opened AS (
   INSERT INTO jobs_attempt (job_id, number, worker, started_at, outcome)
   SELECT id, attempt, %s, genie_now(), '' FROM taken)
 SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-  estimate_microcredits, reply_to, price_version, price_rates::text
+  estimate_microcredits, reply_to, price_version, price_rates::text, max_attempts
 FROM (SELECT EXISTS (
         SELECT FROM jobs_job WHERE queue = %s AND state = 'queued' AND parked_by IS NULL
           AND (not_before IS NULL OR not_before <= genie_now()) AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
@@ -204,6 +202,7 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         estimate_microcredits=row[9],
         reply_to=row[10],
         price=prices.kept(row[11], row[12], model=row[5]),
+        max_attempts=row[13],
     )
 
 

@@ -246,7 +246,9 @@ class Requeue:
 
     job_id: uuid.UUID
     attempt: int
-    reason: str  # lost (the lease lapsed) or drained (the worker is stopping)
+    # lost (the lease lapsed), drained (the worker is stopping), failed, out-of-memory, device-lost, or
+    # stalled (a step or a load did not end).
+    reason: str
     delay_s: float
 
 

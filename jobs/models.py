@@ -44,7 +44,7 @@ class Job(models.Model):
 
     kind = models.CharField(max_length=16, choices=_choices(JobKind))
     mode = models.CharField(max_length=8, choices=_choices(Mode))
-    queue = models.CharField(max_length=16)
+    queue = models.CharField(max_length=40)
     lane = models.SmallIntegerField(choices=[(lane.value, lane.name.lower()) for lane in Lane])
     requested_model = models.CharField(max_length=200)
     model = models.CharField(max_length=200)  # the resolved id
@@ -373,21 +373,41 @@ class Worker(models.Model):
     """A worker process that has been seen, and what it serves: /ready, no-worker, /v1/models."""
 
     name = models.CharField(primary_key=True, max_length=120)
-    queues = ArrayField(models.CharField(max_length=16))
+    queues = ArrayField(models.CharField(max_length=40))
     slots = models.IntegerField(default=0)
     running = models.IntegerField(default=0)
     loaded_models = ArrayField(models.CharField(max_length=200), default=list)
     # Of its queues, those whose models it has tried to load: what it serves without delay.
-    ready_queues = ArrayField(models.CharField(max_length=16), default=list, db_default=[])
+    ready_queues = ArrayField(models.CharField(max_length=40), default=list, db_default=[])
     jobs_per_s = models.JSONField(
         default=dict
     )  # queue to how many jobs it can end a second, lately
     started_at = models.DateTimeField(db_default=DatabaseNow())
     heartbeat_at = models.DateTimeField(db_default=DatabaseNow())
     left_at = models.DateTimeField(null=True, blank=True)  # it was stopped in order
+    # Why it is being replaced, in words for operators; empty while nothing is wrong.
+    trouble = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # Bytes of device memory of each loaded model; and the most that all together may have.
+    model_bytes = models.JSONField(default=dict, db_default={})
+    memory_budget_bytes = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         indexes = [models.Index(name="worker_by_heartbeat", fields=["heartbeat_at"])]
 
     def __str__(self) -> str:
         return self.name
+
+
+class Canary(models.Model):
+    """The latest ticket without a job that was sent to a queue, to time the way to its workers."""
+
+    queue = models.CharField(primary_key=True, max_length=40)
+    token = models.UUIDField()  # of the ticket; it is sent again, as it is, until it is answered
+    sent_at = models.DateTimeField()
+    tried_at = models.DateTimeField()  # when it was sent last
+    answered_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=120, default="")  # that answered last
+    latency_s = models.FloatField(null=True)  # of the last answer
+
+    def __str__(self) -> str:
+        return self.queue

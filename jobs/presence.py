@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 # Well under the 30 s after which a queue counts as unattended, so that a lost beat does not matter.
 BEAT_S = 5.0
+_TROUBLE_LENGTH = 200  # characters of the row's column
 _LOOK_S = 0.1  # so often, until all queues are ready: each is announced when it is
 
 
@@ -30,6 +31,8 @@ class Report:
     loaded_models: Sequence[str] = ()
     jobs_per_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
     warming: Collection[str] = ()  # queues whose models are still being loaded
+    model_bytes: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    memory_budget_bytes: int | None = None  # None: not known yet, or without bound
 
 
 class Presence:
@@ -40,14 +43,16 @@ class Presence:
         self._queues = list(queues)
         self._report = report
         self._closed = threading.Event()
+        self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
         """Write the row now and every few seconds."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Say that this worker is not ready for anything any more."""
+    def close(self, *, trouble: str = "") -> None:
+        """Say that this worker is not ready for anything any more, and why if something is wrong."""
+        self._trouble = trouble[:_TROUBLE_LENGTH]
         self._closed.set()
         self._thread.join(5)
 
@@ -79,12 +84,13 @@ class Presence:
         with connection.cursor() as cursor:
             cursor.execute(
                 """INSERT INTO jobs_worker (name, queues, ready_queues, slots, running, loaded_models, jobs_per_s,
-                     started_at, heartbeat_at)
-                   VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, genie_now(), genie_now())
+                     model_bytes, memory_budget_bytes, started_at, heartbeat_at)
+                   VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, genie_now(), genie_now())
                    ON CONFLICT (name) DO UPDATE SET queues = EXCLUDED.queues,
                      ready_queues = EXCLUDED.ready_queues, left_at = NULL, slots = EXCLUDED.slots,
                      running = EXCLUDED.running, loaded_models = EXCLUDED.loaded_models,
-                     jobs_per_s = EXCLUDED.jobs_per_s, heartbeat_at = genie_now()""",
+                     jobs_per_s = EXCLUDED.jobs_per_s, model_bytes = EXCLUDED.model_bytes,
+                     memory_budget_bytes = EXCLUDED.memory_budget_bytes, trouble = '', heartbeat_at = genie_now()""",
                 [
                     self._name,
                     self._queues,
@@ -93,6 +99,8 @@ class Presence:
                     report.running,
                     list(report.loaded_models),
                     json.dumps(dict(report.jobs_per_s)),
+                    json.dumps(dict(report.model_bytes)),
+                    report.memory_budget_bytes,
                 ],
             )
 
@@ -100,6 +108,6 @@ class Presence:
         with connection.cursor() as cursor:
             cursor.execute(
                 """UPDATE jobs_worker SET left_at = genie_now(), ready_queues = '{}', slots = 0, running = 0,
-                     loaded_models = '{}', jobs_per_s = '{}' WHERE name = %s""",
-                [self._name],
+                     loaded_models = '{}', jobs_per_s = '{}', model_bytes = '{}', trouble = %s WHERE name = %s""",
+                [self._trouble, self._name],
             )

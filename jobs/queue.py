@@ -23,6 +23,7 @@ from jobs import control
 logger = logging.getLogger(__name__)
 
 TICKET_TASK = "jobs.ticket"
+CANARY_TASK = "jobs.canary"
 JOBS_PER_TICKET = 64
 TICKET_LIFE_S = 60  # a ticket that nobody took by then is noise: the sweep has sent newer ones
 WINDOW_S = 0.2
@@ -100,10 +101,19 @@ class TicketSender:
 
 def send_now(queue_name: str, job_ids: Sequence[str]) -> bool:
     """Send one ticket and wait for the broker, at most its timeouts; return whether it took it."""
+    return _send(queue_name, TICKET_TASK, {"queue": queue_name, "jobs": list(job_ids)})
+
+
+def send_canary(queue_name: str, token: uuid.UUID) -> bool:
+    """Send a canary like a ticket; return whether the broker took it."""
+    return _send(queue_name, CANARY_TASK, {"queue": queue_name, "token": str(token)})
+
+
+def _send(queue_name: str, task: str, arguments: dict[str, object]) -> bool:
     try:
         current_app.send_task(
-            TICKET_TASK,
-            kwargs={"queue": queue_name, "jobs": list(job_ids)},
+            task,
+            kwargs=arguments,
             queue=queue_name,
             expires=TICKET_LIFE_S,
             ignore_result=True,

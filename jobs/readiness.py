@@ -6,35 +6,51 @@ from redis.exceptions import RedisError
 
 from genie.core.errors import GenieError
 from jobs import registry, web
+from jobs.selectors import LiveWorkers
 
-SERVICE_QUEUES = ("webhooks", "maintenance")
 _LIMIT_S = 2.0
 
 
 def queues() -> list[str]:
-    """Return the queues that must have a consumer: one for each modality with a model, and our own."""
-    modalities = {str(spec.modality) for spec in registry.models().models}
-    return [*sorted(modalities), *SERVICE_QUEUES]
+    """Return the queues that must have a consumer: those that models' jobs wait in, and our own."""
+    return [*registry.models().queues(), *registry.SERVICE_QUEUES]
 
 
 async def checks() -> dict[str, str]:
-    """Return what is wrong with each part; an empty string where nothing is."""
-    database, attended = await _database()
+    """Return what is wrong with each part; an empty string where nothing is.
+
+    A queue that a worker serves is told of too where no model needs it.
+    """
+    database, workers = await _database()
     results = {"database": database, "broker": await _broker()}
-    for name in queues():
-        missing = "" if name in attended else "no worker is ready"
+    for name in _told(workers):
         results[f"queue:{name}"] = (
-            missing if not database else "unknown: the database does not answer"
+            _queue_problem(name, workers)
+            if workers is not None
+            else "unknown: the database does not answer"
         )
     return results
 
 
-async def _database() -> tuple[str, frozenset[str]]:
+def _told(workers: LiveWorkers | None) -> list[str]:
+    needed = queues()
+    served = () if workers is None else workers.queues
+    return [*needed, *sorted(set(served) - set(needed))]
+
+
+def _queue_problem(name: str, workers: LiveWorkers) -> str:
+    if name in workers.ready:
+        return ""
+    trouble = workers.trouble.get(name)
+    return f"no worker is ready: {trouble}" if trouble else "no worker is ready"
+
+
+async def _database() -> tuple[str, LiveWorkers | None]:
     try:
         async with asyncio.timeout(_LIMIT_S):
-            return "", (await web.live_workers()).ready
+            return "", await web.live_workers()
     except (GenieError, TimeoutError):
-        return "does not answer", frozenset()
+        return "does not answer", None
 
 
 async def _broker() -> str:

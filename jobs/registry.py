@@ -1,10 +1,12 @@
-"""This process's model registry, read once from the models file that the settings name."""
+"""This process's model registry, read once from the models file that the settings name; its queues."""
 
 from functools import lru_cache
 
 from django.conf import settings
 
 from inference.registry import Registry, load_registry
+
+SERVICE_QUEUES = ("webhooks", "maintenance")  # of our own work; every other queue has jobs
 
 
 @lru_cache(maxsize=1)

@@ -27,14 +27,16 @@ from genie.core import metrics
 from genie.core.coalesce import Coalescer
 from genie.core.errors import Unavailable
 from inference.engine import Engine
-from inference.errors import GenerationFailed, InferenceError
-from jobs import claims, control, inputs, services, stream, work
+from inference.errors import InferenceError
+from jobs import claims, control, inputs, queue, services, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
+from jobs.control import Order
 from jobs.events import Entry
 from jobs.lifecycle import Ended, Ending, Requeue
-from jobs.running import RunningJob, StopReason
+from jobs.running import RunningJob
 from jobs.stream import Writer
+from jobs.verdicts import StopReason
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ _RETRY_S = 1.0  # pause after the database failed
 _LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
 _CARRIERS = 8  # threads: each fetches or stores one thing at a time
 _BEAT_S = 1.0  # a poll reads progress from the row, so jobs that have come further renew this often
+_GIVE_UP_S = 10.0  # to record what is given back; the supervisor waits longer than that
+_LOOK_AFTER_S = 0.05  # later than the moment from which a requeued job may be claimed again
 _FINISH_TRIES = 5  # 1, 2, 4 and 8 s apart; then the lease lapses and another attempt runs
 
 
@@ -98,10 +102,15 @@ class Runner:
         for name, slots in self.config.slots.items():
             self.wake(name, slots)
 
-    def wake(self, queue: str, jobs: int) -> None:
+    def wake(self, queue_name: str, jobs: int) -> None:
         """Let the queue's loop claim up to ``jobs`` more jobs. Never blocks."""
-        if (loop := self._loops.get(queue)) is not None:
+        if (loop := self._loops.get(queue_name)) is not None:
             loop.wake(jobs)
+
+    def answer_canary(self, queue_name: str, token: uuid.UUID) -> None:
+        """Let the queue's loop answer a canary. Never blocks."""
+        if (loop := self._loops.get(queue_name)) is not None:
+            loop.answer(token)
 
     def running(self) -> int:
         """Return how many jobs run now."""
@@ -110,6 +119,15 @@ class Runner:
     def loaded_models(self) -> list[str]:
         """Return the models in memory."""
         return sorted(self._engine.loaded())
+
+    def model_bytes(self) -> dict[str, int]:
+        """Return how much memory each loaded model takes."""
+        return self._engine.memory_bytes()
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        """How much all models together may take; None without bound, or before it has mattered."""
+        return self._engine.memory_budget_bytes
 
     def jobs_per_s(self) -> dict[str, float]:
         """Return how many jobs of each queue this worker could end a second, by its latest ones."""
@@ -139,6 +157,27 @@ class Runner:
         self._finisher.close()
         self._writer.close()
         self._keeper.join(5)
+
+    def give_up(self, *, reason: str, message: str) -> bool:
+        """Give all jobs back without waiting for the engine, which may never answer.
+
+        For a process that is about to end because it cannot go on. Returns whether all was recorded;
+        the leases of the rest lapse.
+
+        Args:
+            reason: Why they go back to their queues, for their history.
+            message: What the error of a job says that ran alone, and so is not tried again.
+        """
+        self.begin_drain()
+        for loop in self._loops.values():
+            loop.join(_GIVE_UP_S)
+        for job in self._snapshot():
+            self._ended(job, job.abandon(reason=reason, message=message))
+        with self._idle:
+            all_recorded = self._idle.wait_for(lambda: not self._running, timeout=_GIVE_UP_S)
+        self._writer.close()
+        queue.sender.flush(timeout_s=_GIVE_UP_S)
+        return all_recorded
 
     # --- one job -----------------------------------------------------------------------------
 
@@ -179,12 +218,12 @@ class Runner:
         except Exception:
             # One job's bad row must not end the claim loop; the job fails and says where to look.
             logger.exception("A claimed job could not be started", extra={"job": claimed.job_id})
-            job.on_done(GenerationFailed("The worker could not start this job."), usage=job.usage)
+            job.on_done(InferenceError("The worker could not start this job."), usage=job.usage)
 
-    def slots_taken(self, queue: str) -> int:
+    def slots_taken(self, queue_name: str) -> int:
         """Return how many jobs of this queue run now."""
         with self._lock:
-            return sum(1 for job in self._running.values() if job.claimed.queue == queue)
+            return sum(1 for job in self._running.values() if job.claimed.queue == queue_name)
 
     def runs_solo(self) -> bool:
         """Return whether a job runs that must have the process to itself."""
@@ -241,9 +280,20 @@ class Runner:
             )
         elif isinstance(answer, Ended):
             job.announce(answer)
-        elif answer is None:
+        elif isinstance(answer, str) and isinstance(ending, Requeue):
+            self._requeued(job, queue_name=answer, delay_s=ending.delay_s)
+        else:
             metrics.fenced.labels("finish").inc()
         self._forget(job)
+
+    def _requeued(self, job: RunningJob, *, queue_name: str, delay_s: float) -> None:
+        """Have a job looked for again that went back to its queue: here, or by another worker."""
+        if self.stopping:
+            queue.sender.send({queue_name: [job.claimed.job_id]})
+            return
+        look = threading.Timer(delay_s + _LOOK_AFTER_S, self.wake, args=(queue_name, 1))
+        look.daemon = True
+        look.start()
 
     def _forget(self, job: RunningJob) -> None:
         with self._idle:
@@ -253,9 +303,9 @@ class Runner:
         for loop in self._loops.values() if job.claimed.solo else (self._loops[job.claimed.queue],):
             loop.slot_freed()
 
-    def _learn(self, queue: str, run_s: float) -> None:
-        mean = self._mean_run_s.get(queue, run_s)
-        self._mean_run_s[queue] = mean + _LEARNING_RATE * (run_s - mean)
+    def _learn(self, queue_name: str, run_s: float) -> None:
+        mean = self._mean_run_s.get(queue_name, run_s)
+        self._mean_run_s[queue_name] = mean + _LEARNING_RATE * (run_s - mean)
 
     # --- leases, limits, cancels -------------------------------------------------------------
 
@@ -301,12 +351,31 @@ class Runner:
             list(self.config.slots),
             on_cancel=self._cancel,
             on_nudge=self.wake,
+            on_order=self._obey,
             until=self._closed,
         )
 
     def _cancel(self, job_id: uuid.UUID, reason: str) -> None:
         if (job := self._running.get(job_id)) is not None:
             job.stop(StopReason.CANCEL, reason)
+
+    def _obey(self, order: Order) -> None:
+        """Load or unload a model for an operator; the answer follows when it is done."""
+        worker = self.config.worker
+        if worker not in order.workers:
+            return
+
+        def told(error: InferenceError | None) -> None:
+            answer = "" if error is None else error.message
+            control.answer_order(order, worker=worker, error=answer)
+
+        if self.config.models is not None and order.model not in self.config.models:
+            told(InferenceError(f"Model {order.model} is not among the models of this worker."))
+            return
+        try:
+            (self._engine.load if order.verb == "load" else self._engine.unload)(order.model, told)
+        except InferenceError as error:
+            told(error)
 
     def _snapshot(self) -> list[RunningJob]:
         with self._lock:

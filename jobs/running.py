@@ -4,35 +4,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum, auto
 
 from genie.core import metrics
-from inference.errors import EngineClosed, InferenceError, ModelMissing
+from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
 from inference.types import ChatResult, MediaResult, Result, Usage
-from jobs import outcomes, prices, replies
+from jobs import outcomes, prices, replies, retry, verdicts
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.replies import Outcome
 from jobs.states import JobState, Mode
 from jobs.stream import Write, Writer
+from jobs.verdicts import StopReason
 
 logger = logging.getLogger(__name__)
 
 # The text of a job that answers no open stream is told this often at most, in seconds: whoever looks
 # on sees it move, and a token costs no message of its own.
 GATHER_S = 0.1
-
-
-class StopReason(Enum):
-    """Why this worker asked the engine to stop an attempt."""
-
-    CANCEL = auto()  # the caller, an operator, or a disconnect
-    DEADLINE = auto()  # the run limit has passed
-    FENCED = auto()  # another attempt has begun, or the job has ended elsewhere
-    DRAIN = auto()  # the worker is stopping
-    DIVERGED = auto()  # the stream's readers already have other text
 
 
 class RunningJob:
@@ -239,47 +229,46 @@ class RunningJob:
         if not isinstance(outcome, InferenceError) and self._stop is not StopReason.DIVERGED:
             return self._completed(outcome)
         if self._stop is StopReason.DRAIN or isinstance(outcome, EngineClosed):
-            return Requeue(
-                job_id=self.claimed.job_id,
-                attempt=self.claimed.attempt,
-                reason="drained",
-                delay_s=0,
-            )
-        state, code, message = self._failure(outcome)
-        error = {"code": code, "message": message, **self._details(outcome)}
-        return self._end(state, usage, error=error)
+            return self._given_back("drained", delay_s=0)
+        if isinstance(outcome, InferenceError) and self._deserves_another(outcome):
+            return self._given_back(verdicts.reason_of(outcome))
+        if self._stop is not None and self._stop in verdicts.FINAL:
+            verdict = verdicts.of_stop(self._stop, self.claimed, message=self._stop_message)
+        else:
+            verdict = verdicts.of_failure(outcome, self.claimed)
+        return self._end(verdict.state, usage, error=verdict.error)
 
-    def _details(self, outcome: Result | InferenceError) -> dict[str, str]:
-        """Return what an error says beside its code: which model is missing, and in whose words."""
-        if self._stop is not None or not isinstance(outcome, ModelMissing):
-            return {}
-        asked_for = self.claimed.request.get("asked_for", self.claimed.model)
-        return {"model": asked_for, "upstreamError": outcome.message}
+    def abandon(self, *, reason: str, message: str) -> Ending | Requeue | None:
+        """End this attempt without its engine, which may never answer; its later words count nothing.
 
-    def _failure(self, outcome: Result | InferenceError) -> tuple[JobState, str, str]:
-        match self._stop:
-            case StopReason.CANCEL:
-                return JobState.CANCELLED, "cancelled", self._stop_message
-            case StopReason.DEADLINE:
-                limit = f"{self.claimed.run_limit_s:g}"
-                return (
-                    JobState.TIMEOUT,
-                    "execution-timeout",
-                    f"The job ran longer than its {limit} s.",
-                )
-            case StopReason.DIVERGED:
-                return (
-                    JobState.FAILED,
-                    "worker-lost",
-                    (
-                        "The worker was lost after part of the answer had been streamed, and a second attempt "
-                        "answered differently; send the request again."
-                    ),
-                )
-        code, message = _told_code(outcome)
-        if isinstance(outcome, ModelMissing) and self.claimed.kind in prices.MEDIA_UNITS:
-            code = "comfyui-model-missing"
-        return JobState.FAILED, code, message
+        Returns what to record: the job goes back to its queue, unless it ran alone; None if the
+        attempt is fenced.
+        """
+        usage = self.usage
+        with self._lock:
+            stopped, self._stop = self._stop, StopReason.FENCED
+        if stopped is StopReason.FENCED:
+            return None
+        if stopped is not None and stopped in verdicts.FINAL:
+            verdict = verdicts.of_stop(stopped, self.claimed, message=self._stop_message)
+            return self._end(verdict.state, usage, error=verdict.error)
+        if stopped is StopReason.DRAIN or self._may_try_again():
+            return self._given_back(reason)
+        error = {"code": "worker-lost", "message": message}
+        streamed = usage.completion_tokens if self.claimed.mode is Mode.STREAM else 0
+        return self._end(JobState.FAILED, Usage(completion_tokens=streamed), error=error)
+
+    def _deserves_another(self, error: InferenceError) -> bool:
+        return self._stop is None and error.retryable and self._may_try_again()
+
+    def _may_try_again(self) -> bool:
+        claimed = self.claimed
+        return retry.may_try_again(attempt=claimed.attempt, max_attempts=claimed.max_attempts)
+
+    def _given_back(self, reason: str, *, delay_s: float | None = None) -> Requeue:
+        attempt = self.claimed.attempt
+        pause_s = retry.delay_s(attempt=attempt) if delay_s is None else delay_s
+        return Requeue(job_id=self.claimed.job_id, attempt=attempt, reason=reason, delay_s=pause_s)
 
     def _completed(self, result: Result) -> Ending | None:
         try:
@@ -333,14 +322,3 @@ def _outcome(ended: Ended) -> Outcome:
 
 
 _OPENINGS = frozenset({EntryType.STARTED, EntryType.RESTARTED})
-_TOLD_CODES = frozenset(
-    {"model-load-failed", "out-of-memory", "inference-failed", "input-fetch-failed"}
-)
-
-
-def _told_code(outcome: Result | InferenceError) -> tuple[str, str]:
-    """Return the failure code and message of an engine's error; what else it is, inference failed."""
-    if not isinstance(outcome, InferenceError):
-        return "inference-failed", "The engine ended without an answer."
-    code = outcome.code if outcome.code in _TOLD_CODES else "inference-failed"
-    return code, outcome.message

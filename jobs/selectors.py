@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -235,6 +235,9 @@ class LiveWorkers:
     ready: frozenset[str]  # that somebody serves without delay
     loaded_models: frozenset[str]
     pace: dict[str, float]  # queue to seconds per job, over all its workers; absent while unknown
+    # Model to the topology entries that have it; queue to why a worker of it is replaced.
+    loaded_on: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    trouble: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,21 +272,83 @@ def live_workers(*, within_s: float) -> LiveWorkers:
     """Return what workers seen within ``within_s`` seconds serve, have loaded, and manage."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT queues, loaded_models, jobs_per_s::text, ready_queues FROM jobs_worker
-               WHERE heartbeat_at > genie_now() - %s * interval '1 second'""",
+            """SELECT queues, loaded_models, jobs_per_s::text, ready_queues, name, trouble
+               FROM jobs_worker WHERE heartbeat_at > genie_now() - %s * interval '1 second'
+               ORDER BY name""",
             [within_s],
         )
         rows = cursor.fetchall()
     rates: dict[str, float] = {}
-    for _, _, jobs_per_s, _ in rows:
+    loaded_on: dict[str, list[str]] = {}
+    for _, loaded, jobs_per_s, _, name, _ in rows:
         for queue, rate in json.loads(jobs_per_s).items():
             rates[queue] = rates.get(queue, 0.0) + rate
+        for model in loaded:
+            loaded_on.setdefault(model, []).append(name.partition("@")[0])
     return LiveWorkers(
         queues=frozenset(queue for row in rows for queue in row[0]),
         ready=frozenset(queue for row in rows for queue in row[3]),
-        loaded_models=frozenset(model for row in rows for model in row[1]),
+        loaded_models=frozenset(loaded_on),
         pace={queue: 1 / rate for queue, rate in rates.items() if rate > 0},
+        loaded_on={model: tuple(sorted(set(names))) for model, names in loaded_on.items()},
+        trouble={queue: row[5] for row in rows if row[5] for queue in row[0]},
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServingWorker:
+    """A worker that was seen a moment ago and has not left, for operators."""
+
+    name: str
+    queues: frozenset[str]
+    model_bytes: Mapping[str, int]  # of the models in its memory
+
+    @property
+    def entry(self) -> str:
+        """The name of its topology entry."""
+        return self.name.partition("@")[0]
+
+
+def serving_workers(*, within_s: float = 30.0) -> list[ServingWorker]:
+    """Return the workers of jobs that are there now, by name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT name, queues, loaded_models, model_bytes::text FROM jobs_worker
+               WHERE left_at IS NULL AND heartbeat_at > genie_now() - %s * interval '1 second'
+               ORDER BY name""",
+            [within_s],
+        )
+        return [
+            ServingWorker(
+                name=name,
+                queues=frozenset(queues),
+                model_bytes=dict.fromkeys(loaded, 0) | json.loads(model_bytes),
+            )
+            for name, queues, loaded, model_bytes in cursor.fetchall()
+        ]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What waits in a queue, and since when."""
+
+    queued: int
+    running: int
+    oldest_s: float  # since the oldest queued job took its place; 0 without any
+
+
+def queue_states() -> dict[str, QueueState]:
+    """Return the queues that have jobs which are not parked."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT queue, count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'running'),
+                 coalesce(extract(epoch FROM genie_now() - min(queued_at) FILTER (WHERE state = 'queued')), 0)::float8
+               FROM jobs_job WHERE state IN ('queued', 'running') AND parked_by IS NULL GROUP BY queue"""
+        )
+        return {
+            queue: QueueState(queued=queued, running=running, oldest_s=oldest_s)
+            for queue, queued, running, oldest_s in cursor.fetchall()
+        }
 
 
 def _visible(job: JobView | None, key: JobKey) -> JobView | None:

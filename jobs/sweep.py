@@ -17,7 +17,17 @@ from django.db import connection
 
 from budgets import windows
 from genie.core import metrics, transactions
-from jobs import announce, lifecycle, parking, prices, queue, retry, services
+from jobs import (
+    announce,
+    canaries,
+    lifecycle,
+    parking,
+    prices,
+    queue,
+    registry,
+    retry,
+    services,
+)
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.states import JobState
 from webhooks import queue as webhooks_queue
@@ -56,6 +66,7 @@ def run_once() -> Swept:
     swept.deliveries_due = webhooks.tickets_due()
     if swept.deliveries_due:
         webhooks_queue.send_ticket()
+    _send_canaries()
     # Last: it alone waits for counters, which a busy payer may hold for a moment.
     _unpark(swept)
     return swept
@@ -193,6 +204,18 @@ def _unpark(swept: Swept) -> None:
     swept.unparked = sum(len(ids) for ids in admitted.values())
     metrics.unparked.inc(swept.unparked)
     metrics.parked.set(parking.waiting())
+
+
+def _send_canaries() -> None:
+    served = canaries.served_queues(within_s=settings.GENIE_NO_WORKER_S)
+    queues = {*registry.models().queues(), *served} - set(registry.SERVICE_QUEUES)
+    due = canaries.take_due(list(queues), every_s=settings.GENIE_CANARY_S)
+    # The first that the broker does not take costs its timeout, so the rest wait for the next time.
+    all(queue.send_canary(name, token) for name, token in due.items())
+    for canary in canaries.read():
+        metrics.canary_waiting.labels(canary.queue).set(canary.waiting_s)
+        if canary.latency_s is not None:
+            metrics.canary_latency.labels(canary.queue).set(canary.latency_s)
 
 
 _COLUMNS = (

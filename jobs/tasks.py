@@ -1,5 +1,7 @@
 """Celery entry points: each takes a ticket and makes one call. Also ties a worker's life to ours."""
 
+import uuid
+
 from celery import shared_task
 
 from jobs import maintenance, worker
@@ -12,6 +14,12 @@ def ticket(*, queue: str, jobs: list[str], **_: object) -> None:
     The ticket ends at once: what was claimed is held by leases in PostgreSQL, not by the broker.
     """
     worker.wake(queue, len(jobs))
+
+
+@shared_task(name="jobs.canary")
+def canary(*, queue: str, token: str, **_: object) -> None:
+    """Let this worker's claim loop of the queue answer a canary."""
+    worker.answer_canary(queue, uuid.UUID(token))
 
 
 @shared_task(name="jobs.expire", ignore_result=False)

@@ -9,21 +9,26 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from celery import signals
 from django.conf import settings
+from django.db import connection
 
-from genie.core import env
+from genie.core import env, exits, metrics
+from inference import memory
 from inference.engine import Engine
+from inference.errors import DeviceLost
+from inference.registry import Registry
 from inference.specs import ModelSpec
-from inference.types import Modality
 from jobs import registry, sweep
 from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
 from jobs.stream import Writer
 from jobs.warmup import Warmup
+from jobs.watchdog import Stall, StallLimits, Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +39,13 @@ class _Process:
     runner: Runner | None = None
     presence: Presence | None = None
     warmup: Warmup | None = None
+    watchdog: Watchdog | None = None
     sweeping: threading.Thread | None = None
+    is_replaced = False
 
 
 _process = _Process()
+_replacing = threading.Lock()
 _stop_sweeping = threading.Event()
 
 
@@ -47,18 +55,26 @@ def wake(queue: str, jobs: int) -> None:
         _process.runner.wake(queue, jobs)
 
 
+def answer_canary(queue: str, token: uuid.UUID) -> None:
+    """Let the queue's claim loop answer a canary."""
+    if _process.runner is not None:
+        _process.runner.answer_canary(queue, token)
+
+
 # Claiming, finishing and telling are threads that share one interpreter lock with the engine. At
 # Python's 5 ms each waits that long behind the engine after every statement; see docs/adr/0003.
 SWITCH_INTERVAL_S = 0.0005
 
 
 def start(queues: Sequence[str]) -> None:
-    """Start what serves these queues: the runner for modalities, the sweep for maintenance."""
+    """Start what serves these queues: the runner for those of jobs, the sweep for maintenance."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    modalities = [name for name in queues if name in set(Modality)]
-    if modalities:
-        _process.runner = _make_runner(modalities)
+    of_jobs = [name for name in queues if name not in registry.SERVICE_QUEUES]
+    if of_jobs:
+        _process.runner = _make_runner(of_jobs)
         _process.runner.start()
+    if _process.watchdog is not None:
+        _process.watchdog.start()
     if "maintenance" in queues:
         _process.sweeping = threading.Thread(
             target=sweep.loop, args=(_stop_sweeping,), name="sweep", daemon=True
@@ -69,7 +85,7 @@ def start(queues: Sequence[str]) -> None:
 
 
 def stop() -> None:
-    """Drain and end everything that ``start`` began."""
+    """Drain and end everything that ``start`` began. The watchdog goes on: a drain may hang too."""
     if _process.presence is not None:
         _process.presence.close()
     if _process.runner is not None:
@@ -79,45 +95,106 @@ def stop() -> None:
         _process.sweeping.join(5)
 
 
+def replace(reason: str, trouble: str) -> None:
+    """Have this process replaced: say so, give its jobs back, and end it. Returns at once.
+
+    Its engine is not asked for anything: a step that hangs never answers, and a device that is lost
+    answers nothing but errors. The supervisor starts another process (``genie.core.exits``).
+
+    Args:
+        reason: stalled or device-lost, for the history of the jobs and the metric.
+        trouble: A sentence for operators.
+    """
+    with _replacing:
+        if _process.is_replaced:
+            return
+        _process.is_replaced = True
+    logger.error("This worker is replaced: %s", trouble)
+    metrics.worker_replaced.labels(reason).inc()
+    threading.Thread(
+        target=_give_up, args=(reason, trouble), name="replacement", daemon=True
+    ).start()
+
+
+def _give_up(reason: str, trouble: str) -> None:
+    try:
+        if _process.presence is not None:
+            _process.presence.close(trouble=trouble)
+        if _process.runner is not None:
+            _process.runner.give_up(reason=reason, message=_NOT_AGAIN)
+        connection.close()
+    finally:  # whatever could not be told is mended by the sweep
+        logging.shutdown()
+        os._exit(exits.REPLACE)  # a thread that hangs would hold up any other way to end
+
+
+_NOT_AGAIN = "The worker's model or device stopped working on this job, which ran alone; it is not tried again."
+
+
+def _device_lost(error: DeviceLost) -> None:
+    replace("device-lost", error.message)
+
+
+def _stalled(stall: Stall) -> None:
+    replace("stalled", stall.trouble)
+
+
+def _stall_limits() -> StallLimits:
+    return StallLimits(step_s=settings.GENIE_STALL_S, load_s=settings.GENIE_LOAD_LIMIT_S)
+
+
 def worker_name() -> str:
     """Return this worker's name: unique among all workers, and telling where it runs."""
     return f"{env.text('GENIE_WORKER_NAME', 'worker')}@{socket.gethostname()}:{os.getpid()}"
 
 
-def _make_runner(modalities: Sequence[str]) -> Runner:
+def _make_runner(queues: Sequence[str]) -> Runner:
     models = registry.models()
     chosen = env.words("GENIE_WORKER_MODELS")
     served = [models.resolve(name) for name in chosen] if chosen else list(models.models)
-    engine = Engine(models)
+    pinned = _pinned(models, served)
+    limits = memory.of_this_process(
+        budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None, pinned=pinned
+    )
+    engine = Engine(models, memory=limits, on_device_lost=_device_lost)
+    _process.watchdog = Watchdog(engine, limits=_stall_limits(), on_stall=_stalled)
     config = RunnerConfig(
         worker=worker_name(),
-        slots={name: _slots(name, served) for name in modalities},
+        slots={name: _slots(name, served) for name in queues},
         models=tuple(spec.id for spec in served) if chosen else None,
         lease_s=settings.GENIE_LEASE_S,
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
     )
-    resident = {name: _resident(name, served, every=bool(chosen)) for name in modalities}
+    resident = {name: _resident(name, served, every=bool(chosen), pinned=pinned) for name in queues}
     engine.preload(model for models_of in resident.values() for model in models_of)
     _process.warmup = Warmup(engine, resident)
     return Runner(config, engine=engine, writer=Writer())
 
 
-def _resident(queue: str, served: Sequence[ModelSpec], *, every: bool) -> list[str]:
+def _pinned(models: Registry, served: Sequence[ModelSpec]) -> list[str]:
+    """Return the models that stay: those the topology pins, and those the models file does."""
+    named = {models.resolve(name).id for name in env.words("GENIE_WORKER_PINNED")}
+    return [spec.id for spec in served if spec.pinned or spec.id in named]
+
+
+def _resident(
+    queue: str, served: Sequence[ModelSpec], *, every: bool, pinned: Collection[str]
+) -> list[str]:
     """Return the models of a queue that are loaded at the start, so that no first caller waits.
 
-    All that the topology names for this worker; where it names none, the first one of the queue,
-    since there may be more than the memory holds.
+    All that the topology names for this worker; where it names none, the pinned ones and the first
+    one of the queue, since there may be more than the memory holds.
     """
-    ids = [spec.id for spec in served if spec.modality == queue]
-    return ids if every else ids[:1]
+    ids = [spec.id for spec in served if spec.waits_in == queue]
+    return ids if every else [one for one in ids if one in pinned or one == ids[0]]
 
 
 def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
     """Return how many jobs of a queue run at once: what its largest batch takes, or a setting."""
     if chosen := env.integer("GENIE_WORKER_SLOTS", 0):
         return chosen
-    return max((spec.max_batch for spec in served if spec.modality == queue), default=1)
+    return max((spec.max_batch for spec in served if spec.waits_in == queue), default=1)
 
 
 def _report() -> Report:
@@ -130,6 +207,8 @@ def _report() -> Report:
         running=runner.running(),
         loaded_models=runner.loaded_models(),
         jobs_per_s=runner.jobs_per_s(),
+        model_bytes=runner.model_bytes(),
+        memory_budget_bytes=runner.memory_budget_bytes,
     )
 
 

@@ -20,3 +20,18 @@ unparked = Counter("genie_jobs_unparked_total", "Parked jobs that a sweep has ad
 overrun = Counter(
     "genie_run_overrun_total", "Jobs that used more than their hold: each is a defect"
 )
+worker_replaced = Counter(
+    "genie_worker_replaced_total",
+    "Worker processes that asked to be replaced: stalled, or their device was lost",
+    ["reason"],
+)
+canary_latency = Gauge(
+    "genie_canary_latency_seconds",
+    "What the last canary ticket took from its send to a claim loop of the queue",
+    ["queue"],
+)
+canary_waiting = Gauge(
+    "genie_canary_waiting_seconds",
+    "Since when a canary ticket of the queue is on its way; 0 if the last one has been answered",
+    ["queue"],
+)

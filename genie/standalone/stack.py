@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from genie.standalone import devices, topology
 from genie.standalone.process import ProcessSpec, StopStep
 from genie.standalone.topology import WorkerEntry
 
@@ -65,6 +66,15 @@ def web(layout: Layout, *, number: int, listener: int) -> ProcessSpec:
     return dataclasses.replace(spec, pass_fds=(listener,))
 
 
+def workers_of(path: Path | None, env: Mapping[str, str]) -> tuple[WorkerEntry, ...]:
+    """Return the entries of a topology file; without one, what suits this machine.
+
+    Raises:
+        StandaloneError: the file is not usable.
+    """
+    return topology.default(devices.visible(env)) if path is None else topology.load(path)
+
+
 def worker(layout: Layout, entry: WorkerEntry) -> ProcessSpec:
     """Describe the worker of one topology entry: a threads pool around one engine."""
     drain_s = float(layout.env.get("GENIE_DRAIN_S", DEFAULT_DRAIN_S))
@@ -91,8 +101,13 @@ def worker_environment(entry: WorkerEntry) -> dict[str, str]:
         env["GENIE_WORKER_SLOTS"] = str(entry.slots)
     if entry.models:
         env["GENIE_WORKER_MODELS"] = ",".join(entry.models)
-    if entry.cuda_visible_devices is not None:
-        env["CUDA_VISIBLE_DEVICES"] = entry.cuda_visible_devices
+    if entry.pinned:
+        env["GENIE_WORKER_PINNED"] = ",".join(entry.pinned)
+    if entry.memory_budget_bytes is not None:
+        env["GENIE_WORKER_MEMORY_BYTES"] = str(entry.memory_budget_bytes)
+    if entry.gpus is not None:
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(entry.gpus)
+        env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the numbers of nvidia-smi, not "fastest first"
     if entry.torch_threads is not None:
         names = (
             "OMP_NUM_THREADS",

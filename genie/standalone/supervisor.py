@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field, replace
 
+from genie.core import exits
 from genie.standalone import guardian, leftovers
 from genie.standalone.errors import StandaloneError
 from genie.standalone.process import ManagedProcess, ProcessSpec
@@ -117,8 +118,7 @@ class Supervisor:
         with self._lock:
             self._tell_guardian(f"forget {pid}")
             if not asked:
-                how = f"signal {-code}" if code < 0 else f"exit status {code}"
-                self.say(f"{name} (process {pid}) ended with {how} and is started again")
+                self.say(f"{name} (process {pid}) {_how(code)} and is started again")
             self.on_change(self.pids())
 
     def _tell_guardian(self, line: str) -> None:
@@ -130,6 +130,12 @@ class Supervisor:
             with contextlib.suppress(BrokenPipeError):  # it died this instant; the next call renews
                 pipe.write(line + "\n")
                 pipe.flush()
+
+
+def _how(code: int) -> str:
+    if code == exits.REPLACE:  # it gave its work back first, and says why in its log
+        return "asked to be replaced"
+    return f"ended with signal {-code}" if code < 0 else f"ended with exit status {code}"
 
 
 def _start_guardian() -> "subprocess.Popen[str]":

@@ -46,7 +46,7 @@ class Options:
     state_dir: Path
     host: str
     port: int
-    topology: Path
+    topology: Path | None  # None: what suits the machine
     environ: Mapping[str, str]
 
 
@@ -77,9 +77,10 @@ class System:
         Raises:
             StandaloneError: something did not start; what runs already must still be stopped.
         """
-        entries = topology.load(self.options.topology)
+        entries = stack.workers_of(self.options.topology, self.options.environ)
         models_file = self._models_file()
         models = requirements.read_models(models_file)
+        topology.check(entries, models)
         requirements.check_inference(models)
         self.env = environment.base(
             self.options.environ,

@@ -13,20 +13,23 @@ from genie.standalone.supervisor import Supervisor
 def serve(
     *,
     base_dir: Path,
-    topology_file: Path,
+    topology_file: Path | None,
     models_file: Path,
     env: Mapping[str, str],
     console: Console,
 ) -> None:
     """Run the workers until a signal asks to stop, then drain them.
 
-    They write where we write, so that a service manager collects their logs.
+    They write where we write, so that a service manager collects their logs. Without a topology
+    file there is one worker for each NVIDIA device, or one for the CPU.
 
     Raises:
         StandaloneError: the topology is not usable, or a library is missing.
     """
-    entries = topology.load(topology_file)
-    requirements.check_inference(requirements.read_models(models_file))
+    entries = stack.workers_of(topology_file, env)
+    models = requirements.read_models(models_file)
+    topology.check(entries, models)
+    requirements.check_inference(models)
     hurry = threading.Event()
     supervisor = Supervisor(marker=secrets.token_hex(8), say=console.problem, hurry=hurry)
     layout = stack.Layout(base_dir=base_dir, env=env, logs=None)
@@ -35,10 +38,21 @@ def serve(
         try:
             for entry in entries:
                 supervisor.start(stack.worker(layout, entry))
-                console.line(f"worker {entry.name} serves {', '.join(entry.queues)}")
+                console.line(_described(entry))
             threading.Event().wait()
         except signals.StopRequested:
             console.line("Stopped.")
         finally:
             for name in supervisor.stop_all():
                 console.problem(f"{name} did not stop in time and was killed")
+
+
+def _described(entry: topology.WorkerEntry) -> str:
+    where = (
+        ""
+        if entry.gpus is None
+        else f" on GPU {', '.join(entry.gpus)}"
+        if entry.gpus
+        else " on the CPU"
+    )
+    return f"worker {entry.name} serves {', '.join(entry.queues)}{where}"

@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from inference import faults
 from inference.backends.chats import Chat
 from inference.batching import Admission
-from inference.errors import Cancelled, EngineClosed, GenerationFailed, InferenceError, OutOfMemory
+from inference.errors import Cancelled, EngineClosed, GenerationFailed, InferenceError
 from inference.types import ChatResult
 
 logger = logging.getLogger(__name__)
@@ -251,6 +252,4 @@ class Dispatcher:
 
 def _failure_of(error: str) -> InferenceError:
     logger.error("a request failed inside the batch: %s", error)
-    if "out of memory" in error or "can't allocate memory" in error:
-        return OutOfMemory("The device ran out of memory while it answered.")
-    return GenerationFailed("The model failed while it answered.")
+    return faults.failure_of(error, doing="answered")

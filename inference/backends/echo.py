@@ -14,6 +14,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+from inference import sizes
+from inference.backends import echo_faults
 from inference.backends.stops import StopScanner
 from inference.errors import Cancelled, EngineClosed, InferenceError, InputRejected, ModelLoadFailed
 from inference.ports import Handle, Listener
@@ -39,7 +41,8 @@ _WIDTH = 64  # dimensions of a vector; option width
 class EchoBackend:
     """One thread that gives each running request its next token when it is due.
 
-    Options: step_seconds between tokens (or before the vectors), load_seconds, fail_load.
+    Options: step_seconds between tokens (or before the vectors), load_seconds, fail_load,
+    memory_bytes, and those of echo_faults.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -52,6 +55,7 @@ class EchoBackend:
         self._is_open = False
         self._closing = threading.Event()
         self._last_step_at = time.monotonic()
+        self._faults = echo_faults.NONE
         self._thread = threading.Thread(target=self._run, name="echo", daemon=True)
 
     @property
@@ -63,8 +67,9 @@ class EchoBackend:
         """Wait as long as option load_seconds says, then be ready.
 
         Raises:
-            ModelLoadFailed: option fail_load is set.
+            ModelLoadFailed: option fail_load is set, or an option has no meaning.
         """
+        self._faults = echo_faults.of(self._spec)
         self._closing.wait(float(self._spec.options.get("load_seconds", 0.0)))
         if self._spec.options.get("fail_load"):
             raise ModelLoadFailed(f"Model {self._spec.id} could not be loaded on this worker.")
@@ -107,6 +112,10 @@ class EchoBackend:
         """Return how many requests have not ended."""
         return len(self._live)
 
+    def memory_bytes(self) -> int:
+        """Return what option memory_bytes says: there is no model."""
+        return sizes.echo_bytes(self._spec)
+
     def is_healthy(self) -> bool:
         """Tell whether a new request could succeed."""
         return self._is_open
@@ -143,6 +152,10 @@ class EchoBackend:
         return bool(self._due) and self._due[0][0] <= time.monotonic()
 
     def _step(self, echo: "_Echo") -> None:
+        made = echo.usage.completion_tokens
+        if (fault := self._faults.meet(made=made, closing=self._closing)) is not None:
+            self.end(echo, fault)
+            return
         try:
             outcome = echo.step(int(self._spec.options.get("width", _WIDTH)))
         except Exception:

@@ -13,16 +13,9 @@ from typing import Any
 import torch
 import transformers
 
-from inference import batching
-from inference.backends import loading
-from inference.errors import (
-    Cancelled,
-    EngineClosed,
-    GenerationFailed,
-    InferenceError,
-    InputRejected,
-    OutOfMemory,
-)
+from inference import batching, faults
+from inference.backends import devices, loading
+from inference.errors import Cancelled, EngineClosed, InferenceError, InputRejected
 from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
 from inference.tokenization import PromptTokenizer
@@ -130,6 +123,10 @@ class EmbeddingBackend:
         """Return how many requests have not ended."""
         return len(self._live)
 
+    def memory_bytes(self) -> int:
+        """Return what the weights take."""
+        return 0 if self._encoder is None else self._encoder.memory_bytes
+
     def is_healthy(self) -> bool:
         """Tell whether a new request could succeed."""
         return self._is_open
@@ -193,7 +190,7 @@ class EmbeddingBackend:
             vectors = self._encoder.encode([job.inputs[index] for job, index in pieces])
         except Exception as error:
             logger.exception("model %s: an embedding pass failed", self._spec.id)
-            failure = _failure_of(error)
+            failure = faults.failure_of(error, doing="made embeddings")
             for job in {job for job, _ in pieces}:
                 self.end(job, failure)
             return
@@ -249,6 +246,7 @@ class _Encoder:
         self._model = model
         self.width: int = model.config.hidden_size
         self.vocabulary: int = model.config.vocab_size
+        self.memory_bytes = devices.size_of(model)
 
     def encode(self, inputs: Sequence[Sequence[int]]) -> torch.Tensor:
         """Return the mean of each input's hidden states. float32, [inputs, width], on CPU."""
@@ -272,9 +270,3 @@ def _finished(vector: torch.Tensor, dimensions: int | None) -> "array.array[floa
     """Cut a vector to its leading dimensions and bring it to length 1."""
     kept = torch.nn.functional.normalize(vector[:dimensions], dim=0)
     return array.array("f", kept.tolist())
-
-
-def _failure_of(error: Exception) -> InferenceError:
-    if loading.is_out_of_memory(error):
-        return OutOfMemory("The device ran out of memory while it made embeddings.")
-    return GenerationFailed("The model failed while it made embeddings.")

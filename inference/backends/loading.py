@@ -14,16 +14,20 @@ import huggingface_hub
 import torch
 from transformers.utils import logging as transformers_logging
 
-from inference import tokenization
-from inference.errors import InferenceError, ModelLoadFailed, ModelMissing, OutOfMemory
+from inference import faults, files, tokenization
+from inference.errors import (
+    DeviceLost,
+    InferenceError,
+    ModelLoadFailed,
+    ModelMissing,
+    OutOfMemory,
+)
 from inference.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# What a text model needs; no *.bin, no *.pt, no *.py.
-_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 
 
 def pick_device(spec: ModelSpec) -> torch.device:
@@ -88,7 +92,7 @@ def fetch(spec: ModelSpec) -> Path:
     """
     if spec.directory is None:
         found = huggingface_hub.snapshot_download(
-            spec.source, revision=spec.revision, allow_patterns=list(_FILES)
+            spec.source, revision=spec.revision, allow_patterns=list(files.ALLOWED)
         )
         return Path(found)
     if not (spec.directory / "config.json").is_file():
@@ -143,6 +147,8 @@ def guarded(spec: ModelSpec, load: Callable[[], _T]) -> _T:
         raise
     except Exception as error:
         logger.exception("model %s could not be loaded", spec.id)
+        if faults.is_device_lost(error):
+            raise DeviceLost(f"The device failed while model {spec.id} was loaded.") from error
         if is_out_of_memory(error):
             raise OutOfMemory(f"There is no memory left to load model {spec.id}.") from error
         raise ModelLoadFailed(f"Model {spec.id} could not be loaded on this worker.") from error
@@ -150,7 +156,4 @@ def guarded(spec: ModelSpec, load: Callable[[], _T]) -> _T:
 
 def is_out_of_memory(error: BaseException | str) -> bool:
     """Tell whether an error, or its text, says that memory ran out."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error)
-    return "out of memory" in text or "can't allocate memory" in text
+    return faults.is_out_of_memory(error)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from inference import faults
 from inference.errors import Cancelled, EngineClosed, GenerationFailed, InferenceError
 from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
@@ -201,6 +202,10 @@ class SerialBackend(abc.ABC):
         with self._changed:
             return len(self._line) + (self._current is not None)
 
+    def memory_bytes(self) -> int:
+        """Return what the model takes; 0 here, which leaves it to the estimate by its files."""
+        return 0
+
     def is_healthy(self) -> bool:
         """Tell whether a new request could succeed."""
         return self._is_open
@@ -237,7 +242,8 @@ class SerialBackend(abc.ABC):
             return error
         except Exception as error:
             logger.exception("model %s: a request failed", self.spec.id)
-            return self.failure_of(error)
+            fault = faults.failure_of(error, doing="worked on this request")
+            return self.failure_of(error) if isinstance(fault, GenerationFailed) else fault
 
 
 def generation_failed() -> GenerationFailed:

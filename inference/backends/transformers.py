@@ -7,7 +7,7 @@ from typing import Any
 
 import transformers
 
-from inference.backends import caching, loading
+from inference.backends import caching, devices, loading
 from inference.backends.chats import Chat
 from inference.backends.dispatching import Dispatcher
 from inference.backends.managing import BatchManager, start_manager
@@ -31,6 +31,7 @@ class ChatBackend:
         self._tokenizer: PromptTokenizer | None = None
         self._dispatcher: Dispatcher | None = None
         self._manager: BatchManager | None = None
+        self._memory_bytes = 0
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -71,7 +72,8 @@ class ChatBackend:
             self._dispatcher.close(timeout_s=timeout_s)
         if self._manager is not None:
             self._manager.stop(timeout_s=max(0.1, deadline - time.monotonic()))
-        self._manager = None
+        # Handles of ended requests lead here, and must not keep the model in memory.
+        self._dispatcher = self._manager = None
         gc.collect()
 
     def last_step_at(self) -> float:
@@ -81,6 +83,10 @@ class ChatBackend:
     def running(self) -> int:
         """Return how many requests have not ended."""
         return 0 if self._dispatcher is None else self._dispatcher.running()
+
+    def memory_bytes(self) -> int:
+        """Return what the weights and the key-value cache take."""
+        return self._memory_bytes
 
     def is_healthy(self) -> bool:
         """Tell whether a new request could succeed without loading the model again."""
@@ -104,6 +110,7 @@ class ChatBackend:
         )
         dispatcher.start(self._manager)
         self._tokenizer, self._dispatcher = tokenizer, dispatcher
+        self._memory_bytes = devices.size_of(model) + caching.size_of(budget, self._spec, model)
         logger.info(
             "model %s: %s, %s, %d slots, %d cache tokens",
             self._spec.id, model.device, model.dtype, budget.slots, budget.tokens,

@@ -274,7 +274,7 @@ async def submission(
         api_key_id=principal.key_id,
         kind=work.kind,
         mode=mode,
-        queue=work.spec.modality,
+        queue=work.spec.waits_in,
         lane=envelope.lane or (Lane.NORMAL if mode is Mode.ASYNC else Lane.INTERACTIVE),
         requested_model=body.model,
         model=work.spec.id,

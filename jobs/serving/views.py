@@ -63,10 +63,10 @@ async def submitted(request: LeanRequest, prepare: Prepare) -> HttpResponseBase:
 async def models(request: LeanRequest) -> HttpResponseBase:
     """GET /v1/models: what the caller's key may use."""
     principal, headers = await web.authenticate(request)
-    loaded = (await web.live_workers()).loaded_models
+    loaded_on = (await web.live_workers()).loaded_on
     created = registry.changed_at()
     data = [
-        wire.model_body(spec, created=created, loaded=spec.id in loaded)
+        wire.model_body(spec, created=created, loaded_on=loaded_on.get(spec.id, ()))
         for spec in registry.models().models
         if any(principal.allows_model(name, spec.id) for name in (spec.id, *spec.aliases))
     ]
@@ -81,6 +81,6 @@ async def model(request: LeanRequest, model: str) -> HttpResponseBase:
     except UnknownModel:
         raise errors.ModelNotFound("There is no such model; GET /v1/models lists them.") from None
     principal.require_model(model, resolved=spec.id)
-    loaded = spec.id in (await web.live_workers()).loaded_models
-    body = wire.model_body(spec, created=registry.changed_at(), loaded=loaded)
+    loaded_on = (await web.live_workers()).loaded_on.get(spec.id, ())
+    body = wire.model_body(spec, created=registry.changed_at(), loaded_on=loaded_on)
     return answers.json_answer(wire.dumps(body), headers=headers)

@@ -5,6 +5,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from budgets import money
@@ -142,8 +143,14 @@ def poll_headers(job: JobView) -> dict[str, str]:
     return {"Retry-After": str(_POLL_AFTER_S), "openai-poll-after-ms": str(_POLL_AFTER_S * 1000)}
 
 
-def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]:
-    """Return one model: OpenAI's shape and what a chooser wants to know."""
+def model_body(spec: ModelSpec, *, created: int, loaded_on: Sequence[str]) -> dict[str, Any]:
+    """Return one model: OpenAI's shape and what a chooser wants to know.
+
+    Args:
+        spec: The model.
+        created: When the models file was changed, in Unix seconds.
+        loaded_on: The topology entries whose workers have it in memory. No host and no pid.
+    """
     rates = {_RATES[unit]: money.to_wire(rate) for unit, rate in spec.price.rates.items()}
     return {
         "id": spec.id,
@@ -157,7 +164,8 @@ def model_body(spec: ModelSpec, *, created: int, loaded: bool) -> dict[str, Any]
         "max_output_tokens": spec.max_output_tokens,
         "pricing": {"unit": "credits", "version": spec.price.version, **rates},
         "aliases": list(spec.aliases),
-        "loaded": loaded,
+        "loaded": bool(loaded_on),
+        "loaded_on": list(loaded_on),
     }
 
 

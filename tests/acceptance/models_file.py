@@ -114,6 +114,14 @@ options = {{ device = "cpu" }}
 }
 
 
+# Faults that a model has while the file of that name lies beside the models file.
+FAULTS = ("hang", "device-lost", "out-of-memory")
+
+
+def _fault(directory: Path, fault: str) -> str:
+    return f'fault = "{fault}", fault_file = "{directory / fault}", fault_after = 2'
+
+
 def write(path: Path) -> None:
     """Write the models file."""
     text = "".join(
@@ -121,6 +129,7 @@ def write(path: Path) -> None:
             _chat("echo", aliases='"parrot"', options="step_seconds = 0.0"),
             _chat("echo-slow", options="step_seconds = 0.1"),  # ten words a second
             _chat("echo-broken", options="fail_load = true"),
+            *(_chat(f"echo-{fault}", options=_fault(path.parent, fault)) for fault in FAULTS),
             _chat("echo-small", context=40, options="step_seconds = 0.0"),
             _echo("echo-embedding", modality="embedding", options="width = 64"),
             # One input may cost a billion credits nearly; two of that length are above all bounds.

@@ -44,6 +44,7 @@ TIMES = {
     "GENIE_PING_S": "1",
     "GENIE_DRAIN_S": "1",
     "GENIE_WEB_DRAIN_S": "0.5",
+    "GENIE_STALL_CHAT_S": "4",  # well above a step of the tiny model on a busy machine
 }
 
 

@@ -102,7 +102,7 @@ def test_models_are_listed_with_what_a_chooser_needs(caller: Caller, prefix: str
     assert answer.json()["object"] == "list"
     models = {model["id"]: model for model in answer.json()["data"]}
     expected = {"echo", "echo-slow", "echo-broken", "echo-small", "echo-embedding", "echo-dear"}
-    assert set(models) == expected | set(TINY)
+    assert expected | set(TINY) <= set(models)
     echo = models["echo"]
     assert echo["object"] == "model"
     assert echo["modality"] == "chat"
@@ -110,6 +110,7 @@ def test_models_are_listed_with_what_a_chooser_needs(caller: Caller, prefix: str
     assert "stream" in echo["capabilities"]
     assert echo["pricing"]["prompt_per_million"] == 100
     assert models["echo-broken"]["loaded"] is False
+    assert set(echo["loaded_on"]) <= {"a", "b"}  # entries of the topology: no host, no process
     assert all(isinstance(model["created"], int) for model in models.values())
 
 

@@ -1,26 +1,29 @@
-"""``jobs list|show|cancel|requeue``: the queue from a terminal. Prompts stay hidden unless asked for."""
+"""``jobs list|show|cancel|requeue|queues``: the queue from a terminal. Prompts stay hidden unless asked for."""
 
 import json
 import uuid
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from budgets import money
 from genie.core import errors, ids
 from genie.core.commands import GenieCommand
 from genie.tenants import services as tenants
-from jobs import events, operations, selectors
+from jobs import canaries, events, operations, registry, selectors
+from jobs.canaries import Canary
 from jobs.models import Attempt, Job, JobEvent
-from jobs.selectors import JobView, ListFilter
+from jobs.selectors import JobView, ListFilter, LiveWorkers, QueueState
 from jobs.states import JobState
 
 _MOST = 1_000  # rows of one list
+_SEEN_S = 30.0  # a worker that was not seen for longer serves nothing
 
 
 class Command(GenieCommand):
     """Lists jobs, shows one with its history, cancels one, or takes one from a stuck worker."""
 
-    help = "List jobs, show one with its history, cancel one, or queue one again."
+    help = "List jobs, show one with its history, cancel one, queue one again, or show the queues."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -40,9 +43,13 @@ class Command(GenieCommand):
         requeue = verbs.add_parser(
             "requeue", help="take a running job from a stuck worker and queue it again"
         )
+        queues = verbs.add_parser(
+            "queues",
+            help="what waits in each queue, who serves it, and what a ticket takes to them",
+        )
         for verb in (show, cancel, requeue):
             verb.add_argument("job", metavar="ID", help="its id, in any spelling")
-        for verb in (listing, show, cancel, requeue):
+        for verb in (listing, show, cancel, requeue, queues):
             self.add_json_argument(verb)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +62,15 @@ class Command(GenieCommand):
                 self._cancel(_job_id(options["job"]))
             case "requeue":
                 self._requeue(_job_id(options["job"]))
+            case "queues":
+                self._queues()
+
+    def _queues(self) -> None:
+        states, live = selectors.queue_states(), selectors.live_workers(within_s=_SEEN_S)
+        known = {one.queue: one for one in canaries.read()}
+        names = {*registry.models().queues(), *states, *live.queues} - {*registry.SERVICE_QUEUES}
+        found = [_queue(name, states, live, known) for name in sorted(names)]
+        self.emit(found, "\n".join(_queue_line(one) for one in found))
 
     def _list(self, options: dict[str, Any]) -> None:
         organization = (
@@ -172,6 +188,41 @@ def _shown(job: JobView) -> dict[str, Any]:
         "cost": None if job.cost_microcredits is None else money.to_wire(job.cost_microcredits),
         "error": job.error,
     }
+
+
+def _queue(
+    name: str,
+    states: Mapping[str, QueueState],
+    live: LiveWorkers,
+    known: Mapping[str, Canary],
+) -> dict[str, Any]:
+    state = states.get(name, QueueState(queued=0, running=0, oldest_s=0))
+    canary = known.get(name)
+    return {
+        "queue": name,
+        "queued": state.queued,
+        "running": state.running,
+        "oldestSeconds": round(state.oldest_s, 1),
+        "ready": name in live.ready,
+        "trouble": live.trouble.get(name),
+        "ticketSeconds": canary and canary.latency_s,
+        "ticketWaitingSeconds": round(canary.waiting_s, 1) if canary else None,
+        "ticketAnsweredBy": canary.worker or None if canary else None,
+    }
+
+
+def _queue_line(one: dict[str, Any]) -> str:
+    ready = (
+        "ready" if one["ready"] else f"not ready{': ' + one['trouble'] if one['trouble'] else ''}"
+    )
+    took, waiting = one["ticketSeconds"], one["ticketWaitingSeconds"]
+    ticket = "no ticket timed yet" if took is None else f"a ticket takes {took * 1000:.0f} ms"
+    late = f", one is on its way for {waiting:.0f} s" if waiting and waiting >= 1 else ""
+    oldest = f", the oldest for {one['oldestSeconds']:.0f} s" if one["queued"] else ""
+    return (
+        f"{one['queue']:<12} {ready}; {one['queued']} queued{oldest}, {one['running']} running; "
+        f"{ticket}{late}"
+    )
 
 
 def _event(event: JobEvent) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import redis
 from genie.core import ids
 from genie.core import redis as core_redis
 from jobs import announce, control, presence, replies, selectors, stream
+from jobs.control import Order
 from jobs.lifecycle import Ended
 from jobs.models import Worker
 from jobs.presence import Presence, Report
@@ -33,7 +34,12 @@ class TestControl:
         thread = threading.Thread(
             target=control.listen,
             args=(["chat"],),
-            kwargs={"on_cancel": hear, "on_nudge": hear, "until": stop},
+            kwargs={
+                "on_cancel": hear,
+                "on_nudge": hear,
+                "on_order": lambda order: hear(order.model, order),
+                "until": stop,
+            },
         )
         thread.start()
         _wait_for_subscriber(redis_server, control._NUDGES + "chat")
@@ -59,6 +65,34 @@ class TestControl:
 
         assert self._heard.wait(5)
         assert heard == [("chat", 3)]
+
+    def test_an_order_reaches_a_worker_and_its_answer_comes_back(
+        self, heard: list[tuple[object, object]]
+    ) -> None:
+        order = Order(verb="load", model="big", workers=("a@host:1", "b@host:2"))
+        given: list[dict[str, str]] = []
+        asking = threading.Thread(
+            target=lambda: given.append(control.give_order(order, timeout_s=9))
+        )
+        asking.start()
+        assert self._heard.wait(5)
+        placed = heard[0][1]
+        assert isinstance(placed, Order)
+
+        control.answer_order(placed, worker="a@host:1", error="")
+        control.answer_order(placed, worker="b@host:2", error="It does not fit.")
+        asking.join(5)
+
+        assert (placed.verb, placed.model, placed.workers) == ("load", "big", order.workers)
+        assert given == [{"a@host:1": "", "b@host:2": "It does not fit."}]
+
+    def test_a_worker_that_says_nothing_is_not_waited_for_longer_than_asked(
+        self, redis_server: Any
+    ) -> None:
+        del redis_server
+        order = Order(verb="load", model="big", workers=("a@host:1",))
+
+        assert control.give_order(order, timeout_s=0.1) == {}
 
     def test_announcing_never_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         away = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
@@ -136,6 +170,20 @@ class TestPresence:
         row = Worker.objects.get()
         assert row.left_at is not None
         assert row.slots == 0
+
+    def test_one_that_is_replaced_says_why(self) -> None:
+        report = Report(loaded_models=["big"], model_bytes={"big": 7}, memory_budget_bytes=9)
+        written = _Written(Presence("gpu0@h:1", ["chat"], report=lambda: report))
+        written.start()
+        (serving,) = selectors.serving_workers()
+        loaded_on = selectors.live_workers(within_s=30).loaded_on
+
+        written._presence.close(trouble="The device failed.")
+
+        assert (serving.entry, serving.model_bytes) == ("gpu0", {"big": 7})
+        assert loaded_on == {"big": ("gpu0",)}
+        assert selectors.live_workers(within_s=30).trouble == {"chat": "The device failed."}
+        assert selectors.serving_workers() == []
 
     def test_a_queue_is_announced_as_soon_as_its_models_are_there(
         self, monkeypatch: pytest.MonkeyPatch

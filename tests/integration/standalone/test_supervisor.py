@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from genie.core import exits
 from genie.standalone import leftovers
 from genie.standalone.errors import StandaloneError
 from genie.standalone.process import StopStep
@@ -84,6 +85,22 @@ class TestRestart:
         supervisor.signal("parent", signal.SIGKILL)
 
         assert wait_gone([grandchild], 10) == []
+
+    @pytest.mark.parametrize(
+        ("status", "how"),
+        [(exits.REPLACE, "asked to be replaced"), (3, "ended with exit status 3")],
+    )
+    def test_what_is_said_tells_a_wish_from_a_fault(
+        self, tmp_path: Path, status: int, how: str
+    ) -> None:
+        said: queue.Queue[str] = queue.Queue()
+        supervisor = Supervisor(marker=MARKER, say=said.put)
+
+        supervisor.start(programs.spec("one", f"sys.exit({status})", tmp_path))
+
+        assert f"{how} and is started again" in said.get(timeout=20)
+        supervisor.hurry.set()
+        supervisor.stop_all()
 
     def test_a_start_that_fails_says_what_the_process_wrote_last(
         self, supervisor: Supervisor, tmp_path: Path

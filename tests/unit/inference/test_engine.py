@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from inference.engine import Engine, EngineState
+from inference.engine import Engine, EngineState, Progress
 from inference.errors import (
     Cancelled,
     EngineClosed,
@@ -79,6 +79,9 @@ class FakeBackend:
 
     def running(self) -> int:
         return len(self.handles)
+
+    def memory_bytes(self) -> int:
+        return 0
 
     def is_healthy(self) -> bool:
         return not self.is_broken
@@ -160,7 +163,7 @@ class TestLoading:
         assert engine.state is EngineState.LOADING
         assert engine.running() == 3
         assert engine.free_slots("a") == 1
-        assert engine.loading_since() is not None
+        assert [one.is_loading for one in _progress(engine)] == [True]
 
     def test_a_model_is_loaded_once(self, engine: Engine, opened: Opened) -> None:
         load(engine, opened)
@@ -314,10 +317,17 @@ class TestRun:
         assert engine.free_slots(Modality.CHAT) == 4
         assert engine.free_slots(Modality.EMBEDDING) == 0
 
-    def test_knows_the_last_step(self, engine: Engine, opened: Opened) -> None:
+    def test_tells_when_a_busy_model_last_came_further(
+        self, engine: Engine, opened: Opened
+    ) -> None:
         load(engine, opened)
+        before = engine.progress()
+        engine.submit(request(), RecordingListener())
 
-        assert engine.last_step_at() == 5.0
+        (progress,) = engine.progress()
+
+        assert before == []
+        assert (progress.model, progress.since, progress.is_loading) == ("a", 5.0, False)
 
 
 class TestEnd:
@@ -371,6 +381,15 @@ class TestEnd:
         backend.may_load.set()
 
         assert backend.closed.wait(5)
+
+
+def _progress(engine: Engine) -> list[Progress]:
+    pause = threading.Event()
+    for _ in range(500):
+        if found := engine.progress():
+            return found
+        pause.wait(0.01)
+    raise AssertionError("the engine works on nothing")
 
 
 def _wait_opened(opened: Opened) -> FakeBackend:

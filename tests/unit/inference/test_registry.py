@@ -97,8 +97,25 @@ class TestLoad:
         spec = load(tmp_path, GOOD).get("chatty")
 
         assert (spec.default_max_tokens, spec.max_batch) == (50, 1)
+        assert (spec.waits_in, spec.pinned) == ("chat", False)
         assert spec.options == {"step_seconds": 0.25}
         assert isinstance(spec.options["step_seconds"], float)
+
+    def test_a_model_may_have_a_queue_of_its_own(self, tmp_path: Path) -> None:
+        other = GOOD.replace("chatty", "other").replace("lite", "light")
+        found = load(tmp_path, f'{GOOD}\n{other}queue = "other-alone"\npinned = true\n')
+
+        assert found.get("other").waits_in == "other-alone"
+        assert found.get("other").pinned
+        assert found.queues() == ("chat", "other-alone")
+
+    def test_a_queue_is_for_one_modality(self, tmp_path: Path) -> None:
+        other = GOOD.replace("chatty", "other").replace("lite", "light")
+        other = other.replace('"chat"', '"embedding"').replace("max_output_tokens = 50", "")
+        text = f'{GOOD}queue = "alone"\n{other}queue = "alone"\n'
+
+        with pytest.raises(RegistryError, match="queue 'alone' has jobs of chat already"):
+            load(tmp_path, text)
 
     def test_a_local_source_is_relative_to_the_file(self, tmp_path: Path) -> None:
         text = GOOD.replace('backend = "echo"', 'backend = "transformers"\nsource = "./model"')
@@ -110,6 +127,9 @@ class TestLoad:
         [
             ('id = "chatty"\n', "", "model number 1: id is missing."),
             ('id = "chatty"', "id = 7", "model 7: id is 7; it must be 1 to 128"),
+            ("options", 'queue = "Big"\noptions', "queue is 'Big'; it must be 1 to 40 lower-case"),
+            ("options", 'queue = "image"\noptions', "queue is 'image'; that queue is taken"),
+            ("options", 'pinned = "yes"\noptions', "pinned is 'yes'; it must be true or false"),
             (
                 '"chat"',
                 '"smell"',

@@ -1,12 +1,14 @@
 """The claim loop: when it asks the database, and for how much."""
 
+import queue
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from jobs import claiming, claims
+from jobs import canaries, claiming, claims
 from jobs.claiming import ClaimLoop
 from jobs.claims import Claim, Claimed
 
@@ -156,3 +158,22 @@ def _settled(loop: ClaimLoop, *, more: bool) -> None:
             return
         done.wait(0.01)
     raise AssertionError(f"the loop never learned that more is {more}")
+
+
+def test_a_canary_is_answered_in_its_turn_and_claims_nothing(
+    database: Database, start: Callable[..., ClaimLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered: queue.Queue[tuple[uuid.UUID, str]] = queue.Queue()
+
+    def answer(token: uuid.UUID, *, worker: str) -> bool:
+        answered.put((token, worker))
+        return True
+
+    monkeypatch.setattr(canaries, "answer", answer)
+    token = uuid.uuid4()
+    loop = start()
+
+    loop.answer(token)
+
+    assert answered.get(timeout=LIMIT_S) == (token, "w")
+    assert database.limits == []

@@ -12,10 +12,13 @@ import pytest
 from genie.core import ids
 from inference.errors import (
     Cancelled,
+    DeviceLost,
     EngineClosed,
     GenerationFailed,
     InferenceError,
     ModelLoadFailed,
+    ModelTooLarge,
+    OutOfMemory,
 )
 from inference.specs import Price, Unit
 from inference.types import ChatResult, EmbeddingResult, FinishReason, Result, Usage
@@ -23,13 +26,15 @@ from jobs import replies, running
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
-from jobs.running import RunningJob, StopReason
+from jobs.running import RunningJob
 from jobs.states import JobKind, JobState, Mode
 from jobs.stream import Write
+from jobs.verdicts import StopReason
 
 PRICE = Price(version="v1", rates={Unit.PROMPT: 1_000_000, Unit.COMPLETION: 2_000_000})
 USAGE = Usage(prompt_tokens=10, completion_tokens=4)
 COST = 10 + 2 * 4
+RESULT = ChatResult(text="ab", finish_reason=FinishReason.STOP, usage=USAGE)
 
 
 class Log:
@@ -180,7 +185,7 @@ class TestCharge:
         "outcome", [Cancelled(), GenerationFailed("It broke."), ModelLoadFailed("Not loaded.")]
     )
     def test_of_a_job_that_did_not_complete_is_the_work_done(self, outcome: InferenceError) -> None:
-        assert Attempt().end(outcome).cost_microcredits == COST
+        assert Attempt(attempt=3).end(outcome).cost_microcredits == COST
 
 
 class TestFailure:
@@ -188,15 +193,55 @@ class TestFailure:
         ("outcome", "code"),
         [
             (ModelLoadFailed("The model could not be loaded."), "model-load-failed"),
+            (OutOfMemory("No room."), "out-of-memory"),
+            (DeviceLost("The device failed."), "worker-lost"),
             (GenerationFailed("It broke."), "inference-failed"),
             (Cancelled(), "inference-failed"),  # nobody asked for it
         ],
     )
-    def test_tells_the_engines_reason(self, outcome: InferenceError, code: str) -> None:
-        ending = Attempt().say("a").end(outcome)
+    def test_of_a_job_that_ran_alone_tells_the_engines_reason(
+        self, outcome: InferenceError, code: str
+    ) -> None:
+        ending = Attempt(attempt=3).say("a").end(outcome)
 
         assert (ending.state, ending.result_json) == (JobState.FAILED, None)
         assert ending.error == {"code": code, "message": outcome.message}
+
+    @pytest.mark.parametrize(
+        ("outcome", "reason"),
+        [
+            (OutOfMemory("No room."), "out-of-memory"),
+            (DeviceLost("The device failed."), "device-lost"),
+            (GenerationFailed("It broke."), "failed"),
+        ],
+    )
+    @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 0), (2, 2)])
+    def test_that_may_be_a_neighbours_doing_is_tried_again(
+        self, outcome: InferenceError, reason: str, attempt: int, delay_s: float
+    ) -> None:
+        ending = Attempt(attempt=attempt).end(outcome)
+
+        assert isinstance(ending, Requeue)
+        assert (ending.reason, ending.attempt, ending.delay_s) == (reason, attempt, delay_s)
+
+    @pytest.mark.parametrize(
+        ("outcome", "claimed"),
+        [
+            (ModelLoadFailed("Not loaded."), {}),
+            (ModelTooLarge("It needs 9 GiB."), {}),
+            (OutOfMemory("No room."), {"attempt": 2, "max_attempts": 2}),
+        ],
+    )
+    def test_that_lasts_or_was_the_last_attempt_is_told_at_once(
+        self, outcome: InferenceError, claimed: dict[str, Any]
+    ) -> None:
+        assert Attempt(**claimed).end(outcome).state is JobState.FAILED
+
+    def test_of_a_cancelled_job_is_its_end(self) -> None:
+        attempt = Attempt()
+        attempt.job.stop(StopReason.CANCEL, "Enough.")
+
+        assert attempt.end(OutOfMemory("No room.")).state is JobState.CANCELLED
 
     def test_of_a_closed_engine_gives_the_job_back(self) -> None:
         ending = Attempt().end(EngineClosed())
@@ -288,6 +333,51 @@ class TestStop:
     def test_is_due_once_the_run_limit_has_passed(self) -> None:
         assert Attempt(run_limit_s=-1.0).job.is_overdue()
         assert not Attempt(run_limit_s=60.0).job.is_overdue()
+
+
+class TestAbandon:
+    """The process cannot go on, and its engine may never answer."""
+
+    def test_gives_the_job_back_and_later_words_count_nothing(self) -> None:
+        attempt = Attempt().say("a")
+
+        given_back = attempt.job.abandon(reason="stalled", message="It hung.")
+        attempt.say("b").job.on_done(RESULT, usage=USAGE)
+
+        assert isinstance(given_back, Requeue)
+        assert given_back.reason == "stalled"
+        assert attempt.ends == [None]
+        assert attempt.log.told[-1] == (2, "delta", "a")
+
+    def test_ends_a_job_that_ran_alone(self) -> None:
+        ending = Attempt(attempt=3).say("a").job.abandon(reason="stalled", message="It hung.")
+
+        assert isinstance(ending, Ending)
+        assert ending.error == {"code": "worker-lost", "message": "It hung."}
+        assert ending.cost_microcredits == 2 * USAGE.completion_tokens  # what was streamed
+
+    @pytest.mark.parametrize(
+        ("reason", "state"),
+        [
+            (StopReason.CANCEL, JobState.CANCELLED),
+            (StopReason.DEADLINE, JobState.TIMEOUT),
+            (StopReason.DIVERGED, JobState.FAILED),
+        ],
+    )
+    def test_ends_a_job_that_was_being_stopped(self, reason: StopReason, state: JobState) -> None:
+        attempt = Attempt()
+        attempt.job.stop(reason, "Enough.")
+
+        ending = attempt.job.abandon(reason="stalled", message="It hung.")
+
+        assert isinstance(ending, Ending)
+        assert ending.state is state
+
+    def test_changes_nothing_of_a_fenced_attempt(self) -> None:
+        attempt = Attempt()
+        attempt.job.stop(StopReason.FENCED)
+
+        assert attempt.job.abandon(reason="stalled", message="It hung.") is None
 
 
 class TestSecondAttempt:

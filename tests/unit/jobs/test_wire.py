@@ -158,8 +158,9 @@ class TestModelBody:
             id="m", modality=Modality.CHAT, backend="echo", context_tokens=9, price=price
         )
 
-        body = wire.model_body(spec, created=1, loaded=False)
+        body = wire.model_body(spec, created=1, loaded_on=["gpu0"])
 
+        assert (body["loaded"], body["loaded_on"]) == (True, ["gpu0"])
         assert body["pricing"] == {
             "unit": "credits",
             "version": "7",

@@ -25,7 +25,11 @@ class Command(SentenceCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=8000, help="port to listen on")
         parser.add_argument("--state-dir", type=Path, help="where data, secrets and logs are kept")
-        parser.add_argument("--topology", type=Path, help="which workers to run")
+        parser.add_argument(
+            "--topology",
+            type=Path,
+            help="which workers to run; default: one for each GPU, or one for the CPU",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_dir = Path(settings.BASE_DIR)
@@ -34,7 +38,7 @@ class Command(SentenceCommand):
             state_dir=(options["state_dir"] or state.find_state(base_dir)).absolute(),
             host=options["host"],
             port=options["port"],
-            topology=options["topology"] or base_dir / "deploy" / "topology.toml",
+            topology=options["topology"],
             environ=state.without_state(os.environ),
         )
         try:

@@ -21,14 +21,16 @@ class Command(SentenceCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012 - Django reads it by name
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--topology", type=Path, help="default: deploy/topology.toml")
+        parser.add_argument(
+            "--topology", type=Path, help="default: one worker for each GPU, or one for the CPU"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         base_dir = Path(settings.BASE_DIR)
         try:
             workers.serve(
                 base_dir=base_dir,
-                topology_file=options["topology"] or base_dir / "deploy" / "topology.toml",
+                topology_file=options["topology"],
                 models_file=settings.GENIE_MODELS_FILE,
                 env=dict(os.environ),
                 console=Console(),

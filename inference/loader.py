@@ -1,0 +1,357 @@
+"""Brings models into memory one after another, and makes room for them.
+
+The line is strictly first come, first served, and that is what keeps every model from starving: the
+model at its head is loaded next, whatever it takes. Where it does not fit beside what is there, idle
+models leave, least recently used first; where that is not enough, busy ones take no new requests,
+finish what they have, and leave (docs/adr/0020). Requests for a model that leaves line up behind, and
+whoever was in line before them goes first. So two models that do not fit together take turns, and
+each turn serves all requests that waited for it.
+
+Loads never run side by side: two at once would need the memory of both.
+"""
+
+import dataclasses
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from inference import residency, sizes
+from inference.errors import (
+    EngineClosed,
+    InferenceError,
+    ModelLoadFailed,
+    ModelTooLarge,
+    OutOfMemory,
+)
+from inference.memory import Memory
+from inference.ports import Backend, BackendFactory
+from inference.residency import NeverFits, Resident
+from inference.specs import ModelSpec
+from inference.tickets import Ticket
+
+logger = logging.getLogger(__name__)
+
+STALE_CLOSE_S = 5.0  # for a backend without requests: its threads have nothing to finish
+
+Told = Callable[[InferenceError | None], None]  # how a load or an unload went; None: well
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Model:
+    """A model as this process has it. Guarded by the engine's lock."""
+
+    spec: ModelSpec
+    backend: Backend | None = None
+    waiting: list[Ticket] = dataclasses.field(default_factory=list)
+    active: set[Ticket] = dataclasses.field(default_factory=set)  # handed to the backend
+    watchers: list[Told] = dataclasses.field(default_factory=list)
+    loading_since: float | None = None  # asked for, or on its way; monotonic
+    stale: Backend | None = None  # failed, to be closed before the model is loaded again
+    is_leaving: bool = False  # takes no new requests, and is unloaded once it has none
+    size_bytes: int = 0  # while it is in memory
+    last_used: int = 0  # a counter
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Unload:
+    model: Model
+    told: Told
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Released:
+    """Who waited for a model. Told without the lock: what they do takes it."""
+
+    tickets: list[Ticket]
+    watchers: list[Told]
+
+    def fail(self, error: InferenceError) -> None:
+        for told in self.watchers:
+            told(error)
+        for ticket in self.tickets:
+            ticket.fail(error)
+
+    def run_on(self, backend: Backend) -> None:
+        for told in self.watchers:
+            told(None)
+        for ticket in self.tickets:
+            ticket.run_on(backend)
+
+
+class Loader:
+    """The one thread that loads and unloads.
+
+    Args:
+        models: All models by id.
+        changed: The engine's lock, notified whenever a request has ended.
+        is_closed: Whether the engine is closed; asked under the lock.
+        memory: The budget, estimates and pins.
+        open_backend: Makes the backend of a model.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        *,
+        changed: threading.Condition,
+        is_closed: Callable[[], bool],
+        memory: Memory,
+        open_backend: BackendFactory,
+    ) -> None:
+        self._models = models
+        self._changed = changed
+        self._is_closed = is_closed
+        self._memory = memory
+        self._open_backend = open_backend
+        self._line: queue.SimpleQueue[Model | _Unload | None] = queue.SimpleQueue()
+        self._uses = itertools.count(1)
+        self._measured: dict[str, int] = {}  # what models took when they were loaded last
+        self._opening: tuple[ModelSpec, float] | None = None
+        self.budget_bytes: int | None = None  # once it has been needed
+        # A daemon: a load cannot be interrupted, and must not keep a process from ending.
+        self._thread = threading.Thread(target=self._run, name="model-loader", daemon=True)
+        self.start: Callable[[], None] = self._thread.start
+
+    @property
+    def opening(self) -> tuple[ModelSpec, float] | None:
+        """Which model is being opened, and since when on the monotonic clock; None if none is."""
+        return self._opening
+
+    def ask(self, model: Model) -> None:
+        """Put a model in line, unless it stands there. Needs the lock."""
+        if model.loading_since is None:
+            model.loading_since = time.monotonic()
+            self._line.put(model)
+
+    def unload(self, model: Model, told: Told) -> None:
+        """Let a model leave in its turn; ``told`` hears how it went, from the loader's thread."""
+        self._line.put(_Unload(model, told))
+
+    def used(self, model: Model) -> None:
+        """Note that a model has just been used. Needs the lock."""
+        model.last_used = next(self._uses)
+
+    def stop(self) -> None:
+        """End the thread when it has done what it does now."""
+        self._line.put(None)
+
+    def _run(self) -> None:
+        while (order := self._line.get()) is not None:
+            if isinstance(order, _Unload):
+                order.told(self._unloaded(order.model))
+            else:
+                self._serve(order)
+
+    # --- loading -----------------------------------------------------------------------------
+
+    def _serve(self, model: Model) -> None:
+        with self._changed:
+            if model.loading_since is None:  # it was spared meanwhile, and serves its requests
+                return
+        try:
+            backend = self._brought(model)
+        except InferenceError as error:
+            self._settle(model, error)
+        else:
+            self._settle(model, backend)
+
+    def _brought(self, model: Model) -> Backend:
+        """Return the backend of a model, loaded; raises what its requests are to be told."""
+        with self._changed:
+            if self._is_closed():
+                raise EngineClosed
+            present = model.backend
+            stale = [one.stale for one in self._models.values()]
+            for one in self._models.values():
+                one.stale = None
+        for backend in stale:
+            self._discard(backend)
+        if present is not None:
+            return present
+        self._make_room(model)
+        backend = self._opened(model)
+        self._measure(model, backend)
+        return backend
+
+    def _measure(self, model: Model, backend: Backend) -> None:
+        """Note what a model takes; where that is more than was thought, make room for it too."""
+        expected = self._size_of(model.spec)
+        size = backend.memory_bytes() or expected
+        self._measured[model.spec.id] = size
+        if size <= expected:
+            return
+        try:
+            self._make_room(model)
+        except InferenceError:
+            self._discard(backend)
+            raise
+
+    def _size_of(self, spec: ModelSpec) -> int:
+        return self._measured.get(spec.id) or self._memory.estimate_bytes(spec)
+
+    def _make_room(self, model: Model) -> None:
+        """Return once the model fits.
+
+        Raises:
+            ModelTooLarge: it never can.
+            EngineClosed: the engine was closed meanwhile.
+        """
+        needed = self._size_of(model.spec)
+        if needed and self.budget_bytes is None:
+            self.budget_bytes = self._memory.budget_bytes()
+        if not needed or self.budget_bytes is None:
+            return
+        while leaving := self._next_to_leave(model, needed, self.budget_bytes):
+            self._discard(leaving)
+
+    def _next_to_leave(self, model: Model, needed: int, budget: int) -> Backend | None:
+        """Wait for an idle model that must leave, and take it; None once there is room."""
+        with self._changed:
+            while True:
+                if self._is_closed():
+                    raise EngineClosed
+                plan = residency.plan(
+                    self._residents(beside=model), needed_bytes=needed, budget_bytes=budget
+                )
+                if isinstance(plan, NeverFits):
+                    raise _too_large(model.spec, needed, budget, plan)
+                for name in plan.drain:
+                    self._models[name].is_leaving = True
+                if plan.evict:
+                    return self._taken(self._models[plan.evict[0]], f"for {model.spec.id}")
+                if not plan.drain:
+                    return None
+                self._changed.wait()
+
+    def _opened(self, model: Model) -> Backend:
+        """Open and load a model; where the device has less room than the budget says, evict more."""
+        while True:
+            try:
+                return self._open(model.spec)
+            except OutOfMemory:
+                with self._changed:
+                    name = residency.least_recently_used(self._residents(beside=model))
+                    leaving = (
+                        self._taken(self._models[name], "for lack of memory") if name else None
+                    )
+                if leaving is None:
+                    raise
+                self._discard(leaving)
+
+    def _open(self, spec: ModelSpec) -> Backend:
+        backend = None
+        self._opening = spec, time.monotonic()
+        try:
+            backend = self._open_backend(spec)
+            backend.load()
+        except InferenceError:
+            self._discard(backend)
+            raise
+        except Exception as error:
+            logger.exception("model %s could not be loaded", spec.id)
+            self._discard(backend)
+            raise ModelLoadFailed(f"Model {spec.id} could not be loaded on this worker.") from error
+        finally:
+            self._opening = None
+        return backend
+
+    def _settle(self, model: Model, outcome: Backend | InferenceError) -> None:
+        """Answer all who waited for a model, and spare those that need not leave any more."""
+        with self._changed:
+            is_wanted = not self._is_closed()
+            if is_wanted and not isinstance(outcome, InferenceError):
+                self._keep(model, outcome)
+            for one in self._models.values():
+                one.is_leaving = False
+            failed = self._released(model) if model.backend is None else None
+            ready = [
+                (one.backend, self._released(one))
+                for one in self._models.values()
+                if one.backend is not None and one.loading_since is not None
+            ]
+            self._changed.notify_all()
+        if failed is not None:
+            error = outcome if isinstance(outcome, InferenceError) else EngineClosed()
+            failed.fail(error)
+        for backend, released in ready:
+            released.run_on(backend)
+        if not is_wanted and not isinstance(outcome, InferenceError):
+            self._discard(outcome)
+
+    def _keep(self, model: Model, backend: Backend) -> None:
+        if model.backend is not backend:
+            model.backend, model.size_bytes = backend, self._measured[model.spec.id]
+            size = sizes.in_words(model.size_bytes)
+            logger.info("model %s is loaded: %s", model.spec.id, size)
+        self.used(model)
+
+    def _released(self, model: Model) -> "_Released":
+        """Take those who wait for a model; where it is there, they are its requests from now on."""
+        released = _Released(tickets=model.waiting, watchers=model.watchers)
+        model.waiting, model.watchers, model.loading_since = [], [], None
+        if model.backend is not None:
+            model.active.update(released.tickets)
+        return released
+
+    # --- unloading ---------------------------------------------------------------------------
+
+    def _unloaded(self, model: Model) -> InferenceError | None:
+        with self._changed:
+            if model.backend is None:
+                return ModelLoadFailed(f"Model {model.spec.id} is not loaded here.")
+            if model.spec.id in self._memory.pinned:
+                return ModelLoadFailed(f"Model {model.spec.id} is pinned, so it stays.")
+            model.is_leaving = True
+            self._changed.wait_for(lambda: not model.active or self._is_closed())
+            if self._is_closed():
+                return EngineClosed()
+            backend = self._taken(model, "on request")
+        self._discard(backend)
+        return None
+
+    def _taken(self, model: Model, why: str) -> Backend:
+        """Take an idle model's backend out; nobody can reach it any more. Needs the lock."""
+        if model.backend is None:
+            raise RuntimeError(f"model {model.spec.id} is not in memory")
+        logger.info(
+            "model %s leaves the memory %s: %s",
+            model.spec.id, why, sizes.in_words(model.size_bytes),
+        )  # fmt: skip
+        backend, model.backend = model.backend, None
+        model.is_leaving, model.size_bytes = False, 0
+        return backend
+
+    def _discard(self, backend: Backend | None) -> None:
+        """Close a backend and give its memory back; a fault of that is logged, and no more."""
+        if backend is None:
+            return
+        try:
+            backend.close(timeout_s=STALE_CLOSE_S)
+        except Exception:
+            logger.exception("a model could not be closed")
+        self._memory.reclaim()
+
+    def _residents(self, *, beside: Model) -> list[Resident]:
+        return [
+            Resident(
+                model=name,
+                size_bytes=one.size_bytes,
+                last_used=one.last_used,
+                is_idle=not one.active,
+                is_leaving=one.is_leaving,
+                is_pinned=name in self._memory.pinned,
+            )
+            for name, one in self._models.items()
+            if one.backend is not None and one is not beside
+        ]
+
+
+def _too_large(spec: ModelSpec, needed: int, budget: int, found: NeverFits) -> ModelTooLarge:
+    held = f", of which pinned models hold {sizes.in_words(found.pinned_bytes)}"
+    return ModelTooLarge(
+        f"Model {spec.id} needs {sizes.in_words(needed)} of memory, and this worker has "
+        f"{sizes.in_words(budget)} for its models{held if found.pinned_bytes else ''}."
+    )
