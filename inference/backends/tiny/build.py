@@ -58,7 +58,14 @@ def check(
     """
     torch.set_num_threads(threads)
     report = checking.check(
-        chat=output / CHAT, embedding=output / EMBEDDING, count=count, seed=seed
+        checking.Checkpoints(
+            chat=output / CHAT,
+            embedding=output / EMBEDDING,
+            speech=output / SPEECH,
+            transcription=output / TRANSCRIPTION,
+        ),
+        count=count,
+        seed=seed,
     )
     reporting.show(report, console=rich.console.Console())
     return report.passed

@@ -50,7 +50,8 @@ class TestFetch:
 
         (asked,) = hub
         assert (asked["hub_id"], asked["revision"]) == (HUB_ID, "abc")
-        names = huggingface_hub.utils.filter_repo_objects(
+        names = huggingface_hub.utils.filter_repo_objects(  # type: ignore[attr-defined] # public, but not listed
+
             ["model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
              "tokenizer/vocab.json", "tokenizer/merges.txt",
              # none of these:
