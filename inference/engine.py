@@ -15,10 +15,11 @@ from collections.abc import Iterable
 
 from inference import registry as registries
 from inference.errors import EngineClosed, InferenceError, ModelLoadFailed, UnknownModel
+from inference.fanout import Fanout
 from inference.ports import Backend, BackendFactory, Handle, Listener
 from inference.registry import ModelSpec, Registry
 from inference.tickets import Ticket
-from inference.types import Modality, Request
+from inference.types import ChatRequest, Modality, Request
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class Engine:
 
         Whatever is wrong reaches `listener.on_done`, at times before this returns.
         """
+        if isinstance(request, ChatRequest) and request.n > 1:
+            return Fanout(request, listener).start(self.submit)
         ticket = Ticket(request, listener, self._forget)
         backend = None
         with self._changed:
