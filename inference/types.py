@@ -22,6 +22,7 @@ class FinishReason(enum.StrEnum):
 
     STOP = "stop"  # the model ended its turn, or a stop string was reached
     LENGTH = "length"  # max_tokens were generated
+    TOOL_CALLS = "tool_calls"  # the model ended its turn with calls
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,17 @@ class SamplingParams:
     seed: int | None = None  # same seed and same request: same text
     presence_penalty: float = 0.0  # taken once from the logit of each token generated before
     frequency_penalty: float = 0.0  # taken once per earlier occurrence
+    logprobs: int | None = None  # tell each token's, and those of so many likely others; None: no
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """The tools that an answer may call, and whether it must."""
+
+    tools: tuple[Mapping[str, Any], ...]  # in OpenAI's shape, at least one
+    required: bool = False  # the answer is one call or more
+    named: str | None = None  # the answer is one call, of this tool
+    parallel: bool = True  # more than one call may be made
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +58,9 @@ class ChatRequest:
     model: str  # a resolved id, never an alias
     messages: tuple[Mapping[str, Any], ...]
     sampling: SamplingParams
+    schema: Mapping[str, Any] | None = None  # the answer is JSON that satisfies it
+    tool_use: ToolUse | None = None
+    n: int = 1  # answers, each with a seed of its own; the engine runs them side by side
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +175,48 @@ class Usage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call that a model makes."""
+
+    name: str
+    arguments: str  # JSON as the model wrote it; only the token limit can leave it incomplete
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
+    """A token, and how likely the model held it to be, before anything was done to its choice."""
+
+    token: str
+    raw: bytes  # may be part of a character
+    logprob: float  # natural
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """One token of an answer, with those that were most likely in its place."""
+
+    chosen: Likelihood
+    top: tuple[Likelihood, ...]
+    end: int  # characters of the answer's script that are told once this token is complete
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChatResult:
-    """A finished chat answer; `text` is all deltas joined."""
+    """A finished chat answer. All deltas joined are its script (``inference.scripts``)."""
 
     text: str
     finish_reason: FinishReason
     usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()  # of the tokens of the text, where they were asked for
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChoicesResult:
+    """Several finished answers to one request, in order; their deltas are one script."""
+
+    choices: tuple[ChatResult, ...]
+    usage: Usage  # of all together; a prompt counts once
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,4 +275,4 @@ Request = (
     | SpeechRequest
     | TranscriptionRequest
 )
-Result = ChatResult | EmbeddingResult | MediaResult | TranscriptionResult
+Result = ChatResult | ChoicesResult | EmbeddingResult | MediaResult | TranscriptionResult

@@ -2,13 +2,18 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import uuid
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from genie.core import ids
+from inference import scripts
+from inference.scripts import Place
 from jobs.states import ID_PREFIXES, JobKind, JobState
+from jobs.told import Told
 
 
 class EntryType(StrEnum):
@@ -21,6 +26,9 @@ class EntryType(StrEnum):
     ENDED = "ended"  # the terminal state has been committed
 
 
+OPENINGS = frozenset({EntryType.STARTED, EntryType.RESTARTED})  # the text begins behind them
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One entry of a job's stream; ``seq`` counts from 1 without gaps."""
@@ -29,17 +37,30 @@ class Entry:
     type: EntryType
     text: str = ""
     state: JobState | None = None
+    place: Place | None = None  # where the text stands, if it is part of a script with marks
+    logprobs: Sequence[Mapping[str, Any]] | None = None  # of the tokens complete with it, if asked
 
     def encode(self) -> str:
         """Return the entry as Redis carries it."""
-        return json.dumps([self.seq, self.type, self.text, self.state], ensure_ascii=False)
+        told: list[Any] = [self.seq, self.type, self.text, self.state]
+        if self.place is not None or self.logprobs is not None:
+            place = self.place
+            told.append(place and [place.choice, place.calls, place.in_call])
+            told.append(self.logprobs)
+        return json.dumps(told, ensure_ascii=False)
 
     @classmethod
     def decode(cls, raw: bytes | str) -> "Entry":
         """Return the entry that was encoded."""
-        seq, kind, text, state = json.loads(raw)
+        seq, kind, text, state, *more = json.loads(raw)
+        place, logprobs = more or (None, None)
         return cls(
-            seq=seq, type=EntryType(kind), text=text, state=JobState(state) if state else None
+            seq=seq,
+            type=EntryType(kind),
+            text=text,
+            state=JobState(state) if state else None,
+            place=place and Place(choice=place[0], calls=place[1], in_call=place[2]),
+            logprobs=logprobs,
         )
 
 
@@ -84,20 +105,37 @@ def webhook_body(
 
 
 def from_record(
-    text: str, delta_ends: list[int] | None, state: JobState, *, first_seq: int
+    told: Told, delta_ends: Sequence[int] | None, state: JobState, *, first_seq: int
 ) -> list[Entry]:
     """Return the stream of an ended job from its row, with the seams that it had live.
 
     ``first_seq`` is 1, or the number at which a later attempt began the text again.
     """
-    ends = delta_ends or ([len(text)] if text else [])
+    parts = _parts(told, delta_ends)
     opening = EntryType.STARTED if first_seq == 1 else EntryType.RESTARTED
     entries = [Entry(seq=first_seq, type=opening)]
+    place = Place() if told.has_marks else None
     start = 0
-    for end in ends:
+    for part in parts:
+        end = start + len(part)
         entries.append(
-            Entry(seq=first_seq + len(entries), type=EntryType.DELTA, text=text[start:end])
+            Entry(
+                seq=first_seq + len(entries),
+                type=EntryType.DELTA,
+                text=part,
+                place=place,
+                logprobs=told.logprobs_between(start, end),
+            )
         )
+        place = None if place is None else scripts.advance(place, part)
         start = end
     entries.append(Entry(seq=first_seq + len(entries), type=EntryType.ENDED, state=state))
     return entries
+
+
+def _parts(told: Told, delta_ends: Sequence[int] | None) -> list[str]:
+    if delta_ends:
+        return [told.script[a:b] for a, b in itertools.pairwise((0, *delta_ends))]
+    if told.has_marks:
+        return scripts.parts(told.script)
+    return [told.script] if told.script else []

@@ -2,12 +2,20 @@
 
 import base64
 import datetime as dt
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.types import ChatResult, EmbeddingResult, Span, TranscriptionResult, Usage
-from jobs import events
+from inference.types import (
+    ChatResult,
+    ChoicesResult,
+    EmbeddingResult,
+    Span,
+    TranscriptionResult,
+    Usage,
+)
+from jobs import events, told
 from jobs.states import OBJECTS, JobKind
 
 # How a sync caller is given a result that is not wanted as its JSON.
@@ -25,7 +33,12 @@ def usage_body(usage: Usage) -> dict[str, int]:
 
 
 def chat_body(
-    job_id: uuid.UUID, *, model: str, created_at: dt.datetime, result: ChatResult
+    job_id: uuid.UUID,
+    *,
+    model: str,
+    created_at: dt.datetime,
+    result: ChatResult | ChoicesResult,
+    logprobs: bool = False,
 ) -> dict[str, Any]:
     """Return the body of a completed chat."""
     return {
@@ -34,14 +47,38 @@ def chat_body(
         "created": int(created_at.timestamp()),
         "model": model,
         "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": result.text},
-                "finish_reason": str(result.finish_reason),
-            }
+            _chat_choice(job_id, index, choice, logprobs=logprobs)
+            for index, choice in enumerate(told.choices_of(result))
         ],
         "usage": usage_body(result.usage),
     }
+
+
+def call_id(job_id: uuid.UUID, *, choice: int, call: int) -> str:
+    """Return the id of a tool call: the same whenever and by whomever it is told."""
+    digest = hashlib.blake2b(f"{job_id.hex}:{choice}:{call}".encode(), digest_size=12)
+    return f"call_{digest.hexdigest()}"
+
+
+def _chat_choice(
+    job_id: uuid.UUID, index: int, result: ChatResult, *, logprobs: bool
+) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": result.text}
+    if result.tool_calls:
+        message["content"] = result.text or None
+        message["tool_calls"] = [
+            {
+                "id": call_id(job_id, choice=index, call=number),
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for number, call in enumerate(result.tool_calls)
+        ]
+    choice = {"index": index, "message": message, "finish_reason": str(result.finish_reason)}
+    if logprobs:
+        content = [told.logprob_body(token) for token in result.logprobs]
+        choice["logprobs"] = {"content": content, "refusal": None}
+    return choice
 
 
 def embedding_body(*, model: str, encoding: str, result: EmbeddingResult) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Turns a claimed job's row into what the engine runs. Pure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from inference.types import (
     SamplingParams,
     SoundFormat,
     SpeechRequest,
+    ToolUse,
     TranscriptionRequest,
     VideoRequest,
 )
@@ -63,5 +65,18 @@ def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:
     sampling = dict(request["sampling"])
     sampling["stop"] = tuple(sampling.get("stop", ()))
     return ChatRequest(
-        **named, messages=tuple(request["messages"]), sampling=SamplingParams(**sampling)
+        **named,
+        messages=tuple(request["messages"]),
+        sampling=SamplingParams(**sampling),
+        schema=json.loads(request["schema"]) if "schema" in request else None,
+        tool_use=tool_use_of(request),
+        n=request.get("n", 1),
     )
+
+
+def tool_use_of(request: Mapping[str, Any]) -> ToolUse | None:
+    """Return the tools that a chat's request may call; None if it may call none."""
+    if "tool_use" not in request:
+        return None
+    use = json.loads(request["tool_use"])
+    return ToolUse(**use | {"tools": tuple(use["tools"])})

@@ -1,18 +1,32 @@
 """One chat request on its way through the batch: tokens in, deltas and one outcome out."""
 
+import dataclasses
 import logging
 import secrets
 from collections.abc import Callable, Collection, Sequence
 
 import tokenizers
 
+from inference.backends.callreading import CallReader
+from inference.backends.constraints import Constraint
 from inference.backends.detokenizing import IncrementalText
+from inference.backends.likelihoods import Likelihoods
+from inference.backends.sampling import Recorder
 from inference.backends.stops import StopScanner
-from inference.errors import InferenceError
+from inference.errors import GenerationFailed, InferenceError
 from inference.ports import Listener
 from inference.types import ChatRequest, ChatResult, FinishReason, Usage
 
 logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What an answer must look like, and how it is read."""
+
+    constraint: Constraint | None = None
+    calls: CallReader | None = None  # if it may call tools
+    likelihoods: Likelihoods | None = None  # if they were asked for
 
 
 class Chat:
@@ -32,11 +46,16 @@ class Chat:
         prompt_ids: Sequence[int],
         tokenizer: tokenizers.Tokenizer,
         on_cancel: Callable[["Chat"], None],
+        shape: Shape | None = None,
     ) -> None:
         self.request = request
         self.prompt_ids = list(prompt_ids)
         self.seed = _seed_of(request)
         self.is_done = False
+        shape = shape or Shape()
+        self.constraint = shape.constraint
+        self._calls = shape.calls
+        self._likelihoods = shape.likelihoods
         self._listener = listener
         self._on_cancel = on_cancel
         self._text = IncrementalText(tokenizer)
@@ -44,12 +63,18 @@ class Chat:
         self._taken = 0  # of the tokens the manager reported
         self._is_cut = False  # a stop string ended the text: what is held back stays in
         self._pieces: list[str] = []
+        self._made = 0  # characters of text that tokens made, told or not
         self._usage = Usage()
 
     @property
     def usage(self) -> Usage:
         """The work done so far."""
         return self._usage
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Where the model's thread notes what it held likely, if anyone asked."""
+        return self._likelihoods.recorder if self._likelihoods else None
 
     @property
     def reservation(self) -> int:
@@ -62,7 +87,7 @@ class Chat:
 
     def take(
         self, generated: Sequence[int], *, end_ids: Collection[int], is_last: bool
-    ) -> ChatResult | None:
+    ) -> ChatResult | InferenceError | None:
         """Take all tokens generated so far and tell the listener what is new.
 
         Returns the result if the answer is complete: by its last token, or by a stop string, of
@@ -79,10 +104,14 @@ class Chat:
             reason = FinishReason.LENGTH
         if reason is not None:
             reason = self._take_rest(reason, pieces)
-        self._tell("".join(pieces))
+        self._tell(self._script("".join(pieces), is_end=reason is not None))
         if reason is None:
             return None
-        return ChatResult(text="".join(self._pieces), finish_reason=reason, usage=self._usage)
+        if self.constraint is not None and self.constraint.has_failed:
+            return GenerationFailed(
+                "The schema of the answer became too complex while it was written; make it simpler."
+            )
+        return self._result(reason)
 
     def end(self, outcome: ChatResult | InferenceError) -> None:
         """Tell the listener the outcome; only the first one counts."""
@@ -102,6 +131,9 @@ class Chat:
             return FinishReason.STOP
         self._count(1)
         text = self._text.push(token_id)
+        self._made += len(text)
+        if self._likelihoods:
+            self._likelihoods.take(end=self._made, is_complete=bool(text))
         if self._usage.completion_tokens <= self.request.sampling.min_tokens:
             pieces.append(text)  # neither a token nor a stop string ends the answer this early
             return None
@@ -111,11 +143,39 @@ class Chat:
     def _take_rest(self, reason: FinishReason, pieces: list[str]) -> FinishReason:
         """Let out what was held back, unless a stop string ended the answer."""
         if not self._is_cut:
-            self._scan(self._text.flush(), pieces)
+            rest = self._text.flush()
+            self._made += len(rest)
+            if self._likelihoods:
+                self._likelihoods.complete(end=self._made)
+            self._scan(rest, pieces)
         if self._is_cut:
             return FinishReason.STOP
         pieces.append(self._stops.flush())
         return reason
+
+    def _script(self, text: str, *, is_end: bool) -> str:
+        """Return what the answer's script gains by more text."""
+        if self._calls is None:
+            return text
+        return self._calls.feed(text) + (self._calls.finish() if is_end else "")
+
+    def _result(self, reason: FinishReason) -> ChatResult:
+        if self._calls is None:
+            text = "".join(self._pieces)
+            return ChatResult(
+                text=text,
+                finish_reason=reason,
+                usage=self._usage,
+                logprobs=self._likelihoods.within(len(text)) if self._likelihoods else (),
+            )
+        if self._calls.calls and reason is FinishReason.STOP:
+            reason = FinishReason.TOOL_CALLS
+        return ChatResult(
+            text=self._calls.content,
+            tool_calls=self._calls.calls,
+            finish_reason=reason,
+            usage=self._usage,
+        )
 
     def _scan(self, text: str, pieces: list[str]) -> None:
         passed, self._is_cut = self._stops.feed(text)
@@ -132,7 +192,11 @@ class Chat:
             return
         self._pieces.append(text)
         try:
-            self._listener.on_delta(text, completion_tokens=self._usage.completion_tokens)
+            self._listener.on_delta(
+                text,
+                completion_tokens=self._usage.completion_tokens,
+                logprobs=self._likelihoods.fresh() if self._likelihoods else (),
+            )
         except Exception:
             logger.exception("request %s: the listener failed", self.request.request_id)
 
