@@ -46,6 +46,7 @@ class ChatRequest:
     model: str  # a resolved id, never an alias
     messages: tuple[Mapping[str, Any], ...]
     sampling: SamplingParams
+    schema: Mapping[str, Any] | None = None  # the answer is JSON that satisfies it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

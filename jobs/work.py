@@ -1,5 +1,6 @@
 """Turns a claimed job's row into what the engine runs. Pure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,5 +64,8 @@ def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:
     sampling = dict(request["sampling"])
     sampling["stop"] = tuple(sampling.get("stop", ()))
     return ChatRequest(
-        **named, messages=tuple(request["messages"]), sampling=SamplingParams(**sampling)
+        **named,
+        messages=tuple(request["messages"]),
+        sampling=SamplingParams(**sampling),
+        schema=json.loads(request["schema"]) if "schema" in request else None,
     )

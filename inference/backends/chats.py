@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 
 import tokenizers
 
+from inference.backends.constraints import Constraint
 from inference.backends.detokenizing import IncrementalText
 from inference.backends.stops import StopScanner
-from inference.errors import InferenceError
+from inference.errors import GenerationFailed, InferenceError
 from inference.ports import Listener
 from inference.types import ChatRequest, ChatResult, FinishReason, Usage
 
@@ -32,11 +33,13 @@ class Chat:
         prompt_ids: Sequence[int],
         tokenizer: tokenizers.Tokenizer,
         on_cancel: Callable[["Chat"], None],
+        constraint: Constraint | None = None,
     ) -> None:
         self.request = request
         self.prompt_ids = list(prompt_ids)
         self.seed = _seed_of(request)
         self.is_done = False
+        self.constraint = constraint
         self._listener = listener
         self._on_cancel = on_cancel
         self._text = IncrementalText(tokenizer)
@@ -62,7 +65,7 @@ class Chat:
 
     def take(
         self, generated: Sequence[int], *, end_ids: Collection[int], is_last: bool
-    ) -> ChatResult | None:
+    ) -> ChatResult | InferenceError | None:
         """Take all tokens generated so far and tell the listener what is new.
 
         Returns the result if the answer is complete: by its last token, or by a stop string, of
@@ -82,6 +85,10 @@ class Chat:
         self._tell("".join(pieces))
         if reason is None:
             return None
+        if self.constraint is not None and self.constraint.has_failed:
+            return GenerationFailed(
+                "The schema of the answer became too complex while it was written; make it simpler."
+            )
         return ChatResult(text="".join(self._pieces), finish_reason=reason, usage=self._usage)
 
     def end(self, outcome: ChatResult | InferenceError) -> None:

@@ -35,6 +35,7 @@ class BatchManager:
             min_tokens=wanted.min_tokens,
             presence_penalty=float(wanted.presence_penalty),
             frequency_penalty=float(wanted.frequency_penalty),
+            constraint=chat.constraint,
         )
         added = self._manager.add_request(
             chat.prompt_ids,

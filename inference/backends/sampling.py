@@ -18,6 +18,9 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 )
 from transformers.generation.logits_process import LogitsProcessorList
 
+from inference.backends import constraints
+from inference.backends.constraints import Constraint
+
 ARGUMENT = "sampling"  # the keyword of add_request that carries a Choice
 
 
@@ -31,12 +34,17 @@ class Choice:
     min_tokens: int
     presence_penalty: float
     frequency_penalty: float
+    constraint: Constraint | None = None  # the grammar of the answer
 
     @property
     def is_plain(self) -> bool:
         """Whether the most likely token is the answer, whatever came before."""
         return not (
-            self.temperature or self.min_tokens or self.presence_penalty or self.frequency_penalty
+            self.temperature
+            or self.min_tokens
+            or self.presence_penalty
+            or self.frequency_penalty
+            or self.constraint
         )
 
 
@@ -45,6 +53,11 @@ class _Row:
     choice: Choice
     count: int  # tokens generated so far
     generated: Sequence[int]  # these tokens, if there is a penalty on them
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the answer may not end yet."""
+        return self.count < self.choice.min_tokens
 
 
 class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
@@ -84,6 +97,7 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
         scores = scores.clone()
         self._penalise(scores)
         self._forbid_early_ends(scores)
+        self._hold_to_grammars(scores)
         sampled = [number for number, row in enumerate(rows) if row.choice.temperature > 0]
         if sampled:
             chosen = _choose(scores[sampled], [rows[number] for number in sampled])
@@ -100,9 +114,34 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
                 scores[number, ids] -= choice.presence_penalty + choice.frequency_penalty * counts
 
     def _forbid_early_ends(self, scores: torch.Tensor) -> None:
-        early = [i for i, row in enumerate(self._rows) if row.count < row.choice.min_tokens]
+        # An answer with a grammar may have to end early: see _hold_to_grammars.
+        early = [
+            i for i, row in enumerate(self._rows) if row.is_early and not row.choice.constraint
+        ]
         if early and self._end_ids:
             scores[torch.tensor(early).unsqueeze(-1), torch.tensor(self._end_ids)] = -torch.inf
+
+    def _hold_to_grammars(self, scores: torch.Tensor) -> None:
+        """Leave each answer only the tokens that its grammar allows.
+
+        Where the grammar has come to its end, only the end of the answer is left, and min_tokens
+        cannot forbid it: a valid answer is worth more than a long one.
+        """
+        found = [(i, row) for i, row in enumerate(self._rows) if row.choice.constraint]
+        held = [row.choice.constraint for _, row in found if row.choice.constraint]
+        if not held:
+            return
+        vocabulary, device = scores.shape[-1], scores.device
+        allowed = constraints.allowed(held, vocabulary=vocabulary, device=device)
+        ends = torch.zeros(vocabulary, dtype=torch.bool, device=device)
+        ends[torch.tensor(self._end_ids, dtype=torch.long)] = True
+        early = torch.tensor([row.is_early for _, row in found], device=device).unsqueeze(-1)
+        allowed = torch.where(
+            early & (allowed & ~ends).any(-1, keepdim=True), allowed & ~ends, allowed
+        )
+        allowed |= ends & ~allowed.any(-1, keepdim=True)  # a grammar that failed: end the answer
+        numbers = torch.tensor([i for i, _ in found], device=device)
+        scores[numbers] = scores[numbers].masked_fill(~allowed, -torch.inf)
 
 
 def processors(sampler: RequestSampler) -> ContinuousBatchingLogitsProcessorList:
@@ -127,6 +166,8 @@ def _row_of(state: Any) -> _Row:
     prompt = state._true_initial_tokens  # noqa: SLF001 - the manager has no other word for it
     earlier = state.initial_tokens[prompt:] if prompt else []
     choice = state.logit_processor_kwargs[ARGUMENT]
+    if choice.constraint is not None:
+        choice.constraint.follow([*earlier, *state.generated_tokens])
     is_penalised = choice.presence_penalty or choice.frequency_penalty
     return _Row(
         choice=choice,

@@ -7,8 +7,10 @@ from typing import Any
 
 import transformers
 
+from inference import structured
 from inference.backends import caching, devices, loading
 from inference.backends.chats import Chat
+from inference.backends.constraints import Compiler, Constraint
 from inference.backends.dispatching import Dispatcher
 from inference.backends.managing import BatchManager, start_manager
 from inference.batching import Admission
@@ -20,7 +22,9 @@ from inference.types import ChatRequest, Request, Usage
 
 logger = logging.getLogger(__name__)
 
-CAPABILITIES = frozenset({"stream", "stop", "seed", "penalties", "min_tokens"})
+CAPABILITIES = frozenset({"stream", "stop", "seed", "penalties", "min_tokens", "structured-output"})
+# Capabilities whose answers follow a grammar; a model without them is loaded without a compiler.
+GRAMMARS = frozenset({"structured-output"})
 
 
 class ChatBackend:
@@ -32,6 +36,7 @@ class ChatBackend:
         self._dispatcher: Dispatcher | None = None
         self._manager: BatchManager | None = None
         self._memory_bytes = 0
+        self._compiler: Compiler | None = None
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -53,6 +58,7 @@ class ChatBackend:
             return _refused(listener, EngineClosed())
         try:
             prompt_ids = self._checked_prompt(request, self._tokenizer)
+            constraint = self._constraint_of(request)
         except InferenceError as error:
             return _refused(listener, error)
         chat = Chat(
@@ -61,6 +67,7 @@ class ChatBackend:
             prompt_ids=prompt_ids,
             tokenizer=self._tokenizer.raw,
             on_cancel=self._dispatcher.cancel,
+            constraint=constraint,
         )
         self._dispatcher.submit(chat)
         return chat
@@ -109,6 +116,10 @@ class ChatBackend:
             on_step=dispatcher.stepped,
         )
         dispatcher.start(self._manager)
+        if GRAMMARS & set(self._spec.capabilities):
+            self._compiler = Compiler(
+                tokenizer, vocabulary=model.config.vocab_size, end_ids=end_ids
+            )
         self._tokenizer, self._dispatcher = tokenizer, dispatcher
         self._memory_bytes = devices.size_of(model) + caching.size_of(budget, self._spec, model)
         logger.info(
@@ -130,6 +141,16 @@ class ChatBackend:
                 field="messages",
             )
         return prompt_ids
+
+    def _constraint_of(self, request: Request) -> Constraint | None:
+        if not isinstance(request, ChatRequest) or request.schema is None:
+            return None
+        if self._compiler is None:
+            raise InputRejected(
+                f"Model {self._spec.id} is not configured for structured output.",
+                field="response_format",
+            )
+        return self._compiler.constraint(structured.grammar(request.schema))
 
 
 class _Ended:

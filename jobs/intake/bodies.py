@@ -121,6 +121,28 @@ class StreamOptions(Loose):
     include_usage: bool = False
 
 
+class JsonSchema(Loose):
+    """The schema that an answer must satisfy; ``strict`` is always so."""
+
+    name: Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Loose):
+    """OpenAI's response format."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ResponseFormat":
+        if self.type == "json_schema" and self.json_schema is None:
+            raise ValueError("the type json_schema needs json_schema")
+        return self
+
+
 class Webhook(Loose):
     """Where to send the result of an async job."""
 
@@ -160,7 +182,7 @@ class ChatBody(Submitted):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
     tool_choice: Any = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
 
     @property
     def token_limit(self) -> int | None:
@@ -172,7 +194,7 @@ class ChatBody(Submitted):
         needed = {}
         if self.tools:
             needed["tools"] = "tools"
-        if self.response_format is not None and self.response_format.get("type") != "text":
+        if self.response_format is not None and self.response_format.type != "text":
             needed["response_format"] = "structured-output"
         if (self.n or 1) > 1:
             needed["n"] = "n"

@@ -21,7 +21,7 @@ from inference.registry import ModelSpec
 from inference.tokenization import EmbeddingShape
 from inference.types import Modality
 from jobs import prices, registry, web
-from jobs.intake import bodies
+from jobs.intake import bodies, shaping
 from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.intake.uploads import Upload
 from jobs.lifecycle import NewJob
@@ -172,6 +172,7 @@ async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
     for field, capability in body.needed_capabilities().items():
         if capability not in spec.capabilities:
             raise errors.InvalidRequest.of(field, f"the model {spec.id} does not support this")
+    shape = await shaping.shape(body)
     messages = [message.plain() for message in body.messages]
     prompt_tokens, limit = await _fit(spec, messages, body.token_limit)
     if (body.min_tokens or 0) > limit:
@@ -191,6 +192,7 @@ async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
     }
     include_usage = bool(body.stream_options and body.stream_options.include_usage)
     request = {"messages": messages, "sampling": sampling, "include_usage": include_usage}
+    request |= shape
     return Work(
         kind=JobKind.CHAT,
         spec=spec,

@@ -120,6 +120,21 @@ class TestChat:
             ({"timeout_seconds": 0}, "timeout_seconds"),
             ({"timeout_seconds": "5"}, "timeout_seconds"),
             ({"tools": [5]}, "tools.0"),
+            ({"response_format": {"type": "xml"}}, "response_format.type"),
+            ({"response_format": {"type": "json_schema"}}, "response_format"),
+            (
+                {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
+                "response_format.json_schema.name",
+            ),
+            (
+                {
+                    "response_format": {
+                        "type": "json_schema",
+                        "json_schema": {"name": "x", "schema": []},
+                    }
+                },
+                "response_format.json_schema.schema",
+            ),
         ],
     )
     def test_refuses_the_rest_and_names_the_field(self, fields: dict[str, Any], field: str) -> None:
