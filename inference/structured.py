@@ -102,6 +102,16 @@ def check(schema: Mapping[str, Any]) -> None:
         raise SchemaRejected(*problem)
 
 
+def check_grammar(text: str) -> None:
+    """Judge a grammar that was made of schemas that were judged, which together may be too much.
+
+    Raises:
+        SchemaRejected: It is beyond a limit.
+    """
+    if _first_step(text):
+        raise SchemaRejected("schema", "the schemas together are too large; leave tools out")
+
+
 def canonical(schema: Mapping[str, Any]) -> str:
     """Return a schema as the text that grammars are made of; properties keep their order."""
     return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
@@ -206,12 +216,20 @@ _RULES: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...] = (
 
 def _check_compiles(schema: Any) -> None:
     try:
-        matcher = llguidance.LLMatcher(_byte_tokenizer(), grammar(schema), limits=LIMITS)
-        matcher.compute_bitmask()
+        message = _first_step(grammar(schema))
     except ValueError as error:
-        raise _compiler_said(str(error)) from None
-    if matcher.is_error():
-        raise _compiler_said(matcher.get_error())
+        message = str(error)
+    if message:
+        raise _compiler_said(message)
+
+
+@functools.lru_cache(maxsize=64)
+def _first_step(text: str) -> str:
+    """Compile a grammar and make its first step; return what is wrong, or nothing."""
+    matcher = llguidance.LLMatcher(_byte_tokenizer(), text, limits=LIMITS, log_level=0)
+    if not matcher.is_error():
+        matcher.compute_bitmask()
+    return matcher.get_error()
 
 
 @functools.cache

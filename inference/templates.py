@@ -13,6 +13,9 @@ import jinja2.sandbox
 
 from inference.errors import InputRejected
 
+# Private-use characters around a control token that a caller wrote; see Note [Control tokens].
+OPEN, CLOSE = "\ue0f0", "\ue0f1"
+
 
 class ChatTemplate:
     """One compiled template. A template comes with a checkpoint, so it runs in a sandbox."""
@@ -21,7 +24,9 @@ class ChatTemplate:
         self._template = _environment().from_string(source)
         self._variables = dict(variables)
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+    def render(
+        self, messages: Sequence[Mapping[str, Any]], *, tools: Sequence[Mapping[str, Any]] = ()
+    ) -> str:
         """Return the prompt of a conversation, open for the assistant's answer.
 
         Raises:
@@ -30,7 +35,7 @@ class ChatTemplate:
         try:
             return self._template.render(
                 messages=[dict(message) for message in messages],
-                tools=None,
+                tools=[dict(tool) for tool in tools] or None,
                 documents=None,
                 add_generation_prompt=True,
                 **self._variables,
@@ -67,7 +72,11 @@ def _environment() -> jinja2.Environment:
 
 def _to_json(value: Any, **options: Any) -> str:
     # The filter of jinja2 itself escapes for HTML, which a model would read as other text.
-    return json.dumps(value, **{"ensure_ascii": False, **options})
+    text = json.dumps(value, **{"ensure_ascii": False, **options})
+    # Where a template asks for ASCII, the signs around control tokens must stay signs.
+    for sign in (OPEN, CLOSE):
+        text = text.replace(f"\\u{ord(sign):04x}", sign)
+    return text
 
 
 def _raise_exception(message: str) -> None:

@@ -16,15 +16,16 @@ from typing import Any, Protocol
 import huggingface_hub
 import tokenizers
 
+from inference import toolcalls
 from inference.errors import ModelLoadFailed
 from inference.specs import ModelSpec
-from inference.templates import ChatTemplate
+from inference.templates import CLOSE, OPEN, ChatTemplate
+from inference.toolcalls import CallForm
 
 Messages = Sequence[Mapping[str, Any]]
+Tools = Sequence[Mapping[str, Any]]  # in OpenAI's shape
 Inputs = Sequence[str | Sequence[int]]
 
-# Private-use characters around a control token that a caller wrote (see Note [Control tokens]).
-_OPEN, _CLOSE = "\ue0f0", "\ue0f1"
 _SPECIAL_TOKENS_OF_A_TEXT = 8  # more than any post-processor adds to one text
 _ECHO_TOKEN = re.compile(r"\s*\S+|\s+$")
 _TEMPLATE_BYTES_UNKNOWN = 1024  # head of a template that cannot be read here
@@ -36,11 +37,11 @@ class TokenCounter(Protocol):
 
     is_exact: bool  # False where the tokenizer is not on this machine: counts are upper bounds
 
-    def count_chat(self, messages: Messages) -> int:
+    def count_chat(self, messages: Messages, tools: Tools = ()) -> int:
         """Return the tokens of a prompt, those of the chat template included."""
 
-    def upper_bound_chat(self, messages: Messages) -> int:
-        """Return at least count_chat(messages), in little time."""
+    def upper_bound_chat(self, messages: Messages, tools: Tools = ()) -> int:
+        """Return at least count_chat(messages, tools), in little time."""
 
     def count_texts(self, inputs: Inputs) -> int:
         """Return the tokens of all inputs together, special tokens included."""
@@ -68,7 +69,9 @@ class PromptTokenizer:
         self._plain = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
         self._plain.encode_special_tokens = True
         config = _read_json(directory / "tokenizer_config.json")
-        self._template = _template_of(directory, config, template_options)
+        source = _template_source(directory, config)
+        self._template_source = source or ""
+        self._template = _template_of(source, config, template_options)
         end = config.get("eos_token")
         end = end["content"] if isinstance(end, dict) else end
         self.end_of_text_id: int | None = self.raw.token_to_id(end) if end else None
@@ -77,17 +80,31 @@ class PromptTokenizer:
         longest_first = sorted(special, key=len, reverse=True)
         self._control = re.compile("|".join(longest_first) or r"(?!)")
 
-    def chat_ids(self, messages: Messages) -> list[int]:
+    def call_form(self, spec: ModelSpec) -> CallForm | None:
+        """Return how the model writes tool calls; None if its template does not tell.
+
+        Raises:
+            ModelLoadFailed: the models file names a form that is none.
+        """
+        try:
+            return toolcalls.form_of(spec, self._template_source)
+        except ValueError:
+            known = ", ".join(CallForm)
+            raise ModelLoadFailed(
+                f"Option tool_calls of model {spec.id} must be one of {known}."
+            ) from None
+
+    def chat_ids(self, messages: Messages, tools: Tools = ()) -> list[int]:
         """Return the token ids of a prompt.
 
         Raises:
             InputRejected: the template refuses the messages.
         """
-        prompt = self._render(messages)
-        if _OPEN not in prompt:
+        prompt = self._render(messages, tools)
+        if OPEN not in prompt:
             return list(self.raw.encode(prompt, add_special_tokens=False).ids)
         ids: list[int] = []
-        for number, piece in enumerate(re.split(f"{_OPEN}(.*?){_CLOSE}", prompt, flags=re.DOTALL)):
+        for number, piece in enumerate(re.split(f"{OPEN}(.*?){CLOSE}", prompt, flags=re.DOTALL)):
             tokenizer = self._plain if number % 2 else self.raw
             ids += tokenizer.encode(piece, add_special_tokens=False).ids
         return ids
@@ -96,13 +113,13 @@ class PromptTokenizer:
         """Return the token ids of one text, with the special tokens the model expects around it."""
         return list(self.raw.encode(text).ids)
 
-    def count_chat(self, messages: Messages) -> int:
+    def count_chat(self, messages: Messages, tools: Tools = ()) -> int:
         """Return the tokens of a prompt, those of the chat template included."""
-        return len(self.chat_ids(messages))
+        return len(self.chat_ids(messages, tools))
 
-    def upper_bound_chat(self, messages: Messages) -> int:
-        """Return at least count_chat(messages): no token has less than one byte."""
-        return self._normal_bytes(self._render(messages)) + _SPECIAL_TOKENS_OF_A_TEXT
+    def upper_bound_chat(self, messages: Messages, tools: Tools = ()) -> int:
+        """Return at least count_chat(messages, tools): no token has less than one byte."""
+        return self._normal_bytes(self._render(messages, tools)) + _SPECIAL_TOKENS_OF_A_TEXT
 
     def count_texts(self, inputs: Inputs) -> int:
         """Return the tokens of all inputs together, special tokens included."""
@@ -119,10 +136,13 @@ class PromptTokenizer:
             for item in inputs
         )
 
-    def _render(self, messages: Messages) -> str:
+    def _render(self, messages: Messages, tools: Tools) -> str:
         if self._template is None:
             raise ModelLoadFailed("The model has no chat template, so it cannot be used for chat.")
-        return self._template.render([_marked(message, self._control) for message in messages])
+        return self._template.render(
+            [_marked(_with_parsed_calls(message), self._control) for message in messages],
+            tools=[_marked(_shown(tool), self._control) for tool in tools],
+        )
 
     def _normal_bytes(self, text: str) -> int:
         # Normalisation may lengthen a text (a letter taken apart), so count what comes out of it.
@@ -136,11 +156,11 @@ class EchoCounter:
 
     is_exact = True
 
-    def count_chat(self, messages: Messages) -> int:
+    def count_chat(self, messages: Messages, tools: Tools = ()) -> int:  # noqa: ARG002 - it reads none
         """Return the words of all messages."""
         return sum(len(echo_tokens(str(message.get("content") or ""))) for message in messages)
 
-    def upper_bound_chat(self, messages: Messages) -> int:
+    def upper_bound_chat(self, messages: Messages, tools: Tools = ()) -> int:  # noqa: ARG002 - as above
         """Return the bytes of all messages: no word has less than one."""
         return sum(len(str(message.get("content") or "").encode()) for message in messages)
 
@@ -158,18 +178,18 @@ class BoundCounter:
 
     is_exact = False
 
-    def count_chat(self, messages: Messages) -> int:
-        """Return the bytes of the messages and a generous share for the template."""
+    def count_chat(self, messages: Messages, tools: Tools = ()) -> int:
+        """Return the bytes of messages and tools, and a generous share for the template."""
         body = sum(
-            len(json.dumps(dict(message), ensure_ascii=False, default=str).encode())
+            len(json.dumps(dict(one), ensure_ascii=False, default=str).encode())
             + _MESSAGE_BYTES_UNKNOWN
-            for message in messages
+            for one in (*messages, *tools)
         )
         return _TEMPLATE_BYTES_UNKNOWN + 3 * body  # normalisation can treble a text at most
 
-    def upper_bound_chat(self, messages: Messages) -> int:
-        """Return count_chat(messages)."""
-        return self.count_chat(messages)
+    def upper_bound_chat(self, messages: Messages, tools: Tools = ()) -> int:
+        """Return count_chat(messages, tools)."""
+        return self.count_chat(messages, tools)
 
     def count_texts(self, inputs: Inputs) -> int:
         """Return the bytes, or token ids, of all inputs."""
@@ -259,13 +279,17 @@ def _open_tokenizer(directory: Path, template_options: str) -> PromptTokenizer:
     return PromptTokenizer(directory, template_options=json.loads(template_options))
 
 
-def _template_of(
-    directory: Path, config: Mapping[str, Any], options: Mapping[str, Any]
-) -> ChatTemplate | None:
+def _template_source(directory: Path, config: Mapping[str, Any]) -> str | None:
     beside = directory / "chat_template.jinja"
     source = beside.read_text(encoding="utf-8") if beside.is_file() else config.get("chat_template")
     if isinstance(source, list):  # several named templates
         source = {entry["name"]: entry["template"] for entry in source}.get("default")
+    return source
+
+
+def _template_of(
+    source: str | None, config: Mapping[str, Any], options: Mapping[str, Any]
+) -> ChatTemplate | None:
     if source is None:
         return None
     tokens = {
@@ -276,13 +300,43 @@ def _template_of(
     return ChatTemplate(source, variables={**tokens, **options})
 
 
+def _shown(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool as a model is shown it: whether it is strict is not for the model."""
+    function = {key: value for key, value in tool["function"].items() if key != "strict"}
+    return {**tool, "function": function}
+
+
+def _with_parsed_calls(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message with the arguments of its calls as objects, as templates expect them."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    parsed = [
+        {
+            **call,
+            "function": {**call["function"], "arguments": _parsed(call["function"]["arguments"])},
+        }
+        for call in calls
+    ]
+    return {**message, "tool_calls": parsed}
+
+
+def _parsed(arguments: str) -> Any:
+    try:
+        found = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments  # cut off by a limit, in an earlier answer
+    return found if isinstance(found, dict) else arguments
+
+
 def _marked(value: Any, control: re.Pattern[str]) -> Any:
     """Wrap control tokens in every string of a message. See Note [Control tokens]."""
     if isinstance(value, str):
-        plain = value.replace(_OPEN, "").replace(_CLOSE, "")
-        return control.sub(f"{_OPEN}\\g<0>{_CLOSE}", plain)
+        plain = value.replace(OPEN, "").replace(CLOSE, "")
+        return control.sub(f"{OPEN}\\g<0>{CLOSE}", plain)
     if isinstance(value, Mapping):
-        return {key: _marked(item, control) for key, item in value.items()}
+        # Keys too: a caller names the properties of a tool, and the arguments of a call.
+        return {_marked(key, control): _marked(item, control) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_marked(item, control) for item in value]
     return value

@@ -22,6 +22,7 @@ class FinishReason(enum.StrEnum):
 
     STOP = "stop"  # the model ended its turn, or a stop string was reached
     LENGTH = "length"  # max_tokens were generated
+    TOOL_CALLS = "tool_calls"  # the model ended its turn with calls
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,16 @@ class SamplingParams:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """The tools that an answer may call, and whether it must."""
+
+    tools: tuple[Mapping[str, Any], ...]  # in OpenAI's shape, at least one
+    required: bool = False  # the answer is one call or more
+    named: str | None = None  # the answer is one call, of this tool
+    parallel: bool = True  # more than one call may be made
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
     """One chat completion. `messages` have OpenAI's shape, with each content flattened to text."""
 
@@ -47,6 +58,7 @@ class ChatRequest:
     messages: tuple[Mapping[str, Any], ...]
     sampling: SamplingParams
     schema: Mapping[str, Any] | None = None  # the answer is JSON that satisfies it
+    tool_use: ToolUse | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +173,21 @@ class Usage:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call that a model makes."""
+
+    name: str
+    arguments: str  # JSON as the model wrote it; only the token limit can leave it incomplete
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChatResult:
-    """A finished chat answer; `text` is all deltas joined."""
+    """A finished chat answer. All deltas joined are its script (``inference.scripts``)."""
 
     text: str
     finish_reason: FinishReason
     usage: Usage
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """One chat request on its way through the batch: tokens in, deltas and one outcome out."""
 
+import dataclasses
 import logging
 import secrets
 from collections.abc import Callable, Collection, Sequence
 
 import tokenizers
 
+from inference.backends.callreading import CallReader
 from inference.backends.constraints import Constraint
 from inference.backends.detokenizing import IncrementalText
 from inference.backends.stops import StopScanner
@@ -14,6 +16,14 @@ from inference.ports import Listener
 from inference.types import ChatRequest, ChatResult, FinishReason, Usage
 
 logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What an answer must look like, and how it is read."""
+
+    constraint: Constraint | None = None
+    calls: CallReader | None = None  # if it may call tools
 
 
 class Chat:
@@ -33,13 +43,14 @@ class Chat:
         prompt_ids: Sequence[int],
         tokenizer: tokenizers.Tokenizer,
         on_cancel: Callable[["Chat"], None],
-        constraint: Constraint | None = None,
+        shape: Shape | None = None,
     ) -> None:
         self.request = request
         self.prompt_ids = list(prompt_ids)
         self.seed = _seed_of(request)
         self.is_done = False
-        self.constraint = constraint
+        self.constraint = shape.constraint if shape else None
+        self._calls = shape.calls if shape else None
         self._listener = listener
         self._on_cancel = on_cancel
         self._text = IncrementalText(tokenizer)
@@ -82,14 +93,14 @@ class Chat:
             reason = FinishReason.LENGTH
         if reason is not None:
             reason = self._take_rest(reason, pieces)
-        self._tell("".join(pieces))
+        self._tell(self._script("".join(pieces), is_end=reason is not None))
         if reason is None:
             return None
         if self.constraint is not None and self.constraint.has_failed:
             return GenerationFailed(
                 "The schema of the answer became too complex while it was written; make it simpler."
             )
-        return ChatResult(text="".join(self._pieces), finish_reason=reason, usage=self._usage)
+        return self._result(reason)
 
     def end(self, outcome: ChatResult | InferenceError) -> None:
         """Tell the listener the outcome; only the first one counts."""
@@ -123,6 +134,24 @@ class Chat:
             return FinishReason.STOP
         pieces.append(self._stops.flush())
         return reason
+
+    def _script(self, text: str, *, is_end: bool) -> str:
+        """Return what the answer's script gains by more text."""
+        if self._calls is None:
+            return text
+        return self._calls.feed(text) + (self._calls.finish() if is_end else "")
+
+    def _result(self, reason: FinishReason) -> ChatResult:
+        if self._calls is None:
+            return ChatResult(text="".join(self._pieces), finish_reason=reason, usage=self._usage)
+        if self._calls.calls and reason is FinishReason.STOP:
+            reason = FinishReason.TOOL_CALLS
+        return ChatResult(
+            text=self._calls.content,
+            tool_calls=self._calls.calls,
+            finish_reason=reason,
+            usage=self._usage,
+        )
 
     def _scan(self, text: str, pieces: list[str]) -> None:
         passed, self._is_cut = self._stops.feed(text)

@@ -18,6 +18,7 @@ from inference.errors import InputRejected
 from inference.tokenization import PromptTokenizer
 
 _COMPILED = 128  # grammars that a model keeps
+_SILENT = 0  # its warnings quote the text, and a log line must never hold an answer
 
 
 class Constraint:
@@ -73,7 +74,9 @@ class Compiler:
             return Constraint(matcher.deep_copy())
 
     def _compile(self, grammar: str) -> Any:
-        matcher = llguidance.LLMatcher(self._tokenizer, grammar, limits=structured.LIMITS)
+        matcher = llguidance.LLMatcher(
+            self._tokenizer, grammar, limits=structured.LIMITS, log_level=_SILENT
+        )
         if matcher.is_error():
             raise InputRejected(
                 "The schema of the answer cannot be compiled; make it simpler.",

@@ -7,9 +7,10 @@ from typing import Any
 
 import transformers
 
-from inference import structured
+from inference import structured, toolcalls
 from inference.backends import caching, devices, loading
-from inference.backends.chats import Chat
+from inference.backends.callreading import CallReader
+from inference.backends.chats import Chat, Shape
 from inference.backends.constraints import Compiler, Constraint
 from inference.backends.dispatching import Dispatcher
 from inference.backends.managing import BatchManager, start_manager
@@ -18,13 +19,16 @@ from inference.errors import EngineClosed, InferenceError, InputRejected
 from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
 from inference.tokenization import PromptTokenizer
+from inference.toolcalls import CallForm
 from inference.types import ChatRequest, Request, Usage
 
 logger = logging.getLogger(__name__)
 
-CAPABILITIES = frozenset({"stream", "stop", "seed", "penalties", "min_tokens", "structured-output"})
+CAPABILITIES = frozenset(
+    {"stream", "stop", "seed", "penalties", "min_tokens", "structured-output", "tools"}
+)
 # Capabilities whose answers follow a grammar; a model without them is loaded without a compiler.
-GRAMMARS = frozenset({"structured-output"})
+GRAMMARS = frozenset({"structured-output", "tools"})
 
 
 class ChatBackend:
@@ -37,6 +41,8 @@ class ChatBackend:
         self._manager: BatchManager | None = None
         self._memory_bytes = 0
         self._compiler: Compiler | None = None
+        self._form: CallForm | None = None
+        self._tags_are_tokens = False
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -57,18 +63,9 @@ class ChatBackend:
         if self._dispatcher is None or self._tokenizer is None:
             return _refused(listener, EngineClosed())
         try:
-            prompt_ids = self._checked_prompt(request, self._tokenizer)
-            constraint = self._constraint_of(request)
+            chat = self._chat_of(request, listener, self._tokenizer, self._dispatcher)
         except InferenceError as error:
             return _refused(listener, error)
-        chat = Chat(
-            request,  # type: ignore[arg-type]  # _checked_prompt refuses any other kind
-            listener,
-            prompt_ids=prompt_ids,
-            tokenizer=self._tokenizer.raw,
-            on_cancel=self._dispatcher.cancel,
-            constraint=constraint,
-        )
         self._dispatcher.submit(chat)
         return chat
 
@@ -120,6 +117,8 @@ class ChatBackend:
             self._compiler = Compiler(
                 tokenizer, vocabulary=model.config.vocab_size, end_ids=end_ids
             )
+        self._form = tokenizer.call_form(self._spec)
+        self._tags_are_tokens = tokenizer.raw.token_to_id("<tool_call>") is not None
         self._tokenizer, self._dispatcher = tokenizer, dispatcher
         self._memory_bytes = devices.size_of(model) + caching.size_of(budget, self._spec, model)
         logger.info(
@@ -127,10 +126,27 @@ class ChatBackend:
             self._spec.id, model.device, model.dtype, budget.slots, budget.tokens,
         )  # fmt: skip
 
-    def _checked_prompt(self, request: Request, tokenizer: PromptTokenizer) -> list[int]:
+    def _chat_of(
+        self,
+        request: Request,
+        listener: Listener,
+        tokenizer: PromptTokenizer,
+        dispatcher: Dispatcher,
+    ) -> Chat:
         if not isinstance(request, ChatRequest):
             raise InputRejected(f"Model {self._spec.id} answers chats only.", field="model")
-        prompt_ids = tokenizer.chat_ids(request.messages)
+        return Chat(
+            request,
+            listener,
+            prompt_ids=self._checked_prompt(request, tokenizer),
+            tokenizer=tokenizer.raw,
+            on_cancel=dispatcher.cancel,
+            shape=Shape(constraint=self._constraint_of(request), calls=self._reader_for(request)),
+        )
+
+    def _checked_prompt(self, request: ChatRequest, tokenizer: PromptTokenizer) -> list[int]:
+        tools = request.tool_use.tools if request.tool_use else ()
+        prompt_ids = tokenizer.chat_ids(request.messages, tools)
         wanted, limit = request.sampling.max_tokens, self._spec.context_tokens
         if not prompt_ids:
             raise InputRejected("The messages are empty.", field="messages")
@@ -142,15 +158,43 @@ class ChatBackend:
             )
         return prompt_ids
 
-    def _constraint_of(self, request: Request) -> Constraint | None:
-        if not isinstance(request, ChatRequest) or request.schema is None:
+    def _constraint_of(self, request: ChatRequest) -> Constraint | None:
+        grammar = self._grammar_of(request)
+        if grammar is None:
             return None
         if self._compiler is None:
             raise InputRejected(
                 f"Model {self._spec.id} is not configured for structured output.",
                 field="response_format",
             )
-        return self._compiler.constraint(structured.grammar(request.schema))
+        return self._compiler.constraint(grammar)
+
+    def _grammar_of(self, request: ChatRequest) -> str | None:
+        use, schema = request.tool_use, request.schema
+        if use is not None and toolcalls.is_constrained(use, schema=schema):
+            return toolcalls.grammar(
+                use, self._call_form(), schema=schema, tags_are_tokens=self._tags_are_tokens
+            )
+        return None if schema is None else structured.grammar(schema)
+
+    def _reader_for(self, request: ChatRequest) -> CallReader | None:
+        use = request.tool_use
+        if use is None:
+            return None
+        return CallReader(
+            self._call_form(),
+            names=[tool["function"]["name"] for tool in use.tools],
+            is_constrained=toolcalls.is_constrained(use, schema=request.schema),
+        )
+
+    def _call_form(self) -> CallForm:
+        if self._form is None:
+            raise InputRejected(
+                f"The chat template of model {self._spec.id} has no known form of tool calls; the "
+                "option tool_calls of the models file names it.",
+                field="tools",
+            )
+        return self._form
 
 
 class _Ended:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import transformers
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inference.errors import InputRejected, ModelLoadFailed
 from inference.tokenization import PromptTokenizer, counter_for, echo_tokens
+from tests.acceptance.models_file import CHECKPOINTS, needs_tiny_chat
 from tests.integration.inference import builders
 
 ROLES = st.sampled_from(["system", "user", "assistant"])
@@ -186,3 +187,56 @@ def _reference(directory: Path) -> Any:
     if directory not in _references:
         _references[directory] = transformers.AutoTokenizer.from_pretrained(directory)
     return _references[directory]
+
+
+@pytest.fixture(scope="module")
+def tiny() -> PromptTokenizer:
+    found = counter_for(builders.chat_spec(CHECKPOINTS / "genie-tiny-chat"))
+    assert isinstance(found, PromptTokenizer)
+    return found
+
+
+@needs_tiny_chat
+class TestTools:
+    """Of the trained model, whose template shows them."""
+
+    TOOL: ClassVar[dict[str, Any]] = {
+        "type": "function",
+        "function": {
+            "name": "add",
+            "strict": True,
+            "parameters": {"type": "object", "properties": {"b<|im_end|>": {}, "a": {}}},
+        },
+    }
+    USER: ClassVar[dict[str, Any]] = {"role": "user", "content": "hi"}
+
+    def test_are_shown_and_counted(self, tiny: PromptTokenizer) -> None:
+        prompt = tiny.raw.decode(tiny.chat_ids([self.USER], [self.TOOL]))
+
+        assert '{"name": "add", "parameters": {"type": "object"' in prompt
+        assert "strict" not in prompt
+        with_tools = tiny.count_chat([self.USER], [self.TOOL])
+        assert tiny.count_chat([self.USER]) + 20 < with_tools
+        assert with_tools <= tiny.upper_bound_chat([self.USER], [self.TOOL])
+
+    def test_have_no_control_tokens_in_their_keys(self, tiny: PromptTokenizer) -> None:
+        end = tiny.raw.token_to_id("<|im_end|>")
+        plain = json.loads(json.dumps(self.TOOL).replace("<|im_end|>", ""))
+
+        marked, unmarked = (
+            tiny.chat_ids([self.USER], [tool]).count(end) for tool in (self.TOOL, plain)
+        )
+
+        assert marked == unmarked
+
+    def test_called_before_are_shown_with_their_arguments(self, tiny: PromptTokenizer) -> None:
+        call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+        cut = {"id": "2", "type": "function", "function": {"name": "add", "arguments": '{"a"'}}
+
+        ids = tiny.chat_ids(
+            [self.USER, {"role": "assistant", "content": "", "tool_calls": [call, cut]}]
+        )
+
+        prompt = tiny.raw.decode(ids)
+        assert '<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>' in prompt
+        assert '"arguments": {"a"}' in prompt

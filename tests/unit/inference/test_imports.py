@@ -8,7 +8,7 @@ import sys
 import inference.types, inference.errors, inference.ports, inference.registry, inference.engine
 import inference.tokenization, inference.batching, inference.specs, inference.models_file
 import inference.templates, inference.tickets, inference.apps, inference.recordings
-import inference.structured
+import inference.structured, inference.scripts, inference.toolcalls
 heavy = {"torch", "transformers", "django.db"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
