@@ -13,7 +13,6 @@ from inference import structured
 from inference.specs import ModelSpec
 from inference.types import ToolUse
 
-MAX_TOOLS = 128
 MAX_CALLS = 16  # that a grammar lets through in one answer
 
 NO_ARGUMENTS: Mapping[str, Any] = {

@@ -43,6 +43,11 @@ class Claimed:
         """Whether it must run alone in its process."""
         return self.attempt >= SOLO_FROM_ATTEMPT
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether what is told of its answer may have the marks of a script."""
+        return "tool_use" in self.request or self.request.get("n", 1) > 1
+
 
 # The best jobs of the queue up to the first that must run alone, or that one if it is the best and
 # the process is idle. Locked, skipped where another claim has them, and moved in one statement. Its

@@ -2,12 +2,15 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import uuid
 from enum import StrEnum
 from typing import Any
 
 from genie.core import ids
+from inference import scripts
+from inference.scripts import Place
 from jobs.states import ID_PREFIXES, JobKind, JobState
 
 
@@ -21,6 +24,9 @@ class EntryType(StrEnum):
     ENDED = "ended"  # the terminal state has been committed
 
 
+OPENINGS = frozenset({EntryType.STARTED, EntryType.RESTARTED})  # the text begins behind them
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One entry of a job's stream; ``seq`` counts from 1 without gaps."""
@@ -29,17 +35,26 @@ class Entry:
     type: EntryType
     text: str = ""
     state: JobState | None = None
+    place: Place | None = None  # where the text stands, if it is part of a script with marks
 
     def encode(self) -> str:
         """Return the entry as Redis carries it."""
-        return json.dumps([self.seq, self.type, self.text, self.state], ensure_ascii=False)
+        told: list[Any] = [self.seq, self.type, self.text, self.state]
+        if self.place is not None:
+            told.append([self.place.choice, self.place.calls, self.place.in_call])
+        return json.dumps(told, ensure_ascii=False)
 
     @classmethod
     def decode(cls, raw: bytes | str) -> "Entry":
         """Return the entry that was encoded."""
-        seq, kind, text, state = json.loads(raw)
+        seq, kind, text, state, *more = json.loads(raw)
+        choice, calls, in_call = more[0] if more else (0, 0, False)
         return cls(
-            seq=seq, type=EntryType(kind), text=text, state=JobState(state) if state else None
+            seq=seq,
+            type=EntryType(kind),
+            text=text,
+            state=JobState(state) if state else None,
+            place=Place(choice=choice, calls=calls, in_call=in_call) if more else None,
         )
 
 
@@ -84,20 +99,34 @@ def webhook_body(
 
 
 def from_record(
-    text: str, delta_ends: list[int] | None, state: JobState, *, first_seq: int
+    text: str,
+    delta_ends: list[int] | None,
+    state: JobState,
+    *,
+    first_seq: int,
+    is_scripted: bool = False,
 ) -> list[Entry]:
     """Return the stream of an ended job from its row, with the seams that it had live.
 
-    ``first_seq`` is 1, or the number at which a later attempt began the text again.
+    ``first_seq`` is 1, or the number at which a later attempt began the text again. ``is_scripted``:
+    the text is a script with marks (``inference.scripts``).
     """
-    ends = delta_ends or ([len(text)] if text else [])
+    parts = _parts(text, delta_ends, is_scripted=is_scripted)
     opening = EntryType.STARTED if first_seq == 1 else EntryType.RESTARTED
     entries = [Entry(seq=first_seq, type=opening)]
-    start = 0
-    for end in ends:
+    place = Place() if is_scripted else None
+    for part in parts:
         entries.append(
-            Entry(seq=first_seq + len(entries), type=EntryType.DELTA, text=text[start:end])
+            Entry(seq=first_seq + len(entries), type=EntryType.DELTA, text=part, place=place)
         )
-        start = end
+        place = None if place is None else scripts.advance(place, part)
     entries.append(Entry(seq=first_seq + len(entries), type=EntryType.ENDED, state=state))
     return entries
+
+
+def _parts(text: str, delta_ends: list[int] | None, *, is_scripted: bool) -> list[str]:
+    if delta_ends:
+        return [text[a:b] for a, b in itertools.pairwise((0, *delta_ends))]
+    if is_scripted:
+        return scripts.parts(text)
+    return [text] if text else []

@@ -11,7 +11,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from genie.core.errors import Unavailable
-from jobs import events, stream, web
+from jobs import events, results, stream, web
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import NewJob
 from jobs.selectors import JobView
@@ -113,12 +113,18 @@ def remaining(job: JobView, *, seams: Sequence[int] | None, after: int) -> list[
     The last of them is the end, always: silence would look like a job that still runs. ``seams`` are
     the ends of the deltas as they were live; None if nobody knows them any more.
     """
-    text = _text(job)
+    text, is_scripted = _script(job)
     if text and seams is None and after > job.first_seq:
         # Where in the text this reader stands is unknown: all of it, from the beginning.
-        return events.from_record(text, None, job.state, first_seq=after + 1)
+        return events.from_record(
+            text, None, job.state, first_seq=after + 1, is_scripted=is_scripted
+        )
     told = events.from_record(
-        text, list(seams or ()) if text else None, job.state, first_seq=job.first_seq
+        text,
+        list(seams or ()) if text else None,
+        job.state,
+        first_seq=job.first_seq,
+        is_scripted=is_scripted,
     )
     left = [entry for entry in told if entry.seq > after]
     if not left and job.result_json is not None:
@@ -143,13 +149,16 @@ async def _seams(job: JobView) -> Sequence[int] | None:
         for entry in await _from_log(job.id, after=job.first_seq)
         if entry.type is EntryType.DELTA
     ]
-    return list(itertools.accumulate(map(len, live))) if "".join(live) == _text(job) else None
+    return list(itertools.accumulate(map(len, live))) if "".join(live) == _script(job)[0] else None
 
 
-def _text(job: JobView) -> str:
-    """Return the text of a completed chat; a job without a result has none left."""
+def _script(job: JobView) -> tuple[str, bool]:
+    """Return the script of a completed chat, and whether it may have marks.
+
+    A job without a result has none left.
+    """
     result = job.result
-    return result["choices"][0]["message"]["content"] if result and "choices" in result else ""
+    return results.script_of(result) if result and "choices" in result else ("", False)
 
 
 async def _from_log(job_id: uuid.UUID, *, after: int) -> list[Entry]:

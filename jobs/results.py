@@ -2,11 +2,20 @@
 
 import base64
 import datetime as dt
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.types import ChatResult, EmbeddingResult, Span, TranscriptionResult, Usage
+from inference import scripts
+from inference.types import (
+    ChatResult,
+    EmbeddingResult,
+    Span,
+    ToolCall,
+    TranscriptionResult,
+    Usage,
+)
 from jobs import events
 from jobs.states import OBJECTS, JobKind
 
@@ -33,15 +42,45 @@ def chat_body(
         "object": OBJECTS[JobKind.CHAT],
         "created": int(created_at.timestamp()),
         "model": model,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": result.text},
-                "finish_reason": str(result.finish_reason),
-            }
-        ],
+        "choices": [_chat_choice(job_id, 0, result)],
         "usage": usage_body(result.usage),
     }
+
+
+def call_id(job_id: uuid.UUID, *, choice: int, call: int) -> str:
+    """Return the id of a tool call: the same whenever and by whomever it is told."""
+    digest = hashlib.blake2b(f"{job_id.hex}:{choice}:{call}".encode(), digest_size=12)
+    return f"call_{digest.hexdigest()}"
+
+
+def script_of(body: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the script that a chat's body tells, and whether it may have marks."""
+    choices = [
+        (message.get("content") or "", [_call_of(one) for one in message.get("tool_calls", ())])
+        for message in (choice["message"] for choice in body["choices"])
+    ]
+    has_marks = len(choices) > 1 or any(calls for _, calls in choices)
+    return scripts.of(choices), has_marks
+
+
+def _chat_choice(job_id: uuid.UUID, index: int, result: ChatResult) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": result.text}
+    if result.tool_calls:
+        message["content"] = result.text or None
+        message["tool_calls"] = [
+            {
+                "id": call_id(job_id, choice=index, call=number),
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for number, call in enumerate(result.tool_calls)
+        ]
+    return {"index": index, "message": message, "finish_reason": str(result.finish_reason)}
+
+
+def _call_of(told: Mapping[str, Any]) -> ToolCall:
+    function = told["function"]
+    return ToolCall(name=function["name"], arguments=function["arguments"])
 
 
 def embedding_body(*, model: str, encoding: str, result: EmbeddingResult) -> dict[str, Any]:

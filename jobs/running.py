@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from genie.core import metrics
+from inference import scripts
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
 from inference.types import ChatResult, MediaResult, Result, Usage
@@ -13,9 +14,10 @@ from jobs import outcomes, prices, replies, retry, verdicts
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.narrating import Narrator
 from jobs.replies import Outcome
 from jobs.states import JobState, Mode
-from jobs.stream import Write, Writer
+from jobs.stream import Writer
 from jobs.verdicts import StopReason
 
 logger = logging.getLogger(__name__)
@@ -49,35 +51,16 @@ class RunningJob:
     ) -> None:
         self.claimed = claimed
         self._began = time.monotonic()
-        self._writer = writer
+        self._narrator = Narrator(claimed, earlier=earlier, writer=writer)
         self._offload = offload
         self._on_end = on_end
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._stop: StopReason | None = None
         self._stop_message = ""
-        self._logging = earlier is not None
-        openings = [entry for entry in earlier or () if entry.type in _OPENINGS]
-        self._first_seq = openings[-1].seq if openings else 1
-        told = [
-            entry
-            for entry in earlier or ()
-            if entry.type is EntryType.DELTA and entry.seq > self._first_seq
-        ]
-        self._told = "".join(entry.text for entry in told)  # delivered by earlier attempts
-        self._unverified = self._told  # the part of it that this attempt has not produced again yet
-        self._length = 0
-        self._gathered = ""  # text that the readers have yet to be told
         self._delivered_at = self._began
-        self._ends: list[int] = []
-        self._notes = sum(1 for entry in earlier or () if entry.type is EntryType.PROGRESS)
         self.percent = 0  # how far a picture, video or recording has come
         self.beaten = 0  # what of it the row has been told
-        for entry in told:
-            self._length += len(entry.text)
-            self._ends.append(self._length)
-        if not openings:
-            self._append(EntryType.STARTED, seq=1)
 
     @property
     def usage(self) -> Usage:
@@ -121,13 +104,13 @@ class RunningJob:
         """Append new text, after what earlier attempts delivered has been met again."""
         if self._stop is not None:
             return
-        if self._unverified:
-            text = self._skip_delivered(text)
-        self._gathered += text
+        if not self._narrator.take(text):
+            self.stop(StopReason.DIVERGED)
+            return
         now = time.monotonic()
         if self.claimed.mode is Mode.STREAM or now - self._delivered_at >= GATHER_S:
             self._delivered_at = now
-            self._deliver_gathered()
+            self._narrator.flush()
 
     def on_progress(self, percent: int) -> None:
         """Note how far the work has come, and tell the readers now and then."""
@@ -135,15 +118,14 @@ class RunningJob:
         now = time.monotonic()
         if self._stop is None and now - self._delivered_at >= GATHER_S:
             self._delivered_at = now
-            self._notes += 1
-            self._append(EntryType.PROGRESS, text=str(percent), seq=self._last_seq)
+            self._narrator.progress(percent)
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
         if self._stop is not StopReason.FENCED:
-            self._deliver_gathered()
+            self._narrator.flush()
             if isinstance(outcome, ChatResult):
-                self._deliver_rest(outcome.text)
+                self._finish_telling(outcome)
         if isinstance(outcome, MediaResult):
             self._offload(lambda: self._on_end(self, self._ending(outcome, usage)))
         else:
@@ -151,77 +133,15 @@ class RunningJob:
 
     def announce(self, ended: Ended) -> None:
         """Tell the readers that the terminal state has been committed."""
-        entry = Entry(seq=self._last_seq + 1, type=EntryType.ENDED, state=ended.state)
+        entry = Entry(seq=self._narrator.last_seq + 1, type=EntryType.ENDED, state=ended.state)
         outcome = replies.outcome_suffix(_outcome(ended)) if self.claimed.reply_to else ""
-        self._write(entry, last=True, outcome=outcome)
+        self._narrator.end(entry, outcome=outcome)
 
-    @property
-    def _last_seq(self) -> int:
-        """The number of the newest entry. Text has deltas and media has progress, never both."""
-        return self._first_seq + len(self._ends) + self._notes
-
-    def _skip_delivered(self, text: str) -> str:
-        known = self._unverified
-        if known.startswith(text):
-            self._unverified = known[len(text) :]
-            return ""
-        if text.startswith(known):
-            self._unverified = ""
-            return text[len(known) :]
-        return self._diverge(text)
-
-    def _deliver_rest(self, answer: str) -> None:
-        """Append what the readers lack of a finished answer.
-
-        That is what came after a stop was asked for, in the step that finished the answer anyway.
-        """
-        if self._unverified and not answer.startswith(self._told):
-            self._diverge()
-        self._unverified = ""
-        if self._stop is not StopReason.DIVERGED:
-            self._deliver(answer[self._length :])
-
-    def _deliver_gathered(self) -> None:
-        text, self._gathered = self._gathered, ""
-        self._deliver(text)
-
-    def _deliver(self, text: str) -> None:
-        if text:
-            self._length += len(text)
-            self._ends.append(self._length)
-            self._append(EntryType.DELTA, text=text, seq=self._last_seq)
-
-    def _diverge(self, text: str = "") -> str:
-        """This attempt answers differently from what readers have: end the stream, or begin it again.
-
-        A streaming caller cannot take text back, so its job fails visibly. Others read the result,
-        so theirs goes on, and the stream says that it starts over.
-        """
-        if self.claimed.mode is Mode.STREAM:
+    def _finish_telling(self, result: ChatResult) -> None:
+        if self._stop is not StopReason.DIVERGED and not self._narrator.finish(
+            scripts.of([(result.text, result.tool_calls)])
+        ):
             self.stop(StopReason.DIVERGED)
-            return ""
-        verified = self._told[: len(self._told) - len(self._unverified)]
-        self._first_seq += len(self._ends) + 1
-        self._ends, self._length, self._unverified = [], 0, ""
-        self._append(EntryType.RESTARTED, seq=self._first_seq)
-        return verified + text
-
-    def _append(self, kind: EntryType, *, seq: int, text: str = "") -> None:
-        if self._logging:
-            self._write(Entry(seq=seq, type=kind, text=text))
-
-    def _write(self, entry: Entry, *, last: bool = False, outcome: str = "") -> None:
-        claimed = self.claimed
-        self._writer.append(
-            Write(
-                job_id=claimed.job_id,
-                attempt=claimed.attempt,
-                entry=entry,
-                reply_to=claimed.reply_to,
-                last=last,
-                outcome=outcome,
-            )
-        )
 
     def _ending(self, outcome: Result | InferenceError, usage: Usage) -> Ending | Requeue | None:
         if self._stop is StopReason.FENCED:
@@ -303,8 +223,8 @@ class RunningJob:
             parts=usage.parts,
             result_json=result_json,
             error=error,
-            delta_ends=list(self._ends) if self.claimed.mode is Mode.STREAM else None,
-            first_seq=self._first_seq,
+            delta_ends=self._narrator.seams if self.claimed.mode is Mode.STREAM else None,
+            first_seq=self._narrator.first_seq,
         )
 
 
@@ -319,6 +239,3 @@ def _outcome(ended: Ended) -> Outcome:
         error=ended.error,
         result_json=ended.result_json,
     )
-
-
-_OPENINGS = frozenset({EntryType.STARTED, EntryType.RESTARTED})

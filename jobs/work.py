@@ -14,6 +14,7 @@ from inference.types import (
     SamplingParams,
     SoundFormat,
     SpeechRequest,
+    ToolUse,
     TranscriptionRequest,
     VideoRequest,
 )
@@ -68,4 +69,13 @@ def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:
         messages=tuple(request["messages"]),
         sampling=SamplingParams(**sampling),
         schema=json.loads(request["schema"]) if "schema" in request else None,
+        tool_use=tool_use_of(request),
     )
+
+
+def tool_use_of(request: Mapping[str, Any]) -> ToolUse | None:
+    """Return the tools that a chat's request may call; None if it may call none."""
+    if "tool_use" not in request:
+        return None
+    use = json.loads(request["tool_use"])
+    return ToolUse(**use | {"tools": tuple(use["tools"])})

@@ -12,9 +12,11 @@ from pydantic_core import ErrorDetails
 from genie.core.errors import InvalidRequest
 
 MAX_MESSAGES = 1024
+MAX_TOOLS = 128  # OpenAI's limit
 MAX_INPUTS = 2048  # OpenAI's limit for one embeddings request
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+FunctionName = Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -121,10 +123,39 @@ class StreamOptions(Loose):
     include_usage: bool = False
 
 
+class ToolFunction(Loose):
+    """A function that the model may call."""
+
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Loose):
+    """A tool that the model may call."""
+
+    type: Literal["function"]
+    function: ToolFunction
+
+
+def _tool_choice(value: Any) -> str | None:
+    """Return none, auto or required as they are, and a named function as ``=name``."""
+    if value in (None, "none", "auto", "required"):
+        return None if value is None else str(value)
+    if isinstance(value, dict) and value.get("type") == "function":
+        function = value.get("function")
+        if isinstance(function, dict) and isinstance(function.get("name"), str):
+            return f"={function['name']}"
+    raise ValueError(
+        'must be "none", "auto", "required" or {"type": "function", "function": {"name": "..."}}'
+    )
+
+
 class JsonSchema(Loose):
     """The schema that an answer must satisfy; ``strict`` is always so."""
 
-    name: Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
+    name: FunctionName
     description: str | None = None
     schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
     strict: bool | None = None
@@ -180,8 +211,9 @@ class ChatBody(Submitted):
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[dict[str, Any]], Field(max_length=128)] | None = None
-    tool_choice: Any = None
+    tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Annotated[str | None, PlainValidator(_tool_choice)] = None
+    parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
     @property
@@ -189,10 +221,15 @@ class ChatBody(Submitted):
         """What the caller allows to be generated; OpenAI's newer name wins."""
         return self.max_completion_tokens or self.max_tokens
 
+    @property
+    def may_call(self) -> bool:
+        """Whether the answer may have tool calls."""
+        return bool(self.tools) and self.tool_choice != "none"
+
     def needed_capabilities(self) -> dict[str, str]:
         """Return the capability that each unusual field asks of the model."""
         needed = {}
-        if self.tools:
+        if self.may_call:
             needed["tools"] = "tools"
         if self.response_format is not None and self.response_format.type != "text":
             needed["response_format"] = "structured-output"

@@ -18,7 +18,7 @@ from genie.tenants.principal import Principal
 from inference import tokenization
 from inference.errors import UnknownModel
 from inference.registry import ModelSpec
-from inference.tokenization import EmbeddingShape
+from inference.tokenization import EmbeddingShape, Messages, Tools
 from inference.types import Modality
 from jobs import prices, registry, web
 from jobs.intake import bodies, shaping
@@ -28,6 +28,7 @@ from jobs.lifecycle import NewJob
 from jobs.prices import Quantities
 from jobs.states import Facade, JobKind, Lane, Mode
 from jobs.submissions import Submission
+from jobs.work import tool_use_of
 from webhooks import signing, transport
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
@@ -172,9 +173,10 @@ async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
     for field, capability in body.needed_capabilities().items():
         if capability not in spec.capabilities:
             raise errors.InvalidRequest.of(field, f"the model {spec.id} does not support this")
-    shape = await shaping.shape(body)
+    shape = await shaping.shape(body, spec)
     messages = [message.plain() for message in body.messages]
-    prompt_tokens, limit = await _fit(spec, messages, body.token_limit)
+    tools = use.tools if (use := tool_use_of(shape)) else ()
+    prompt_tokens, limit = await _fit(spec, messages, tools, asked=body.token_limit)
     if (body.min_tokens or 0) > limit:
         raise errors.InvalidRequest.of(
             "min_tokens", f"is above the {limit} tokens that may be generated"
@@ -306,7 +308,7 @@ async def submission(
 
 
 async def _fit(
-    spec: ModelSpec, messages: list[dict[str, Any]], asked: int | None
+    spec: ModelSpec, messages: Messages, tools: Tools, *, asked: int | None
 ) -> tuple[int, int]:
     """Return a bound of the prompt's tokens and the limit of the run.
 
@@ -318,10 +320,10 @@ async def _fit(
         )
     limit = asked or min(spec.default_max_tokens, spec.max_output_tokens)
     counter = tokenization.counter_for(spec)
-    bound = counter.upper_bound_chat(messages)
+    bound = counter.upper_bound_chat(messages, tools)
     if bound + limit <= spec.context_tokens:
         return bound, limit
-    exact = await asyncio.to_thread(counter.count_chat, messages)
+    exact = await asyncio.to_thread(counter.count_chat, messages, tools)
     room = spec.context_tokens - exact
     if room < (asked or 1):
         wanted = f" and max_tokens {asked}" if asked else ""

@@ -11,7 +11,7 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
 from jobs.selectors import JobView
-from jobs.serving import answers, wire
+from jobs.serving import answers, sse
 from jobs.serving.unanswered import Unanswered, goes_on
 from jobs.states import JobKind
 from jobs.submissions import Submission
@@ -81,13 +81,13 @@ async def frames(
     try:
         async for entry, ended in follow.entries(job, watch, after=after, fresh=fresh):
             if entry is None:
-                yield wire.PING
+                yield sse.PING
             elif job.kind is JobKind.CHAT:
-                yield wire.chat_frames(job, entry, ended=ended, include_usage=include_usage)
+                yield sse.chat_frames(job, entry, ended=ended, include_usage=include_usage)
             else:
-                yield wire.job_frames(job, entry, ended=ended)
+                yield sse.job_frames(job, entry, ended=ended)
     except errors.GenieError as error:
-        yield wire.failure_frames(job, await _told(job, error, refusal))
+        yield sse.failure_frames(job, await _told(job, error, refusal))
 
 
 async def _told(

@@ -10,11 +10,10 @@ from typing import Any
 
 from budgets import money
 from genie.core import ids
-from genie.core.errors import GenieError, InvalidRequest
+from genie.core.errors import InvalidRequest
 from inference.registry import ModelSpec
 from inference.specs import Unit
 from jobs import events
-from jobs.events import Entry, EntryType
 from jobs.quotes import Question, Quote
 from jobs.selectors import JobView, Parked
 from jobs.states import OBJECTS, JobKind, JobState
@@ -166,117 +165,6 @@ def model_body(spec: ModelSpec, *, created: int, loaded_on: Sequence[str]) -> di
         "aliases": list(spec.aliases),
         "loaded": bool(loaded_on),
         "loaded_on": list(loaded_on),
-    }
-
-
-# --- server-sent events ---------------------------------------------------------------------------
-
-PING = b": ping\n\n"
-DONE = b"data: [DONE]\n\n"
-
-
-def frame(data: dict[str, Any], *, seq: int | None = None, event: str | None = None) -> bytes:
-    """Return one server-sent event; ``seq`` is what ``Last-Event-ID`` resumes after."""
-    lines = [f"id: {seq}"] if seq is not None else []
-    if event is not None:
-        lines.append(f"event: {event}")
-    return "\n".join([*lines, f"data: {dumps(data)}", "", ""]).encode()
-
-
-def chat_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
-    """Return the frames of one stream entry of a chat; ``ended`` is the job's row for the last one."""
-    match entry.type:
-        case EntryType.STARTED | EntryType.PROGRESS:  # of which a chat has none
-            return frame(_chunk(job, {"role": "assistant", "content": ""}), seq=entry.seq)
-        case EntryType.DELTA:
-            return frame(_chunk(job, {"content": entry.text}), seq=entry.seq)
-        case EntryType.RESTARTED:
-            body = {"id": events.public_id(job.id, job.kind), "restarted": True}
-            return frame(body, seq=entry.seq, event="restarted")
-        case EntryType.ENDED:
-            return _last_chat_frames(ended or job, entry, include_usage=include_usage)
-
-
-def _last_chat_frames(job: JobView, entry: Entry, *, include_usage: bool) -> bytes:
-    result = job.result
-    if result is None:
-        return frame(error_body(job), seq=entry.seq) + DONE
-    reason = result["choices"][0]["finish_reason"]
-    frames = frame(_chunk(job, {}, finish_reason=reason), seq=entry.seq)
-    if include_usage:
-        usage = {**_chunk(job, {}), "choices": [], "usage": result["usage"]}
-        frames += frame(usage, seq=entry.seq)
-    return frames + DONE
-
-
-def error_body(job: JobView) -> dict[str, Any]:
-    """Return the visible error of a stream whose job has ended without a result."""
-    error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
-    status = 504 if job.state is JobState.TIMEOUT else 500
-    code, message = error["code"], error["message"]
-    if code == "model-load-failed":  # the contract spells this frame out, under the general type
-        code, message = "inference-failed", f"model failed to load: {message}"
-    return _error_chunk(job, status=status, code=code, message=message)
-
-
-def failure_frames(job: JobView, error: GenieError) -> bytes:
-    """Return the last frames of a stream that we cannot go on with; it may be resumed."""
-    told: dict[str, Any] = {
-        "status": error.http_status,
-        "code": error.code,
-        "message": error.message,
-    }
-    if job.kind is JobKind.CHAT:
-        return frame(_error_chunk(job, **told)) + DONE
-    body = {"id": events.public_id(job.id, job.kind), "error": _error(**told)}
-    return frame(body, event="error") + DONE
-
-
-def _error(*, status: int, code: str, message: str) -> dict[str, Any]:
-    return {"code": status, "type": code, "message": message}
-
-
-def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[str, Any]:
-    return {
-        "id": events.public_id(job.id, job.kind),
-        "object": "chat.completion.chunk",
-        "created": int(job.created_at.timestamp()),
-        "model": job.model,
-        "error": _error(status=status, code=code, message=message),
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
-    }
-
-
-_EVENTS = {
-    EntryType.STARTED: "job.running",
-    EntryType.RESTARTED: "job.running",
-    EntryType.PROGRESS: "job.progress",
-}
-
-
-def job_frames(job: JobView, entry: Entry, *, ended: JobView | None) -> bytes:
-    """Return the frames of a job that streams no text: its start, how far it has come, its end."""
-    name = _EVENTS.get(entry.type) or f"job.{entry.state}"
-    current = ended or job
-    if entry.type is EntryType.PROGRESS:
-        body = {"id": events.public_id(job.id, job.kind), "progress": int(entry.text)}
-    elif entry.type is EntryType.ENDED:
-        body = json.loads(job_json(current))
-    else:
-        body = job_body(current)
-    last = DONE if entry.type is EntryType.ENDED else b""
-    return frame(body, seq=entry.seq, event=name) + last
-
-
-def _chunk(
-    job: JobView, delta: dict[str, Any], *, finish_reason: str | None = None
-) -> dict[str, Any]:
-    return {
-        "id": events.public_id(job.id, job.kind),
-        "object": "chat.completion.chunk",
-        "created": int(job.created_at.timestamp()),
-        "model": job.model,
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
     }
 
 

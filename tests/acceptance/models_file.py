@@ -94,7 +94,7 @@ source = "{checkpoints}/genie-tiny-chat"
 context_tokens = 1024
 max_output_tokens = 512
 default_max_tokens = 64
-capabilities = ["stream", "stop", "seed", "penalties", "structured-output"]
+capabilities = ["stream", "stop", "seed", "penalties", "structured-output", "tools"]
 max_batch = 32
 price = {{ version = "test-1", prompt = "1", completion = "4" }}
 options = {{ device = "cpu" }}

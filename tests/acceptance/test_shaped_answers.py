@@ -1,9 +1,9 @@
-"""Journey: answers that a program reads, as JSON by a schema, from the tiny trained model."""
+"""Journey: answers that a program reads, as JSON by a schema and as tool calls, from the tiny model."""
 
 import json
 from typing import Any
 
-from tests.acceptance.callers import Caller, text_of
+from tests.acceptance.callers import Caller, Event, events, text_of
 from tests.acceptance.models_file import needs_tiny_chat
 
 PERSON = {
@@ -23,7 +23,11 @@ def by_schema(schema: Any) -> dict[str, Any]:
 
 @needs_tiny_chat
 def test_an_answer_satisfies_its_schema_waited_for_and_streamed(caller: Caller) -> None:
-    asked = {"model": "genie-tiny-chat", "response_format": by_schema(PERSON), "seed": 5}
+    asked: dict[str, Any] = {
+        "model": "genie-tiny-chat",
+        "response_format": by_schema(PERSON),
+        "seed": 5,
+    }
 
     answer = caller.chat("Make JSON: Anna is 31 years old.", **asked).json()
     events = caller.stream("Make JSON: Anna is 31 years old.", **asked)
@@ -55,3 +59,84 @@ def test_a_model_that_cannot_says_so(caller: Caller) -> None:
 
     assert answer.status_code == 400
     assert answer.json()["details"][0]["field"] == "response_format"
+
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather now",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+        "strict": True,
+    },
+}
+QUESTION = "What is the weather in Paris?"
+WITH_TOOLS: dict[str, Any] = {"model": "genie-tiny-chat", "tools": [WEATHER], "temperature": 0}
+
+
+def calls_of(found: list[Event]) -> list[dict[str, Any]]:
+    """Put the calls of a stream together, as clients do."""
+    calls: list[dict[str, Any]] = []
+    for event in found:
+        for part in event.body["choices"][0]["delta"].get("tool_calls", ()):
+            if part["index"] == len(calls):
+                calls.append({key: value for key, value in part.items() if key != "index"})
+            else:
+                function = calls[part["index"]]["function"]
+                function["arguments"] += part["function"]["arguments"]
+    return calls
+
+
+@needs_tiny_chat
+def test_a_tool_is_called_answered_and_talked_about(caller: Caller) -> None:
+    asked = caller.chat(QUESTION, **WITH_TOOLS).json()
+
+    (choice,) = asked["choices"]
+    (call,) = choice["message"]["tool_calls"]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] is None
+    assert call["function"]["name"] == "get_weather"
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
+
+    messages = [
+        {"role": "user", "content": QUESTION},
+        choice["message"],
+        {"role": "tool", "tool_call_id": call["id"], "content": "sunny"},
+    ]
+    said = caller.post("/v1/chat/completions", {"messages": messages, **WITH_TOOLS}).json()
+
+    assert "sunny" in said["choices"][0]["message"]["content"]
+    assert said["choices"][0]["finish_reason"] == "stop"
+
+
+@needs_tiny_chat
+def test_a_streamed_call_comes_in_parts_and_can_be_resumed(caller: Caller) -> None:
+    found = caller.stream(QUESTION, **WITH_TOOLS)
+    chunks = [event for event in found if event.data != "[DONE]"]
+
+    (call,) = calls_of(chunks)
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
+    assert chunks[-1].body["choices"][0]["finish_reason"] == "tool_calls"
+    job_id = chunks[0].body["id"]
+    (kept,) = caller.job(job_id)["result"]["choices"][0]["message"]["tool_calls"]
+    assert kept == call
+
+    again = caller.get(
+        f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": chunks[2].id}, stream=True
+    )
+    with again:
+        rest = list(events(again))
+    assert [event.data for event in rest] == [event.data for event in found[3:]]
+
+
+@needs_tiny_chat
+def test_a_required_tool_is_called_whatever_is_asked(caller: Caller) -> None:
+    answer = caller.chat("hello", **WITH_TOOLS, tool_choice="required", parallel_tool_calls=False)
+
+    (call,) = answer.json()["choices"][0]["message"]["tool_calls"]
+    assert set(json.loads(call["function"]["arguments"])) == {"city"}

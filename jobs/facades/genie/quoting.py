@@ -13,6 +13,7 @@ from jobs.intake import media, submit
 from jobs.intake.submit import Prepare, Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
+from jobs.work import tool_use_of
 
 
 class _Route(NamedTuple):
@@ -83,7 +84,8 @@ async def question(prepared: Prepared) -> Question:
 def _count(work: Work) -> int:
     counter = tokenization.counter_for(work.spec)
     if work.kind is JobKind.CHAT:
-        return counter.count_chat(work.request["messages"])
+        use = tool_use_of(work.request)
+        return counter.count_chat(work.request["messages"], use.tools if use else ())
     return counter.count_texts(
         [one if isinstance(one, str) else tuple(one) for one in work.request["inputs"]]
     )

@@ -220,7 +220,8 @@ class TestTools:
         assert with_tools <= tiny.upper_bound_chat([self.USER], [self.TOOL])
 
     def test_have_no_control_tokens_in_their_keys(self, tiny: PromptTokenizer) -> None:
-        end = tiny.raw.token_to_id("<|im_end|>")
+        end = tiny.end_of_text_id
+        assert end is not None
         plain = json.loads(json.dumps(self.TOOL).replace("<|im_end|>", ""))
 
         marked, unmarked = (

@@ -15,7 +15,8 @@ CALL = ToolCall(name="add", arguments='{"a": 1}')
 
 def told(parts: list[str]) -> list[Piece]:
     """Read a script that arrives in parts."""
-    place, found = Place(), []
+    place = Place()
+    found: list[Piece] = []
     for part in parts:
         found += scripts.pieces(place, part)
         place = scripts.advance(place, part)

@@ -37,6 +37,9 @@ def refusals(body: dict[str, Any]) -> list[dict[str, str]]:
     return []
 
 
+TOOLS = [{"type": "function", "function": {"name": "f"}}]
+
+
 class TestChat:
     def test_ignores_fields_that_it_does_not_know(self) -> None:
         assert chat(parallel_tool_calls=True, store=False).model == "lite"
@@ -120,6 +123,16 @@ class TestChat:
             ({"timeout_seconds": 0}, "timeout_seconds"),
             ({"timeout_seconds": "5"}, "timeout_seconds"),
             ({"tools": [5]}, "tools.0"),
+            ({"tools": [{"type": "web_search"}]}, "tools.0.type"),
+            ({"tools": TOOLS * 129}, "tools"),
+            (
+                {"tools": [{"type": "function", "function": {"name": "a b"}}]},
+                "tools.0.function.name",
+            ),
+            ({"tool_choice": "any"}, "tool_choice"),
+            ({"tool_choice": {"type": "function"}}, "tool_choice"),
+            ({"tool_choice": ["auto"]}, "tool_choice"),
+            ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
             ({"response_format": {"type": "xml"}}, "response_format.type"),
             ({"response_format": {"type": "json_schema"}}, "response_format"),
             (
@@ -185,7 +198,8 @@ class TestChat:
         [
             ({}, {}),
             ({"n": 1, "tools": [], "logprobs": False}, {}),
-            ({"tools": [{}]}, {"tools": "tools"}),
+            ({"tools": TOOLS}, {"tools": "tools"}),
+            ({"tools": TOOLS, "tool_choice": "none"}, {}),
             ({"n": 2}, {"n": "n"}),
             (
                 {"response_format": {"type": "json_object"}},

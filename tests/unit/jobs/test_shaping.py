@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from genie.core.errors import InvalidRequest
+from jobs import work
 from jobs.intake import bodies, shaping
+from tests.unit.inference.specs import echo_spec
 
 HELLO = [{"role": "user", "content": "hi"}]
 SCHEMA = {"type": "object", "properties": {"zebra": {"type": "string"}, "ant": {"type": "null"}}}
@@ -15,7 +17,7 @@ SCHEMA = {"type": "object", "properties": {"zebra": {"type": "string"}, "ant": {
 
 def shape(**fields: Any) -> dict[str, Any]:
     body = bodies.parse(bodies.ChatBody, {"model": "lite", "messages": HELLO, **fields})
-    return asyncio.run(shaping.shape(body))
+    return asyncio.run(shaping.shape(body, echo_spec()))
 
 
 def refusal(**fields: Any) -> tuple[str, str]:
@@ -58,3 +60,72 @@ class TestResponseFormat:
 
     def test_cannot_be_cut_by_stop_strings(self) -> None:
         assert refusal(response_format={"type": "json_object"}, stop="}")[0] == "stop"
+
+
+def tool(name: str, parameters: Any = None, **function: Any) -> dict[str, Any]:
+    declared = {"name": name, **({"parameters": parameters} if parameters else {}), **function}
+    return {"type": "function", "function": declared}
+
+
+NUMBER = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+NOT = {"type": "object", "properties": {"a": {"not": {}}}}
+
+
+class TestTools:
+    def test_reach_the_engine_as_they_were_sent(self) -> None:
+        tools = [tool("f", {"type": "object", "properties": {"z": {}, "a": {}}}, strict=False)]
+
+        use = work.tool_use_of(shape(tools=tools))
+
+        assert use is not None
+        assert [*use.tools] == tools
+        assert list(use.tools[0]["function"]["parameters"]["properties"]) == ["z", "a"]
+        assert (use.required, use.named, use.parallel) == (False, None, True)
+
+    @pytest.mark.parametrize(
+        ("fields", "told"),
+        [
+            ({"tool_choice": "auto"}, (False, None, True)),
+            ({"tool_choice": "required"}, (True, None, True)),
+            (
+                {"tool_choice": {"type": "function", "function": {"name": "g"}}},
+                (False, "g", True),
+            ),
+            ({"parallel_tool_calls": False}, (False, None, False)),
+        ],
+    )
+    def test_are_called_as_the_choice_says(
+        self, fields: dict[str, Any], told: tuple[Any, ...]
+    ) -> None:
+        use = work.tool_use_of(shape(tools=[tool("f", NUMBER), tool("g")], **fields))
+
+        assert use is not None
+        assert (use.required, use.named, use.parallel) == told
+
+    def test_are_left_out_where_none_may_be_called(self) -> None:
+        assert shape(tools=[tool("f", NUMBER)], tool_choice="none") == {}
+
+    @pytest.mark.parametrize(
+        ("fields", "field"),
+        [
+            ({"tools": [tool("f"), tool("f")]}, "tools"),
+            ({"tool_choice": "required"}, "tool_choice"),
+            ({"tools": [], "tool_choice": "required"}, "tool_choice"),
+            (
+                {"tools": [tool("f")], "tool_choice": {"type": "function", "function": {"name": "g"}}},
+                "tool_choice",
+            ),
+            ({"tools": [tool("f", NOT, strict=True)]}, "tools.0.function.parameters"),
+            ({"tools": [tool("f", NOT)], "tool_choice": "required"}, "tools.0.function.parameters"),
+            (
+                {"tools": [tool("f"), tool("g", {"type": "string"}, strict=True)]},
+                "tools.1.function.parameters",
+            ),
+            ({"tools": [tool("f")], "tool_choice": "required", "stop": "x"}, "stop"),
+        ],
+    )  # fmt: skip
+    def test_that_cannot_be_called_name_the_field(self, fields: dict[str, Any], field: str) -> None:
+        assert refusal(**fields)[0] == field
+
+    def test_that_promise_nothing_may_have_any_schema_and_stop(self) -> None:
+        assert "tool_use" in shape(tools=[tool("f", NOT)], stop="x")

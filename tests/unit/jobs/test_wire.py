@@ -14,7 +14,7 @@ from inference.specs import ModelSpec, Price, Unit
 from inference.types import Modality
 from jobs import selectors
 from jobs.events import Entry, EntryType
-from jobs.serving import wire
+from jobs.serving import sse, wire
 from jobs.states import TERMINAL, JobKind, JobState
 from tests.unit.jobs import views
 
@@ -177,7 +177,7 @@ class TestChatFrames:
     def frames(self, entry: Entry, **attributes: Any) -> list[dict[str, str]]:
         job = views.job(JobState.RUNNING)
         options = {"ended": None, "include_usage": False} | attributes
-        return parse(wire.chat_frames(job, entry, **options))
+        return parse(sse.chat_frames(job, entry, **options))
 
     def test_open_with_the_role(self) -> None:
         (event,) = self.frames(Entry(seq=1, type=EntryType.STARTED))
@@ -238,9 +238,9 @@ class TestJobFrames:
         job = views.job(JobState.RUNNING, kind=JobKind.EMBEDDING)
         ended = views.job(JobState.COMPLETED, kind=JobKind.EMBEDDING)
 
-        (start,) = parse(wire.job_frames(job, Entry(seq=1, type=EntryType.STARTED), ended=None))
+        (start,) = parse(sse.job_frames(job, Entry(seq=1, type=EntryType.STARTED), ended=None))
         end, done = parse(
-            wire.job_frames(
+            sse.job_frames(
                 job, Entry(seq=2, type=EntryType.ENDED, state=JobState.COMPLETED), ended=ended
             )
         )

@@ -1,0 +1,160 @@
+"""What streams say: the server-sent events of one entry of a job's stream. Pure.
+
+Each entry makes one event of its own number, so that a reader who resumes behind it misses nothing
+and is told nothing twice.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from genie.core.errors import GenieError
+from inference import scripts
+from inference.scripts import Piece
+from jobs import events, results
+from jobs.events import Entry, EntryType
+from jobs.selectors import JobView
+from jobs.serving.wire import dumps, job_body, job_json
+from jobs.states import JobKind, JobState
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+def frame(data: dict[str, Any], *, seq: int | None = None, event: str | None = None) -> bytes:
+    """Return one server-sent event; ``seq`` is what ``Last-Event-ID`` resumes after."""
+    lines = [f"id: {seq}"] if seq is not None else []
+    if event is not None:
+        lines.append(f"event: {event}")
+    return "\n".join([*lines, f"data: {dumps(data)}", "", ""]).encode()
+
+
+def chat_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
+    """Return the frames of one stream entry of a chat; ``ended`` is the job's row for the last one."""
+    match entry.type:
+        case EntryType.STARTED | EntryType.PROGRESS:  # of which a chat has none
+            return frame(_chunk(job, {"role": "assistant", "content": ""}), seq=entry.seq)
+        case EntryType.DELTA:
+            return b"".join(frame(chunk, seq=entry.seq) for chunk in _chunks(job, entry))
+        case EntryType.RESTARTED:
+            body = {"id": events.public_id(job.id, job.kind), "restarted": True}
+            return frame(body, seq=entry.seq, event="restarted")
+        case EntryType.ENDED:
+            return _last_chat_frames(ended or job, entry, include_usage=include_usage)
+
+
+def _last_chat_frames(job: JobView, entry: Entry, *, include_usage: bool) -> bytes:
+    result = job.result
+    if result is None:
+        return frame(error_body(job), seq=entry.seq) + DONE
+    frames = b"".join(
+        frame(
+            _chunk(job, {}, index=choice["index"], finish_reason=choice["finish_reason"]),
+            seq=entry.seq,
+        )
+        for choice in result["choices"]
+    )
+    if include_usage:
+        usage = {**_chunk(job, {}), "choices": [], "usage": result["usage"]}
+        frames += frame(usage, seq=entry.seq)
+    return frames + DONE
+
+
+def error_body(job: JobView) -> dict[str, Any]:
+    """Return the visible error of a stream whose job has ended without a result."""
+    error = job.error or {"code": "inference-failed", "message": "The job ended without a result."}
+    status = 504 if job.state is JobState.TIMEOUT else 500
+    code, message = error["code"], error["message"]
+    if code == "model-load-failed":  # the contract spells this frame out, under the general type
+        code, message = "inference-failed", f"model failed to load: {message}"
+    return _error_chunk(job, status=status, code=code, message=message)
+
+
+def failure_frames(job: JobView, error: GenieError) -> bytes:
+    """Return the last frames of a stream that we cannot go on with; it may be resumed."""
+    told: dict[str, Any] = {
+        "status": error.http_status,
+        "code": error.code,
+        "message": error.message,
+    }
+    if job.kind is JobKind.CHAT:
+        return frame(_error_chunk(job, **told)) + DONE
+    body = {"id": events.public_id(job.id, job.kind), "error": _error(**told)}
+    return frame(body, event="error") + DONE
+
+
+def _error(*, status: int, code: str, message: str) -> dict[str, Any]:
+    return {"code": status, "type": code, "message": message}
+
+
+def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[str, Any]:
+    return {
+        "id": events.public_id(job.id, job.kind),
+        "object": "chat.completion.chunk",
+        "created": int(job.created_at.timestamp()),
+        "model": job.model,
+        "error": _error(status=status, code=code, message=message),
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
+    }
+
+
+_EVENTS = {
+    EntryType.STARTED: "job.running",
+    EntryType.RESTARTED: "job.running",
+    EntryType.PROGRESS: "job.progress",
+}
+
+
+def job_frames(job: JobView, entry: Entry, *, ended: JobView | None) -> bytes:
+    """Return the frames of a job that streams no text: its start, how far it has come, its end."""
+    name = _EVENTS.get(entry.type) or f"job.{entry.state}"
+    current = ended or job
+    if entry.type is EntryType.PROGRESS:
+        body = {"id": events.public_id(job.id, job.kind), "progress": int(entry.text)}
+    elif entry.type is EntryType.ENDED:
+        body = json.loads(job_json(current))
+    else:
+        body = job_body(current)
+    last = DONE if entry.type is EntryType.ENDED else b""
+    return frame(body, seq=entry.seq, event=name) + last
+
+
+def _chunks(job: JobView, entry: Entry) -> Iterator[dict[str, Any]]:
+    """Yield the chunk of a delta: of text, of the head of a call, or of its arguments.
+
+    A delta that is nothing but a mark has none.
+    """
+    if entry.place is None:
+        yield _chunk(job, {"content": entry.text})
+        return
+    for piece in scripts.pieces(entry.place, entry.text):
+        delta = _delta(job, piece)
+        if piece.choice != entry.place.choice:
+            delta = {"role": "assistant"} | delta
+        yield _chunk(job, delta, index=piece.choice)
+
+
+def _delta(job: JobView, piece: Piece) -> dict[str, Any]:
+    if piece.call is None:
+        return {"content": piece.text}
+    if piece.name is None:
+        return {"tool_calls": [{"index": piece.call, "function": {"arguments": piece.text}}]}
+    call = {
+        "index": piece.call,
+        "id": results.call_id(job.id, choice=piece.choice, call=piece.call),
+        "type": "function",
+        "function": {"name": piece.name, "arguments": ""},
+    }
+    return {"tool_calls": [call]}
+
+
+def _chunk(
+    job: JobView, delta: dict[str, Any], *, index: int = 0, finish_reason: str | None = None
+) -> dict[str, Any]:
+    return {
+        "id": events.public_id(job.id, job.kind),
+        "object": "chat.completion.chunk",
+        "created": int(job.created_at.timestamp()),
+        "model": job.model,
+        "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}],
+    }

@@ -1,0 +1,181 @@
+"""Streams with tool calls: told by a worker, resumed, and told again from the row, all the same."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from inference import scripts
+from inference.types import ChatResult, FinishReason, ToolCall
+from jobs import follow
+from jobs.events import Entry, EntryType
+from jobs.lifecycle import Ending
+from jobs.selectors import JobView
+from jobs.serving import sse
+from jobs.states import JobState, Mode
+from tests.unit.jobs import views
+from tests.unit.jobs.test_running import USAGE, Attempt
+
+WEATHER = ToolCall(name="get_weather", arguments='{"city": "Paris"}')
+ADD = ToolCall(name="add", arguments='{"a": 1}')
+HEAD = scripts.head("get_weather")
+SAID = ("Let me ", "see.", HEAD, '{"city": ', '"Paris"}', scripts.head("add") + '{"a": 1}')
+TOOLS = {"tool_use": "..."}
+
+
+def answer(text: str = "Let me see.", *calls: ToolCall) -> ChatResult:
+    return ChatResult(
+        text=text,
+        tool_calls=calls or (WEATHER, ADD),
+        finish_reason=FinishReason.TOOL_CALLS,
+        usage=USAGE,
+    )
+
+
+def ended(attempt: Attempt, ending: Ending) -> JobView:
+    """Return the row of an attempt that ended."""
+    return dataclasses.replace(
+        views.job(JobState.COMPLETED),
+        id=attempt.job.claimed.job_id,
+        result_json=ending.result_json,
+        delta_ends=list(ending.delta_ends) if ending.delta_ends is not None else None,
+        first_seq=ending.first_seq,
+    )
+
+
+def frames(job: JobView, entries: list[Entry]) -> list[str]:
+    """Return the events of entries as they leave."""
+    return [
+        sse.chat_frames(job, entry, ended=job, include_usage=False).decode() for entry in entries
+    ]
+
+
+def deltas(told: list[str]) -> list[dict[str, Any]]:
+    chunks = [json.loads(one.split("data: ")[1]) for one in told if "data: {" in one]
+    return [chunk["choices"][0]["delta"] for chunk in chunks]
+
+
+@pytest.fixture
+def streamed() -> tuple[Attempt, JobView]:
+    """A whole attempt, and the row that it left."""
+    attempt = Attempt(request=TOOLS).say(*SAID)
+    ending = attempt.end(answer())
+    attempt.announce(ending)
+    return attempt, ended(attempt, ending)
+
+
+def test_a_call_is_its_name_and_then_its_arguments(streamed: tuple[Attempt, JobView]) -> None:
+    attempt, job = streamed
+
+    told = deltas(frames(job, attempt.log.entries))
+
+    first, second = job.result["choices"][0]["message"]["tool_calls"]  # type: ignore[index]
+    assert told == [
+        {"role": "assistant", "content": ""},
+        {"content": "Let me "},
+        {"content": "see."},
+        {"tool_calls": [{**first, "index": 0, "function": {"name": "get_weather", "arguments": ""}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"city": '}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '"Paris"}'}}]},
+        {"tool_calls": [{**second, "index": 1, "function": {"name": "add", "arguments": ""}}]},
+        {"tool_calls": [{"index": 1, "function": {"arguments": '{"a": 1}'}}]},
+        {},
+    ]  # fmt: skip
+
+
+def test_the_result_has_openais_shape(streamed: tuple[Attempt, JobView]) -> None:
+    _, job = streamed
+
+    (choice,) = job.result["choices"]  # type: ignore[index]
+
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["content"] == "Let me see."
+    calls = choice["message"]["tool_calls"]
+    assert [call["type"] for call in calls] == ["function", "function"]
+    assert [call["function"]["arguments"] for call in calls] == ['{"city": "Paris"}', '{"a": 1}']
+    assert len({call["id"] for call in calls}) == 2
+
+
+def test_calls_alone_leave_no_content() -> None:
+    attempt = Attempt(request=TOOLS).say(HEAD + WEATHER.arguments)
+
+    body = json.loads(attempt.end(answer("", WEATHER)).result_json)
+
+    assert body["choices"][0]["message"]["content"] is None
+
+
+def test_each_entry_is_one_event_of_its_number(streamed: tuple[Attempt, JobView]) -> None:
+    attempt, job = streamed
+
+    told = frames(job, attempt.log.entries)
+
+    assert [one.count("id: ") for one in told] == [1] * len(told)
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_the_row_tells_what_the_stream_told(streamed: tuple[Attempt, JobView], after: int) -> None:
+    attempt, job = streamed
+
+    again = follow.remaining(job, seams=job.delta_ends, after=after)
+
+    assert frames(job, again) == frames(job, attempt.log.entries[after:])
+
+
+def test_entries_survive_the_way_through_redis(streamed: tuple[Attempt, JobView]) -> None:
+    attempt, _ = streamed
+
+    assert [Entry.decode(one.encode()) for one in attempt.log.entries] == attempt.log.entries
+
+
+@pytest.mark.parametrize("delivered", range(1, 8))
+def test_a_second_attempt_says_only_what_is_missing(
+    streamed: tuple[Attempt, JobView], delivered: int
+) -> None:
+    first, _ = streamed
+    earlier = first.log.entries[:delivered]
+    claimed = first.job.claimed
+
+    # It cuts the same script elsewhere.
+    second = Attempt(request=TOOLS, earlier=earlier, attempt=2, job_id=claimed.job_id)
+    second.say("Let me see.", HEAD + '{"city": "Paris"}', scripts.head("add"), '{"a": 1}')
+    ending = second.end(answer())
+
+    whole = [*earlier, *second.log.entries]
+    pieces = [piece for entry in whole if entry.place for piece in scripts.pieces(entry.place, entry.text)]  # fmt: skip
+    assert "".join(piece.text for piece in pieces if piece.call is None) == "Let me see."
+    assert [piece.name for piece in pieces if piece.name] == ["get_weather", "add"]
+    assert "".join(piece.text for piece in pieces if piece.call == 0) == WEATHER.arguments
+    assert "".join(piece.text for piece in pieces if piece.call == 1) == ADD.arguments
+    assert ending.state is JobState.COMPLETED
+    job = ended(second, ending)
+    assert frames(job, follow.remaining(job, seams=job.delta_ends, after=0)[:-1]) == frames(job, whole)  # fmt: skip
+
+
+def test_a_second_attempt_that_calls_another_tool_fails_the_stream() -> None:
+    earlier = Attempt(request=TOOLS).say(HEAD).log.entries
+
+    second = Attempt(request=TOOLS, earlier=earlier, attempt=2).say(scripts.head("add"))
+
+    assert second.end(answer("", ADD)).error["code"] == "worker-lost"
+
+
+def test_text_behind_a_call_is_told_but_has_no_seams_to_remember() -> None:
+    attempt = Attempt(request=TOOLS).say("a", HEAD + "{}", scripts.CONTENT + "b")
+
+    ending = attempt.end(answer("ab", ToolCall(name="get_weather", arguments="{}")))
+
+    told = deltas(frames(views.job(JobState.COMPLETED), attempt.log.entries))
+    assert [one["content"] for one in told if "content" in one] == ["", "a", "b"]
+    assert ending.delta_ends is None
+
+
+def test_whoever_looks_on_is_told_of_calls_too() -> None:
+    attempt = Attempt(request=TOOLS, mode=Mode.ASYNC).say(*SAID)
+    attempt.announce(attempt.end(answer()))
+
+    kinds = [entry.type for entry in attempt.log.entries]
+    told = deltas(frames(views.job(JobState.COMPLETED), attempt.log.entries))
+
+    assert kinds.count(EntryType.DELTA) == 5  # text, and of each call a head and its arguments
+    assert "".join(one.get("content") or "" for one in told) == "Let me see."
