@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 
 from inference import registry as registries
 from inference.errors import DeviceLost, EngineClosed, InferenceError, UnknownModel
+from inference.fanout import Fanout
 from inference.loader import Loader, Model, Told
 from inference.memory import UNBOUNDED, Memory
 from inference.ports import Backend, BackendFactory, Handle, Listener
 from inference.registry import ModelSpec, Registry
 from inference.tickets import Ticket
-from inference.types import Modality, Request, Result
+from inference.types import ChatRequest, Modality, Request, Result
 
 
 class EngineState(enum.StrEnum):
@@ -87,6 +88,8 @@ class Engine:
 
         Whatever is wrong reaches `listener.on_done`, at times before this returns.
         """
+        if isinstance(request, ChatRequest) and request.n > 1:
+            return Fanout(request, listener).start(self.submit)
         ticket = Ticket(request, listener, self._ended)
         backend = None
         with self._changed:

@@ -1,18 +1,23 @@
 """The protocols between the engine, its backends, and whoever submits requests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from inference.errors import InferenceError
 from inference.specs import ModelSpec
-from inference.types import Request, Result, Usage
+from inference.types import Request, Result, TokenLogprob, Usage
 
 
 class Listener(Protocol):
     """Told how one request fares. Called from threads of the backend, so it must not block."""
 
-    def on_delta(self, text: str, *, completion_tokens: int) -> None:
-        """Take the text generated since the last call, and the tokens generated so far in all."""
+    def on_delta(
+        self, text: str, *, completion_tokens: int, logprobs: Sequence[TokenLogprob] = ()
+    ) -> None:
+        """Take what the script gained since the last call, and the tokens generated so far in all.
+
+        Log-probabilities may come before the text that their tokens end in, never after it.
+        """
 
     def on_progress(self, percent: int) -> None:
         """Take how far a picture, a video or a recording has come: 0 to 99, never less than before."""

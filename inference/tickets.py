@@ -1,11 +1,11 @@
 """A request inside the engine, from submission to its one outcome."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inference.errors import Cancelled, InferenceError
 from inference.ports import Backend, Handle, Listener
-from inference.types import Request, Result, Usage
+from inference.types import Request, Result, TokenLogprob, Usage
 
 
 class Ticket:
@@ -64,10 +64,12 @@ class Ticket:
         """End the request with an error of the engine itself."""
         self.on_done(error, usage=self.usage)
 
-    def on_delta(self, text: str, *, completion_tokens: int) -> None:
+    def on_delta(
+        self, text: str, *, completion_tokens: int, logprobs: Sequence[TokenLogprob] = ()
+    ) -> None:
         """Pass new text on, unless the request has ended."""
         if not self._is_done:
-            self._listener.on_delta(text, completion_tokens=completion_tokens)
+            self._listener.on_delta(text, completion_tokens=completion_tokens, logprobs=logprobs)
 
     def on_progress(self, percent: int) -> None:
         """Pass progress on, unless the request has ended."""

@@ -37,6 +37,7 @@ class SamplingParams:
     seed: int | None = None  # same seed and same request: same text
     presence_penalty: float = 0.0  # taken once from the logit of each token generated before
     frequency_penalty: float = 0.0  # taken once per earlier occurrence
+    logprobs: int | None = None  # tell each token's, and those of so many likely others; None: no
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class ChatRequest:
     sampling: SamplingParams
     schema: Mapping[str, Any] | None = None  # the answer is JSON that satisfies it
     tool_use: ToolUse | None = None
+    n: int = 1  # answers, each with a seed of its own; the engine runs them side by side
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,24 @@ class ToolCall:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
+    """A token, and how likely the model held it to be, before anything was done to its choice."""
+
+    token: str
+    raw: bytes  # may be part of a character
+    logprob: float  # natural
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprob:
+    """One token of an answer, with those that were most likely in its place."""
+
+    chosen: Likelihood
+    top: tuple[Likelihood, ...]
+    end: int  # characters of the answer's script that are told once this token is complete
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChatResult:
     """A finished chat answer. All deltas joined are its script (``inference.scripts``)."""
 
@@ -188,6 +208,15 @@ class ChatResult:
     finish_reason: FinishReason
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()  # of the tokens of the text, where they were asked for
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChoicesResult:
+    """Several finished answers to one request, in order; their deltas are one script."""
+
+    choices: tuple[ChatResult, ...]
+    usage: Usage  # of all together; a prompt counts once
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,4 +275,4 @@ Request = (
     | SpeechRequest
     | TranscriptionRequest
 )
-Result = ChatResult | EmbeddingResult | MediaResult | TranscriptionResult
+Result = ChatResult | ChoicesResult | EmbeddingResult | MediaResult | TranscriptionResult

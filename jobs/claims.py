@@ -48,6 +48,11 @@ class Claimed:
         """Whether what is told of its answer may have the marks of a script."""
         return "tool_use" in self.request or self.request.get("n", 1) > 1
 
+    @property
+    def tells_logprobs(self) -> bool:
+        """Whether the log-probabilities of the answer's tokens were asked for."""
+        return self.request.get("sampling", {}).get("logprobs") is not None
+
 
 # The best jobs of the queue up to the first that must run alone, or that one if it is the best and
 # the process is idle. Locked, skipped where another claim has them, and moved in one statement. Its

@@ -5,6 +5,7 @@ import datetime as dt
 import itertools
 import json
 import uuid
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +13,7 @@ from genie.core import ids
 from inference import scripts
 from inference.scripts import Place
 from jobs.states import ID_PREFIXES, JobKind, JobState
+from jobs.told import Told
 
 
 class EntryType(StrEnum):
@@ -36,25 +38,29 @@ class Entry:
     text: str = ""
     state: JobState | None = None
     place: Place | None = None  # where the text stands, if it is part of a script with marks
+    logprobs: Sequence[Mapping[str, Any]] | None = None  # of the tokens complete with it, if asked
 
     def encode(self) -> str:
         """Return the entry as Redis carries it."""
         told: list[Any] = [self.seq, self.type, self.text, self.state]
-        if self.place is not None:
-            told.append([self.place.choice, self.place.calls, self.place.in_call])
+        if self.place is not None or self.logprobs is not None:
+            place = self.place
+            told.append(place and [place.choice, place.calls, place.in_call])
+            told.append(self.logprobs)
         return json.dumps(told, ensure_ascii=False)
 
     @classmethod
     def decode(cls, raw: bytes | str) -> "Entry":
         """Return the entry that was encoded."""
         seq, kind, text, state, *more = json.loads(raw)
-        choice, calls, in_call = more[0] if more else (0, 0, False)
+        place, logprobs = more or (None, None)
         return cls(
             seq=seq,
             type=EntryType(kind),
             text=text,
             state=JobState(state) if state else None,
-            place=Place(choice=choice, calls=calls, in_call=in_call) if more else None,
+            place=place and Place(choice=place[0], calls=place[1], in_call=place[2]),
+            logprobs=logprobs,
         )
 
 
@@ -99,34 +105,37 @@ def webhook_body(
 
 
 def from_record(
-    text: str,
-    delta_ends: list[int] | None,
-    state: JobState,
-    *,
-    first_seq: int,
-    is_scripted: bool = False,
+    told: Told, delta_ends: Sequence[int] | None, state: JobState, *, first_seq: int
 ) -> list[Entry]:
     """Return the stream of an ended job from its row, with the seams that it had live.
 
-    ``first_seq`` is 1, or the number at which a later attempt began the text again. ``is_scripted``:
-    the text is a script with marks (``inference.scripts``).
+    ``first_seq`` is 1, or the number at which a later attempt began the text again.
     """
-    parts = _parts(text, delta_ends, is_scripted=is_scripted)
+    parts = _parts(told, delta_ends)
     opening = EntryType.STARTED if first_seq == 1 else EntryType.RESTARTED
     entries = [Entry(seq=first_seq, type=opening)]
-    place = Place() if is_scripted else None
+    place = Place() if told.has_marks else None
+    start = 0
     for part in parts:
+        end = start + len(part)
         entries.append(
-            Entry(seq=first_seq + len(entries), type=EntryType.DELTA, text=part, place=place)
+            Entry(
+                seq=first_seq + len(entries),
+                type=EntryType.DELTA,
+                text=part,
+                place=place,
+                logprobs=told.logprobs_between(start, end),
+            )
         )
         place = None if place is None else scripts.advance(place, part)
+        start = end
     entries.append(Entry(seq=first_seq + len(entries), type=EntryType.ENDED, state=state))
     return entries
 
 
-def _parts(text: str, delta_ends: list[int] | None, *, is_scripted: bool) -> list[str]:
+def _parts(told: Told, delta_ends: Sequence[int] | None) -> list[str]:
     if delta_ends:
-        return [text[a:b] for a, b in itertools.pairwise((0, *delta_ends))]
-    if is_scripted:
-        return scripts.parts(text)
-    return [text] if text else []
+        return [told.script[a:b] for a, b in itertools.pairwise((0, *delta_ends))]
+    if told.has_marks:
+        return scripts.parts(told.script)
+    return [told.script] if told.script else []

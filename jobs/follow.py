@@ -11,11 +11,12 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from genie.core.errors import Unavailable
-from jobs import events, results, stream, web
+from jobs import events, stream, told, web
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import NewJob
 from jobs.selectors import JobView
 from jobs.states import JobState
+from jobs.told import Told
 from jobs.watch import Watch
 
 
@@ -40,7 +41,7 @@ def submitted(job: NewJob, *, created_at: dt.datetime) -> JobView:
         completion_tokens=0,
         estimate_microcredits=job.estimate_microcredits,
         cost_microcredits=None,
-        max_output_tokens=sampling.get("max_tokens"),
+        max_output_tokens=sampling["max_tokens"] * job.request.get("n", 1) if sampling else None,
         result_json=None,
         error=None,
         delta_ends=None,
@@ -113,22 +114,16 @@ def remaining(job: JobView, *, seams: Sequence[int] | None, after: int) -> list[
     The last of them is the end, always: silence would look like a job that still runs. ``seams`` are
     the ends of the deltas as they were live; None if nobody knows them any more.
     """
-    text, is_scripted = _script(job)
-    if text and seams is None and after > job.first_seq:
+    answer = _answer(job)
+    if answer.script and seams is None and after > job.first_seq:
         # Where in the text this reader stands is unknown: all of it, from the beginning.
-        return events.from_record(
-            text, None, job.state, first_seq=after + 1, is_scripted=is_scripted
-        )
-    told = events.from_record(
-        text,
-        list(seams or ()) if text else None,
-        job.state,
-        first_seq=job.first_seq,
-        is_scripted=is_scripted,
+        return events.from_record(answer, None, job.state, first_seq=after + 1)
+    whole = events.from_record(
+        answer, seams if answer.script else None, job.state, first_seq=job.first_seq
     )
-    left = [entry for entry in told if entry.seq > after]
+    left = [entry for entry in whole if entry.seq > after]
     if not left and job.result_json is not None:
-        return told[-1:]  # whoever has it all is told the end once more, under its own number
+        return whole[-1:]  # whoever has it all is told the end once more, under its own number
     return left or [Entry(seq=after + 1, type=EntryType.ENDED, state=job.state)]
 
 
@@ -149,16 +144,15 @@ async def _seams(job: JobView) -> Sequence[int] | None:
         for entry in await _from_log(job.id, after=job.first_seq)
         if entry.type is EntryType.DELTA
     ]
-    return list(itertools.accumulate(map(len, live))) if "".join(live) == _script(job)[0] else None
+    return (
+        list(itertools.accumulate(map(len, live))) if "".join(live) == _answer(job).script else None
+    )
 
 
-def _script(job: JobView) -> tuple[str, bool]:
-    """Return the script of a completed chat, and whether it may have marks.
-
-    A job without a result has none left.
-    """
+def _answer(job: JobView) -> Told:
+    """Return what was told of a completed chat; a job without a result has nothing left to tell."""
     result = job.result
-    return results.script_of(result) if result and "choices" in result else ("", False)
+    return told.of_body(result) if result and "choices" in result else Told()
 
 
 async def _from_log(job_id: uuid.UUID, *, after: int) -> list[Entry]:

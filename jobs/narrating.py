@@ -4,7 +4,8 @@ An attempt after the first makes the answer again. What readers have of it alrea
 skipped, so that they never get a character twice, and never one that does not belong to the rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from inference import scripts
 from inference.scripts import Place
@@ -12,6 +13,7 @@ from jobs.claims import Claimed
 from jobs.events import OPENINGS, Entry, EntryType
 from jobs.states import Mode
 from jobs.stream import Write, Writer
+from jobs.told import Token
 
 
 class Narrator:
@@ -39,6 +41,8 @@ class Narrator:
         ]
         self._told = "".join(entry.text for entry in told)  # delivered by earlier attempts
         self._unverified = self._told  # the part of it that this attempt has not produced again yet
+        self._tokens: list[Token] = []  # of this attempt, in order
+        self._next_token = 0  # of them, to be told
         self._gathered = ""  # text that the readers have yet to be told
         self._length = 0
         self._ends: list[int] = []  # of the deltas, in characters
@@ -63,8 +67,9 @@ class Narrator:
         """
         return list(self._ends) if self._is_retold else None
 
-    def take(self, text: str) -> bool:
+    def take(self, text: str, tokens: Iterable[Token] = ()) -> bool:
         """Take more of the answer's script; tell whether it still agrees with what readers have."""
+        self._tokens += tokens
         if self._unverified:
             skipped = self._skip_delivered(text)
             if skipped is None:
@@ -121,15 +126,25 @@ class Narrator:
         self.first_seq += len(self._ends) + 1
         self._ends, self._length, self._unverified = [], 0, ""
         self._place = Place() if self._place is not None else None
+        self._next_token = 0
         self._append(EntryType.RESTARTED, seq=self.first_seq)
         return verified + text
 
     def _deliver(self, text: str) -> None:
         if text:
             for part in scripts.parts(text) if self._place is not None else (text,):
-                place = self._place
+                place, start = self._place, self._length
                 self._pass(part)
-                self._append(EntryType.DELTA, text=part, seq=self.last_seq, place=place)
+                logprobs = self._logprobs_behind(start) if self._claimed.tells_logprobs else None
+                self._tell(
+                    Entry(
+                        seq=self.last_seq,
+                        type=EntryType.DELTA,
+                        text=part,
+                        place=place,
+                        logprobs=logprobs,
+                    )
+                )
 
     def _pass(self, text: str) -> None:
         """Move behind a delta."""
@@ -138,11 +153,24 @@ class Narrator:
         if self._place is not None:
             self._place = scripts.advance(self._place, text)
 
-    def _append(
-        self, kind: EntryType, *, seq: int, text: str = "", place: Place | None = None
-    ) -> None:
+    def _logprobs_behind(self, start: int) -> list[Mapping[str, Any]]:
+        """Return what is told of the tokens that are complete by now and were not at ``start``."""
+        found = []
+        while self._next_token < len(self._tokens):
+            token = self._tokens[self._next_token]
+            if token.end > self._length:
+                break
+            if token.end > start:  # else an earlier attempt has told it
+                found.append(token.body)
+            self._next_token += 1
+        return found
+
+    def _append(self, kind: EntryType, *, seq: int, text: str = "") -> None:
+        self._tell(Entry(seq=seq, type=kind, text=text))
+
+    def _tell(self, entry: Entry) -> None:
         if self._is_writing:
-            self._write(Entry(seq=seq, type=kind, text=text, place=place))
+            self._write(entry)
 
     def _write(self, entry: Entry, *, last: bool = False, outcome: str = "") -> None:
         claimed = self._claimed

@@ -6,6 +6,7 @@ from typing import Any
 
 from inference.types import (
     ChatResult,
+    ChoicesResult,
     EmbeddingResult,
     MediaResult,
     Result,
@@ -41,9 +42,13 @@ def result_json(claimed: Claimed, result: Result) -> str:
 
 def _body(claimed: Claimed, result: Result) -> dict[str, Any]:
     match result:
-        case ChatResult():
+        case ChatResult() | ChoicesResult():
             return results.chat_body(
-                claimed.job_id, model=claimed.model, created_at=claimed.created_at, result=result
+                claimed.job_id,
+                model=claimed.model,
+                created_at=claimed.created_at,
+                result=result,
+                logprobs=claimed.tells_logprobs,
             )
         case EmbeddingResult():
             encoding = claimed.request.get("encoding_format", "float")

@@ -7,16 +7,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference import scripts
 from inference.types import (
     ChatResult,
+    ChoicesResult,
     EmbeddingResult,
     Span,
-    ToolCall,
     TranscriptionResult,
     Usage,
 )
-from jobs import events
+from jobs import events, told
 from jobs.states import OBJECTS, JobKind
 
 # How a sync caller is given a result that is not wanted as its JSON.
@@ -34,7 +33,12 @@ def usage_body(usage: Usage) -> dict[str, int]:
 
 
 def chat_body(
-    job_id: uuid.UUID, *, model: str, created_at: dt.datetime, result: ChatResult
+    job_id: uuid.UUID,
+    *,
+    model: str,
+    created_at: dt.datetime,
+    result: ChatResult | ChoicesResult,
+    logprobs: bool = False,
 ) -> dict[str, Any]:
     """Return the body of a completed chat."""
     return {
@@ -42,7 +46,10 @@ def chat_body(
         "object": OBJECTS[JobKind.CHAT],
         "created": int(created_at.timestamp()),
         "model": model,
-        "choices": [_chat_choice(job_id, 0, result)],
+        "choices": [
+            _chat_choice(job_id, index, choice, logprobs=logprobs)
+            for index, choice in enumerate(told.choices_of(result))
+        ],
         "usage": usage_body(result.usage),
     }
 
@@ -53,17 +60,9 @@ def call_id(job_id: uuid.UUID, *, choice: int, call: int) -> str:
     return f"call_{digest.hexdigest()}"
 
 
-def script_of(body: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return the script that a chat's body tells, and whether it may have marks."""
-    choices = [
-        (message.get("content") or "", [_call_of(one) for one in message.get("tool_calls", ())])
-        for message in (choice["message"] for choice in body["choices"])
-    ]
-    has_marks = len(choices) > 1 or any(calls for _, calls in choices)
-    return scripts.of(choices), has_marks
-
-
-def _chat_choice(job_id: uuid.UUID, index: int, result: ChatResult) -> dict[str, Any]:
+def _chat_choice(
+    job_id: uuid.UUID, index: int, result: ChatResult, *, logprobs: bool
+) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": result.text}
     if result.tool_calls:
         message["content"] = result.text or None
@@ -75,12 +74,11 @@ def _chat_choice(job_id: uuid.UUID, index: int, result: ChatResult) -> dict[str,
             }
             for number, call in enumerate(result.tool_calls)
         ]
-    return {"index": index, "message": message, "finish_reason": str(result.finish_reason)}
-
-
-def _call_of(told: Mapping[str, Any]) -> ToolCall:
-    function = told["function"]
-    return ToolCall(name=function["name"], arguments=function["arguments"])
+    choice = {"index": index, "message": message, "finish_reason": str(result.finish_reason)}
+    if logprobs:
+        content = [told.logprob_body(token) for token in result.logprobs]
+        choice["logprobs"] = {"content": content, "refusal": None}
+    return choice
 
 
 def embedding_body(*, model: str, encoding: str, result: EmbeddingResult) -> dict[str, Any]:

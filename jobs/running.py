@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from genie.core import metrics
-from inference import scripts
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
-from inference.types import ChatResult, MediaResult, Result, Usage
-from jobs import outcomes, prices, replies, retry, verdicts
+from inference.types import ChatResult, ChoicesResult, MediaResult, Result, TokenLogprob, Usage
+from jobs import outcomes, prices, replies, retry, told, verdicts
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
@@ -100,11 +99,17 @@ class RunningJob:
         if handle is not None:
             handle.cancel()
 
-    def on_delta(self, text: str, *, completion_tokens: int) -> None:  # noqa: ARG002 - the port's signature
+    def on_delta(
+        self,
+        text: str,
+        *,
+        completion_tokens: int,  # noqa: ARG002 - the port's signature
+        logprobs: Sequence[TokenLogprob] = (),
+    ) -> None:
         """Append new text, after what earlier attempts delivered has been met again."""
         if self._stop is not None:
             return
-        if not self._narrator.take(text):
+        if not self._narrator.take(text, map(told.token_of, logprobs)):
             self.stop(StopReason.DIVERGED)
             return
         now = time.monotonic()
@@ -124,7 +129,7 @@ class RunningJob:
         """Turn the engine's outcome into this attempt's ending."""
         if self._stop is not StopReason.FENCED:
             self._narrator.flush()
-            if isinstance(outcome, ChatResult):
+            if isinstance(outcome, ChatResult | ChoicesResult):
                 self._finish_telling(outcome)
         if isinstance(outcome, MediaResult):
             self._offload(lambda: self._on_end(self, self._ending(outcome, usage)))
@@ -137,9 +142,9 @@ class RunningJob:
         outcome = replies.outcome_suffix(_outcome(ended)) if self.claimed.reply_to else ""
         self._narrator.end(entry, outcome=outcome)
 
-    def _finish_telling(self, result: ChatResult) -> None:
+    def _finish_telling(self, result: ChatResult | ChoicesResult) -> None:
         if self._stop is not StopReason.DIVERGED and not self._narrator.finish(
-            scripts.of([(result.text, result.tool_calls)])
+            told.script_of(result)
         ):
             self.stop(StopReason.DIVERGED)
 

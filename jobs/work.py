@@ -70,6 +70,7 @@ def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:
         sampling=SamplingParams(**sampling),
         schema=json.loads(request["schema"]) if "schema" in request else None,
         tool_use=tool_use_of(request),
+        n=request.get("n", 1),
     )
 
 

@@ -10,6 +10,8 @@ import tokenizers
 from inference.backends.callreading import CallReader
 from inference.backends.constraints import Constraint
 from inference.backends.detokenizing import IncrementalText
+from inference.backends.likelihoods import Likelihoods
+from inference.backends.sampling import Recorder
 from inference.backends.stops import StopScanner
 from inference.errors import GenerationFailed, InferenceError
 from inference.ports import Listener
@@ -24,6 +26,7 @@ class Shape:
 
     constraint: Constraint | None = None
     calls: CallReader | None = None  # if it may call tools
+    likelihoods: Likelihoods | None = None  # if they were asked for
 
 
 class Chat:
@@ -49,8 +52,10 @@ class Chat:
         self.prompt_ids = list(prompt_ids)
         self.seed = _seed_of(request)
         self.is_done = False
-        self.constraint = shape.constraint if shape else None
-        self._calls = shape.calls if shape else None
+        shape = shape or Shape()
+        self.constraint = shape.constraint
+        self._calls = shape.calls
+        self._likelihoods = shape.likelihoods
         self._listener = listener
         self._on_cancel = on_cancel
         self._text = IncrementalText(tokenizer)
@@ -58,12 +63,18 @@ class Chat:
         self._taken = 0  # of the tokens the manager reported
         self._is_cut = False  # a stop string ended the text: what is held back stays in
         self._pieces: list[str] = []
+        self._made = 0  # characters of text that tokens made, told or not
         self._usage = Usage()
 
     @property
     def usage(self) -> Usage:
         """The work done so far."""
         return self._usage
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Where the model's thread notes what it held likely, if anyone asked."""
+        return self._likelihoods.recorder if self._likelihoods else None
 
     @property
     def reservation(self) -> int:
@@ -120,6 +131,9 @@ class Chat:
             return FinishReason.STOP
         self._count(1)
         text = self._text.push(token_id)
+        self._made += len(text)
+        if self._likelihoods:
+            self._likelihoods.take(end=self._made, is_complete=bool(text))
         if self._usage.completion_tokens <= self.request.sampling.min_tokens:
             pieces.append(text)  # neither a token nor a stop string ends the answer this early
             return None
@@ -129,7 +143,11 @@ class Chat:
     def _take_rest(self, reason: FinishReason, pieces: list[str]) -> FinishReason:
         """Let out what was held back, unless a stop string ended the answer."""
         if not self._is_cut:
-            self._scan(self._text.flush(), pieces)
+            rest = self._text.flush()
+            self._made += len(rest)
+            if self._likelihoods:
+                self._likelihoods.complete(end=self._made)
+            self._scan(rest, pieces)
         if self._is_cut:
             return FinishReason.STOP
         pieces.append(self._stops.flush())
@@ -143,7 +161,13 @@ class Chat:
 
     def _result(self, reason: FinishReason) -> ChatResult:
         if self._calls is None:
-            return ChatResult(text="".join(self._pieces), finish_reason=reason, usage=self._usage)
+            text = "".join(self._pieces)
+            return ChatResult(
+                text=text,
+                finish_reason=reason,
+                usage=self._usage,
+                logprobs=self._likelihoods.within(len(text)) if self._likelihoods else (),
+            )
         if self._calls.calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
         return ChatResult(
@@ -168,7 +192,11 @@ class Chat:
             return
         self._pieces.append(text)
         try:
-            self._listener.on_delta(text, completion_tokens=self._usage.completion_tokens)
+            self._listener.on_delta(
+                text,
+                completion_tokens=self._usage.completion_tokens,
+                logprobs=self._likelihoods.fresh() if self._likelihoods else (),
+            )
         except Exception:
             logger.exception("request %s: the listener failed", self.request.request_id)
 

@@ -46,11 +46,12 @@ class Constraint:
 
 
 class Compiler:
-    """Compiles grammars for one vocabulary, each once as long as it is remembered."""
+    """Knows one vocabulary: compiles grammars for it, each once as long as it is remembered."""
 
     def __init__(
         self, tokenizer: PromptTokenizer, *, vocabulary: int, end_ids: Collection[int]
     ) -> None:
+        self._raw = tokenizer.raw
         self._tokenizer = llguidance.LLTokenizer(
             tokenizer.raw.to_str(), n_vocab=vocabulary, eos_token=sorted(end_ids)
         )
@@ -72,6 +73,14 @@ class Compiler:
             while len(self._compiled) > _COMPILED:
                 self._compiled.popitem(last=False)
             return Constraint(matcher.deep_copy())
+
+    def spell(self, token_id: int) -> tuple[str, bytes]:
+        """Return a token's text, and its bytes, which may be part of a character."""
+        if self._tokenizer.is_special_token(token_id):
+            text = self._raw.id_to_token(token_id) or ""
+            return text, text.encode()
+        raw = bytes(self._tokenizer.decode_bytes([token_id]))
+        return raw.decode(errors="replace"), raw
 
     def _compile(self, grammar: str) -> Any:
         matcher = llguidance.LLMatcher(

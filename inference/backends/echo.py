@@ -61,7 +61,7 @@ class EchoBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it can do beyond plain answers."""
-        return frozenset({"stream", "stop", "seed", "min_tokens", "dimensions"})
+        return frozenset({"stream", "stop", "seed", "min_tokens", "n", "dimensions"})
 
     def load(self) -> None:
         """Wait as long as option load_seconds says, then be ready.

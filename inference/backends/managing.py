@@ -36,6 +36,7 @@ class BatchManager:
             presence_penalty=float(wanted.presence_penalty),
             frequency_penalty=float(wanted.frequency_penalty),
             constraint=chat.constraint,
+            recorder=chat.recorder,
         )
         added = self._manager.add_request(
             chat.prompt_ids,

@@ -24,6 +24,18 @@ from inference.backends.constraints import Constraint
 ARGUMENT = "sampling"  # the keyword of add_request that carries a Choice
 
 
+class Recorder:
+    """What the model held likely at each token of one request. The model's thread writes it."""
+
+    def __init__(self, *, top: int) -> None:
+        self.top = top  # how many likely tokens are noted beside the chosen one
+        self.tokens: list[tuple[int, float, list[tuple[int, float]]]] = []  # chosen, its, top
+
+    def take(self, token_id: int, logprob: float, top: list[tuple[int, float]]) -> None:
+        """Note one token."""
+        self.tokens.append((token_id, logprob, top))
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """How one request chooses its tokens."""
@@ -35,6 +47,7 @@ class Choice:
     presence_penalty: float
     frequency_penalty: float
     constraint: Constraint | None = None  # the grammar of the answer
+    recorder: Recorder | None = None  # of what the model held likely
 
     @property
     def is_plain(self) -> bool:
@@ -45,6 +58,7 @@ class Choice:
             or self.presence_penalty
             or self.frequency_penalty
             or self.constraint
+            or self.recorder
         )
 
 
@@ -94,6 +108,7 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
         rows = self._rows
         if all(row.choice.is_plain for row in rows):
             return scores
+        likely = scores
         scores = scores.clone()
         self._penalise(scores)
         self._forbid_early_ends(scores)
@@ -103,7 +118,23 @@ class RequestSampler(ContinuousBatchingLogitsProcessor):  # type: ignore[misc]
             chosen = _choose(scores[sampled], [rows[number] for number in sampled])
             scores[sampled] = -torch.inf
             scores[sampled, chosen] = 0.0
+        self._record(likely, scores)
         return scores
+
+    def _record(self, likely: torch.Tensor, scores: torch.Tensor) -> None:
+        """Note what the model held likely, for those who asked; the choice is the scores' argmax."""
+        numbers = [i for i, row in enumerate(self._rows) if row.choice.recorder]
+        recorders = [row.choice.recorder for row in self._rows if row.choice.recorder]
+        if not recorders:
+            return
+        logprobs = likely[numbers].log_softmax(-1)
+        chosen = scores[numbers].argmax(-1, keepdim=True)
+        most = max(recorder.top for recorder in recorders)
+        values, ids = logprobs.topk(min(most, logprobs.shape[-1]))
+        picked = logprobs.gather(-1, chosen)
+        for place, recorder in enumerate(recorders):
+            top = list(zip(ids[place].tolist(), values[place].tolist(), strict=True))
+            recorder.take(int(chosen[place]), float(picked[place]), top[: recorder.top])
 
     def _penalise(self, scores: torch.Tensor) -> None:
         for number, row in enumerate(self._rows):

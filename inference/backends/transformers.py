@@ -13,7 +13,9 @@ from inference.backends.callreading import CallReader
 from inference.backends.chats import Chat, Shape
 from inference.backends.constraints import Compiler, Constraint
 from inference.backends.dispatching import Dispatcher
+from inference.backends.likelihoods import Likelihoods
 from inference.backends.managing import BatchManager, start_manager
+from inference.backends.sampling import Recorder
 from inference.batching import Admission
 from inference.errors import EngineClosed, InferenceError, InputRejected
 from inference.ports import Handle, Listener
@@ -25,10 +27,13 @@ from inference.types import ChatRequest, Request, Usage
 logger = logging.getLogger(__name__)
 
 CAPABILITIES = frozenset(
-    {"stream", "stop", "seed", "penalties", "min_tokens", "structured-output", "tools"}
+    {
+        *("stream", "stop", "seed", "penalties", "min_tokens"),
+        *("structured-output", "tools", "n", "logprobs"),
+    }
 )
-# Capabilities whose answers follow a grammar; a model without them is loaded without a compiler.
-GRAMMARS = frozenset({"structured-output", "tools"})
+# Capabilities that need the bytes of tokens; a model with none of them is loaded without.
+SPELLED = frozenset({"structured-output", "tools", "logprobs"})
 
 
 class ChatBackend:
@@ -113,7 +118,7 @@ class ChatBackend:
             on_step=dispatcher.stepped,
         )
         dispatcher.start(self._manager)
-        if GRAMMARS & set(self._spec.capabilities):
+        if SPELLED & set(self._spec.capabilities):
             self._compiler = Compiler(
                 tokenizer, vocabulary=model.config.vocab_size, end_ids=end_ids
             )
@@ -141,7 +146,11 @@ class ChatBackend:
             prompt_ids=self._checked_prompt(request, tokenizer),
             tokenizer=tokenizer.raw,
             on_cancel=dispatcher.cancel,
-            shape=Shape(constraint=self._constraint_of(request), calls=self._reader_for(request)),
+            shape=Shape(
+                constraint=self._constraint_of(request),
+                calls=self._reader_for(request),
+                likelihoods=self._likelihoods_for(request),
+            ),
         )
 
     def _checked_prompt(self, request: ChatRequest, tokenizer: PromptTokenizer) -> list[int]:
@@ -186,6 +195,17 @@ class ChatBackend:
             names=[tool["function"]["name"] for tool in use.tools],
             is_constrained=toolcalls.is_constrained(use, schema=request.schema),
         )
+
+    def _likelihoods_for(self, request: ChatRequest) -> Likelihoods | None:
+        wanted = request.sampling.logprobs
+        if wanted is None:
+            return None
+        if self._compiler is None or request.tool_use is not None:
+            raise InputRejected(
+                f"Model {self._spec.id} tells no log-probabilities of this answer.",
+                field="logprobs",
+            )
+        return Likelihoods(Recorder(top=wanted), self._compiler.spell)
 
     def _call_form(self) -> CallForm:
         if self._form is None:

@@ -24,6 +24,7 @@ async def shape(body: ChatBody, spec: ModelSpec) -> dict[str, Any]:
         InvalidRequest: A schema cannot be followed, the model writes no calls that can be read, or
             stop strings would break what is promised.
     """
+    _require_logprobs(body)
     schema, use = _schema_of(body.response_format), _tool_use_of(body)
     constrained = schema is not None
     found = {}
@@ -51,6 +52,13 @@ async def require_schema(schema: Mapping[str, Any], *, field: str) -> None:
         await asyncio.to_thread(structured.check, schema)
     except SchemaRejected as error:
         raise errors.InvalidRequest.of(field, f"{error.keyword}: {error.message}") from None
+
+
+def _require_logprobs(body: ChatBody) -> None:
+    if body.top_logprobs is not None and not body.logprobs:
+        raise errors.InvalidRequest.of("top_logprobs", 'needs "logprobs": true')
+    if body.logprobs and body.may_call:
+        raise errors.InvalidRequest.of("logprobs", "cannot be combined with tools")
 
 
 def _schema_of(wanted: ResponseFormat | None) -> Mapping[str, Any] | None:

@@ -61,6 +61,12 @@ class Work:
             return self.quantities
         return prices.tokens(prompt=self.prompt_tokens, completion=self.completion_tokens)
 
+    @property
+    def least_completion_tokens(self) -> int:
+        """The fewest tokens that it generates, unless it fails."""
+        least: int = self.request.get("sampling", {}).get("min_tokens", 0)
+        return least * int(self.request.get("n", 1))
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
@@ -191,16 +197,20 @@ async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
         "seed": random.getrandbits(53) if body.seed is None else body.seed,
         "presence_penalty": float(body.presence_penalty or 0),
         "frequency_penalty": float(body.frequency_penalty or 0),
+        **({"logprobs": body.top_logprobs or 0} if body.logprobs else {}),
     }
     include_usage = bool(body.stream_options and body.stream_options.include_usage)
     request = {"messages": messages, "sampling": sampling, "include_usage": include_usage}
     request |= shape
+    n = body.n or 1
+    if n > 1:
+        request["n"] = n
     return Work(
         kind=JobKind.CHAT,
         spec=spec,
         request=request,
         prompt_tokens=prompt_tokens,
-        completion_tokens=limit,
+        completion_tokens=limit * n,
     )
 
 

@@ -5,7 +5,7 @@ and is told nothing twice.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from genie.core.errors import GenieError
@@ -125,13 +125,13 @@ def _chunks(job: JobView, entry: Entry) -> Iterator[dict[str, Any]]:
     A delta that is nothing but a mark has none.
     """
     if entry.place is None:
-        yield _chunk(job, {"content": entry.text})
+        yield _chunk(job, {"content": entry.text}, logprobs=entry.logprobs)
         return
     for piece in scripts.pieces(entry.place, entry.text):
         delta = _delta(job, piece)
         if piece.choice != entry.place.choice:
             delta = {"role": "assistant"} | delta
-        yield _chunk(job, delta, index=piece.choice)
+        yield _chunk(job, delta, index=piece.choice, logprobs=entry.logprobs)
 
 
 def _delta(job: JobView, piece: Piece) -> dict[str, Any]:
@@ -149,12 +149,20 @@ def _delta(job: JobView, piece: Piece) -> dict[str, Any]:
 
 
 def _chunk(
-    job: JobView, delta: dict[str, Any], *, index: int = 0, finish_reason: str | None = None
+    job: JobView,
+    delta: dict[str, Any],
+    *,
+    index: int = 0,
+    finish_reason: str | None = None,
+    logprobs: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
+    choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
+    if logprobs is not None:
+        choice["logprobs"] = {"content": logprobs, "refusal": None}
     return {
         "id": events.public_id(job.id, job.kind),
         "object": "chat.completion.chunk",
         "created": int(job.created_at.timestamp()),
         "model": job.model,
-        "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}],
+        "choices": [choice],
     }

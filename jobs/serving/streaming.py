@@ -83,7 +83,9 @@ async def frames(
             if entry is None:
                 yield sse.PING
             elif job.kind is JobKind.CHAT:
-                yield sse.chat_frames(job, entry, ended=ended, include_usage=include_usage)
+                told = sse.chat_frames(job, entry, ended=ended, include_usage=include_usage)
+                if told:  # a mark between choices says nothing
+                    yield told
             else:
                 yield sse.job_frames(job, entry, ended=ended)
     except errors.GenieError as error:

@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.acceptance.callers import Caller, Event, events, text_of
-from tests.acceptance.models_file import needs_tiny_chat
+from tests.acceptance.models_file import TOKEN_MICROCREDITS, needs_tiny_chat
 
 PERSON = {
     "type": "object",
@@ -140,3 +142,46 @@ def test_a_required_tool_is_called_whatever_is_asked(caller: Caller) -> None:
 
     (call,) = answer.json()["choices"][0]["message"]["tool_calls"]
     assert set(json.loads(call["function"]["arguments"])) == {"city"}
+
+
+def test_several_choices_are_told_charged_and_kept(caller: Caller) -> None:
+    answer = caller.chat("one two", n=3)
+    found = caller.stream("one two", n=3, stream_options={"include_usage": True})
+
+    body = answer.json()
+    assert [one["index"] for one in body["choices"]] == [0, 1, 2]
+    assert {one["message"]["content"] for one in body["choices"]} == {"echo: one two"}
+    assert body["usage"] == {"prompt_tokens": 2, "completion_tokens": 9, "total_tokens": 11}
+    assert caller.job(body["id"])["cost"] == pytest.approx(11 * TOKEN_MICROCREDITS / 1_000_000)
+    chunks = [event.body for event in found if event.data != "[DONE]"]
+    texts = dict.fromkeys(range(3), "")
+    for chunk in chunks[:-1]:
+        (choice,) = chunk["choices"]
+        texts[choice["index"]] += choice["delta"].get("content", "")
+    assert set(texts.values()) == {"echo: one two"}
+    assert [one["choices"][0]["finish_reason"] for one in chunks[-4:-1]] == ["stop"] * 3
+    assert chunks[-1]["usage"] == body["usage"]
+
+
+@needs_tiny_chat
+def test_log_probabilities_come_with_their_tokens(caller: Caller) -> None:
+    asked: dict[str, Any] = {
+        "model": "genie-tiny-chat",
+        "temperature": 0,
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+
+    (choice,) = caller.chat("hello", **asked).json()["choices"]
+    found = caller.stream("hello", **asked)
+
+    content = choice["logprobs"]["content"]
+    assert "".join(one["token"] for one in content) == choice["message"]["content"]
+    assert all(len(one["top_logprobs"]) == 2 and one["logprob"] <= 0 for one in content)
+    streamed = [
+        token
+        for event in found
+        if event.text
+        for token in event.body["choices"][0]["logprobs"]["content"]
+    ]
+    assert [one["token"] for one in streamed] == [one["token"] for one in content]

@@ -19,7 +19,7 @@ from pathlib import Path
 from inference import registry
 from inference.backends.transformers import ChatBackend
 from inference.specs import ModelSpec
-from inference.types import ChatRequest, ChatResult, SamplingParams
+from inference.types import ChatRequest, ChatResult, SamplingParams, TokenLogprob
 from tests.integration.inference import builders
 from tests.unit.inference.listeners import RecordingListener
 
@@ -90,11 +90,13 @@ class _TimedListener(RecordingListener):
 
     first_at: float | None = None
 
-    def on_delta(self, text: str, *, completion_tokens: int) -> None:
+    def on_delta(
+        self, text: str, *, completion_tokens: int, logprobs: Sequence[TokenLogprob] = ()
+    ) -> None:
         """Take text, and note the time of the first."""
         if self.first_at is None:
             self.first_at = time.perf_counter()
-        super().on_delta(text, completion_tokens=completion_tokens)
+        super().on_delta(text, completion_tokens=completion_tokens, logprobs=logprobs)
 
 
 def _run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:

@@ -76,7 +76,7 @@ async def question(prepared: Prepared) -> Question:
         price=work.spec.price,
         prompt_bound=work.prompt_tokens,
         prompt_tokens=await asyncio.to_thread(_count, work),
-        least_completion=work.request.get("sampling", {}).get("min_tokens", 0),
+        least_completion=work.least_completion_tokens,
         most_completion=work.completion_tokens,
     )
 

@@ -1,9 +1,10 @@
 """A listener that keeps what it is told, for tests to wait on and look at."""
 
 import threading
+from collections.abc import Sequence
 
 from inference.errors import InferenceError
-from inference.types import Result, Usage
+from inference.types import Result, TokenLogprob, Usage
 
 
 class RecordingListener:
@@ -12,14 +13,18 @@ class RecordingListener:
     def __init__(self) -> None:
         self.deltas: list[str] = []
         self.counts: list[int] = []
+        self.logprobs: list[TokenLogprob] = []
         self.outcomes: list[Result | InferenceError] = []
         self.usages: list[Usage] = []
         self.percents: list[int] = []
         self._changed = threading.Condition()
 
-    def on_delta(self, text: str, *, completion_tokens: int) -> None:
+    def on_delta(
+        self, text: str, *, completion_tokens: int, logprobs: Sequence[TokenLogprob] = ()
+    ) -> None:
         with self._changed:
             self.deltas.append(text)
+            self.logprobs += logprobs
             self.counts.append(completion_tokens)
             self._changed.notify_all()
 

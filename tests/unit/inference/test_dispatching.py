@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import tokenizers
@@ -195,7 +196,7 @@ class TestAnswers:
 
     def test_a_listener_that_fails_stops_no_other(self, it: Fixture) -> None:
         class Broken(RecordingListener):
-            def on_delta(self, text: str, *, completion_tokens: int) -> None:
+            def on_delta(self, text: str, *, completion_tokens: int, logprobs: Any = ()) -> None:
                 raise RuntimeError("broken")
 
         chat, _, key = it.submit_and_run()

@@ -132,7 +132,7 @@ class TestChat:
 
     def test_a_listener_that_fails_stops_no_other(self, backend: EchoBackend) -> None:
         class Broken(RecordingListener):
-            def on_delta(self, text: str, *, completion_tokens: int) -> None:
+            def on_delta(self, text: str, *, completion_tokens: int, logprobs: Any = ()) -> None:
                 raise RuntimeError("broken")
 
         broken = Broken()

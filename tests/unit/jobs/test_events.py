@@ -11,6 +11,7 @@ from genie.core import ids
 from jobs import events
 from jobs.events import Entry, EntryType
 from jobs.states import TERMINAL, JobKind, JobState
+from jobs.told import Told
 
 TEXTS = st.text(max_size=60)
 
@@ -38,7 +39,7 @@ class TestFromRecord:
         ends = [len("".join(deltas[: n + 1])) for n in range(len(deltas))]
 
         first, *middle, last = events.from_record(
-            text, ends, JobState.COMPLETED, first_seq=first_seq
+            Told(script=text), ends, JobState.COMPLETED, first_seq=first_seq
         )
 
         assert first.type is (EntryType.STARTED if first_seq == 1 else EntryType.RESTARTED)
@@ -50,13 +51,13 @@ class TestFromRecord:
 
     @given(st.text(min_size=1))
     def test_without_seams_is_one_delta(self, text: str) -> None:
-        _, delta, _ = events.from_record(text, None, JobState.COMPLETED, first_seq=1)
+        _, delta, _ = events.from_record(Told(script=text), None, JobState.COMPLETED, first_seq=1)
 
         assert delta.text == text
 
     @pytest.mark.parametrize("state", sorted(TERMINAL))
     def test_of_a_job_without_text_is_its_start_and_end(self, state: JobState) -> None:
-        assert events.from_record("", None, state, first_seq=1) == [
+        assert events.from_record(Told(), None, state, first_seq=1) == [
             Entry(seq=1, type=EntryType.STARTED),
             Entry(seq=2, type=EntryType.ENDED, state=state),
         ]

@@ -1,4 +1,4 @@
-"""Streams with tool calls: told by a worker, resumed, and told again from the row, all the same."""
+"""Streams with tool calls and with several choices: told by a worker, resumed, and told again from the row, all the same."""
 
 import dataclasses
 import json
@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from inference import scripts
-from inference.types import ChatResult, FinishReason, ToolCall
+from inference.types import (
+    ChatResult,
+    ChoicesResult,
+    FinishReason,
+    Likelihood,
+    TokenLogprob,
+    ToolCall,
+)
 from jobs import follow
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ending
@@ -179,3 +186,96 @@ def test_whoever_looks_on_is_told_of_calls_too() -> None:
 
     assert kinds.count(EntryType.DELTA) == 5  # text, and of each call a head and its arguments
     assert "".join(one.get("content") or "" for one in told) == "Let me see."
+
+
+def token(text: str, end: int, raw: bytes | None = None) -> TokenLogprob:
+    chosen = Likelihood(token=text, raw=text.encode() if raw is None else raw, logprob=-0.5)
+    return TokenLogprob(chosen=chosen, top=(chosen,), end=end)
+
+
+# An emoji in two tokens, told with the second of them.
+FIRST = (token("a", 1), token("\ufffd", 2, b"\xf0\x9f"), token("\ufffd", 2, b"\x99\x82"))
+SECOND = (token("b", 1), token("cd", 3))
+CHOICES: dict[str, Any] = {"n": 2, "sampling": {"logprobs": 1}}
+
+
+def choices() -> ChoicesResult:
+    made = (("a🙂", FIRST), ("bcd", SECOND))
+    return ChoicesResult(
+        choices=tuple(
+            ChatResult(text=text, finish_reason=FinishReason.STOP, usage=USAGE, logprobs=tokens)
+            for text, tokens in made
+        ),
+        usage=USAGE,
+    )
+
+
+def say_choices(attempt: Attempt, *, base: int = 3) -> Attempt:
+    """Play two choices; the second begins behind the first and a mark."""
+    later = [dataclasses.replace(one, end=one.end + base) for one in SECOND]
+    on_delta = attempt.job.on_delta
+    on_delta("a", completion_tokens=1, logprobs=FIRST[:1])
+    on_delta("🙂", completion_tokens=3, logprobs=FIRST[1:])
+    on_delta(f"{scripts.CHOICE}b", completion_tokens=4, logprobs=later)
+    on_delta("cd", completion_tokens=5)
+    return attempt
+
+
+class TestChoices:
+    def test_are_told_with_their_index_and_logprobs(self) -> None:
+        attempt = say_choices(Attempt(request=CHOICES))
+        ending = attempt.end(choices())
+        attempt.announce(ending)
+        job = ended(attempt, ending)
+
+        told = frames(job, attempt.log.entries)
+
+        chunks = [json.loads(one.split("data: ")[1]) for one in told[:-1]]
+        found = [chunk["choices"][0] for chunk in chunks[1:]]
+        assert [(one["index"], one["delta"]) for one in found] == [
+            (0, {"content": "a"}),
+            (0, {"content": "🙂"}),
+            (1, {"role": "assistant", "content": "b"}),
+            (1, {"content": "cd"}),
+        ]
+        counts = [len(one["logprobs"]["content"]) for one in found]
+        assert counts == [1, 2, 1, 1]
+        assert found[1]["logprobs"]["content"][0]["bytes"] == [0xF0, 0x9F]
+        assert told[-1].count('"finish_reason":"stop"') == 2
+
+    def test_are_in_the_result_with_all_their_tokens(self) -> None:
+        body = json.loads(say_choices(Attempt(request=CHOICES)).end(choices()).result_json)
+
+        assert [one["index"] for one in body["choices"]] == [0, 1]
+        assert [one["message"]["content"] for one in body["choices"]] == ["a🙂", "bcd"]
+        assert [len(one["logprobs"]["content"]) for one in body["choices"]] == [3, 2]
+
+    @pytest.mark.parametrize("after", range(6))
+    def test_are_told_again_from_the_row(self, after: int) -> None:
+        attempt = say_choices(Attempt(request=CHOICES))
+        ending = attempt.end(choices())
+        attempt.announce(ending)
+        job = ended(attempt, ending)
+
+        again = follow.remaining(job, seams=job.delta_ends, after=after)
+
+        assert frames(job, again) == frames(job, attempt.log.entries[after:])
+
+    @pytest.mark.parametrize("delivered", range(1, 6))
+    def test_go_on_in_a_second_attempt(self, delivered: int) -> None:
+        first = say_choices(Attempt(request=CHOICES))
+        earlier = [Entry.decode(one.encode()) for one in first.log.entries[:delivered]]
+
+        second = say_choices(Attempt(request=CHOICES, earlier=earlier, attempt=2))
+        second.end(choices())
+
+        whole = [*earlier, *second.log.entries]
+        assert [entry.text for entry in whole] == [entry.text for entry in first.log.entries]
+        assert [entry.logprobs for entry in whole] == [one.logprobs for one in first.log.entries]
+
+    def test_without_logprobs_say_nothing_of_them(self) -> None:
+        attempt = say_choices(Attempt(request={"n": 2}))
+        ending = attempt.end(choices())
+
+        assert "logprobs" not in ending.result_json
+        assert all(entry.logprobs is None for entry in attempt.log.entries)

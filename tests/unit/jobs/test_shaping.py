@@ -8,7 +8,7 @@ import pytest
 
 from genie.core.errors import InvalidRequest
 from jobs import work
-from jobs.intake import bodies, shaping
+from jobs.intake import bodies, shaping, submit
 from tests.unit.inference.specs import echo_spec
 
 HELLO = [{"role": "user", "content": "hi"}]
@@ -129,3 +129,36 @@ class TestTools:
 
     def test_that_promise_nothing_may_have_any_schema_and_stop(self) -> None:
         assert "tool_use" in shape(tools=[tool("f", NOT)], stop="x")
+
+
+class TestChoices:
+    def test_are_all_held_and_quoted(self) -> None:
+        body = bodies.parse(
+            bodies.ChatBody,
+            {"model": "m", "messages": HELLO, "n": 3, "max_tokens": 7, "min_tokens": 2},
+        )
+
+        found = asyncio.run(submit.chat_work(body, echo_spec(capabilities=("n", "min_tokens"))))
+
+        assert found.completion_tokens == 21
+        assert found.least_completion_tokens == 6
+        assert found.request["n"] == 3
+        assert found.request["sampling"]["max_tokens"] == 7
+
+
+class TestLogprobs:
+    def test_are_asked_for_with_their_alternatives(self) -> None:
+        body = bodies.parse(
+            bodies.ChatBody,
+            {"model": "m", "messages": HELLO, "logprobs": True, "top_logprobs": 4},
+        )
+
+        found = asyncio.run(submit.chat_work(body, echo_spec(capabilities=("logprobs",))))
+
+        assert found.request["sampling"]["logprobs"] == 4
+
+    def test_need_to_be_asked_for(self) -> None:
+        assert refusal(top_logprobs=2)[0] == "top_logprobs"
+
+    def test_are_not_told_of_answers_with_tools(self) -> None:
+        assert refusal(logprobs=True, tools=[tool("f")])[0] == "logprobs"
