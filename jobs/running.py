@@ -13,10 +13,10 @@ from jobs import outcomes, prices, replies, retry, told, verdicts
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.narrating import Narrator
 from jobs.replies import Outcome
 from jobs.states import JobState, Mode
 from jobs.stream import Writer
-from jobs.telling import Teller
 from jobs.verdicts import StopReason
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class RunningJob:
     ) -> None:
         self.claimed = claimed
         self._began = time.monotonic()
-        self._teller = Teller(claimed, earlier=earlier, writer=writer)
+        self._narrator = Narrator(claimed, earlier=earlier, writer=writer)
         self._offload = offload
         self._on_end = on_end
         self._lock = threading.Lock()
@@ -109,13 +109,13 @@ class RunningJob:
         """Append new text, after what earlier attempts delivered has been met again."""
         if self._stop is not None:
             return
-        if not self._teller.take(text, map(told.token_of, logprobs)):
+        if not self._narrator.take(text, map(told.token_of, logprobs)):
             self.stop(StopReason.DIVERGED)
             return
         now = time.monotonic()
         if self.claimed.mode is Mode.STREAM or now - self._delivered_at >= GATHER_S:
             self._delivered_at = now
-            self._teller.flush()
+            self._narrator.flush()
 
     def on_progress(self, percent: int) -> None:
         """Note how far the work has come, and tell the readers now and then."""
@@ -123,12 +123,12 @@ class RunningJob:
         now = time.monotonic()
         if self._stop is None and now - self._delivered_at >= GATHER_S:
             self._delivered_at = now
-            self._teller.progress(percent)
+            self._narrator.progress(percent)
 
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
         if self._stop is not StopReason.FENCED:
-            self._teller.flush()
+            self._narrator.flush()
             if isinstance(outcome, ChatResult | ChoicesResult):
                 self._finish_telling(outcome)
         if isinstance(outcome, MediaResult):
@@ -138,12 +138,12 @@ class RunningJob:
 
     def announce(self, ended: Ended) -> None:
         """Tell the readers that the terminal state has been committed."""
-        entry = Entry(seq=self._teller.last_seq + 1, type=EntryType.ENDED, state=ended.state)
+        entry = Entry(seq=self._narrator.last_seq + 1, type=EntryType.ENDED, state=ended.state)
         outcome = replies.outcome_suffix(_outcome(ended)) if self.claimed.reply_to else ""
-        self._teller.end(entry, outcome=outcome)
+        self._narrator.end(entry, outcome=outcome)
 
     def _finish_telling(self, result: ChatResult | ChoicesResult) -> None:
-        if self._stop is not StopReason.DIVERGED and not self._teller.finish(
+        if self._stop is not StopReason.DIVERGED and not self._narrator.finish(
             told.script_of(result)
         ):
             self.stop(StopReason.DIVERGED)
@@ -228,8 +228,8 @@ class RunningJob:
             parts=usage.parts,
             result_json=result_json,
             error=error,
-            delta_ends=self._teller.seams if self.claimed.mode is Mode.STREAM else None,
-            first_seq=self._teller.first_seq,
+            delta_ends=self._narrator.seams if self.claimed.mode is Mode.STREAM else None,
+            first_seq=self._narrator.first_seq,
         )
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import files, groups, idempotency, lifecycle, notifying, positions, prices, selectors
+from jobs import files, groups, idempotency, lifecycle, positions, prices, selectors, telling
 from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
@@ -146,7 +146,7 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
             ]
         )
         groups.count_down(ended)
-        webhooks.publish_many([notifying.event_of(one) for one in ended])
+        webhooks.publish_many([telling.event_of(one) for one in ended])
         _keep_files(endings, ended)
     return ended
 
