@@ -65,6 +65,18 @@ class DiffusionBackend(SerialBackend):
             "There is no memory left for this request, now. Try later, or ask for a smaller size."
         )
 
+    @property
+    @abc.abstractmethod
+    def pipes(self) -> tuple[Any, ...]:
+        """The pipelines in memory; they may share parts."""
+
+    def memory_bytes(self) -> int:
+        """Return what the model takes on its device: with offload, its largest part."""
+        parts = {id(part): part for pipe in self.pipes for part in pipe.components.values()}
+        sizes = [_size(part) for part in parts.values() if isinstance(part, torch.nn.Module)]
+        is_whole = self.spec.options.get("offload", "none") == "none"
+        return sum(sizes) if is_whole else max(sizes, default=0)
+
     def place(self, pipe: Any) -> None:
         """Bring a pipeline to the device."""
         pipelines.place(self.spec, pipe, self.device)
@@ -85,9 +97,17 @@ class DiffusionBackend(SerialBackend):
         wanted = {**self.spec.options.get("arguments", {}), **arguments, "output_type": "pt"}
         passed = {name: value for name, value in wanted.items() if name in known}
         steps = int(arguments["num_inference_steps"])
+
+        def on_step_done(share: float) -> None:
+            if self.device.type == "cuda":
+                # A step has only been queued. Without waiting for it progress, usage and the time of
+                # a cancel would be those of the queue; waiting costs one launch a step.
+                torch.cuda.synchronize(self.device)
+            on_step(share)
+
         try:
             drawn = pipe(
-                **passed, **_callback(pipe, known, on_step, steps=steps), return_dict=False
+                **passed, **_callback(pipe, known, on_step_done, steps=steps), return_dict=False
             )[0]
         except BaseException:
             pipe.maybe_free_model_hooks()  # else what is offloaded at the end stays on the device
@@ -139,6 +159,11 @@ def to_bytes(drawn: torch.Tensor) -> Any:
 def round_up(value: int, multiple: int) -> int:
     """Return the least multiple that is at least this value."""
     return -(-value // multiple) * multiple
+
+
+def _size(part: torch.nn.Module) -> int:
+    tensors = (*part.parameters(), *part.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def _parameters(pipe: Any) -> Mapping[str, inspect.Parameter]:

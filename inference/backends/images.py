@@ -31,6 +31,11 @@ class ImageBackend(DiffusionBackend):
         """What it can do."""
         return frozenset({"seed"})
 
+    @property
+    def pipes(self) -> tuple[Any, ...]:
+        """The pipeline, once it is loaded."""
+        return () if self._pipe is None else (self._pipe,)
+
     def open_pipelines(self) -> None:
         """Open the pipeline."""
         directory = pipelines.fetch(self.spec, self.spec.source)

@@ -44,6 +44,11 @@ class VideoBackend(DiffusionBackend):
             found.add("transition")
         return frozenset(found)
 
+    @property
+    def pipes(self) -> tuple[Any, ...]:
+        """The pipelines, once they are loaded."""
+        return self._ways.pipes
+
     def open_pipelines(self) -> None:
         """Open the pipelines, and check that they can do what the models file promises."""
         directory = pipelines.fetch(self.spec, self.spec.source)

@@ -129,6 +129,20 @@ class TestEveryPipeline:
         assert media.files(painter, media.image(negative_prompt="rain"))
 
 
+def test_tells_the_memory_that_it_takes_and_gives_it_back() -> None:
+    backend = ImageBackend(media.image_spec(media.SDXL))
+    with media.running(backend):
+        taken = backend.memory_bytes()
+        with_offload = ImageBackend(media.image_spec(media.SDXL, options={"offload": "model"}))
+        with_offload._pipe = backend._pipe
+        largest = with_offload.memory_bytes()
+
+    weights = sum(path.stat().st_size for path in media.SDXL.rglob("*.safetensors"))
+    assert taken == pytest.approx(2 * weights, rel=0.1)  # shipped in half the bytes of float32
+    assert largest < 0.9 * taken
+    assert backend.memory_bytes() == 0
+
+
 @pytest.mark.parametrize("image_format", list(ImageFormat))
 def test_writes_each_format(sdxl: ImageBackend, image_format: ImageFormat) -> None:
     (file,) = media.files(sdxl, media.image(format=image_format))
