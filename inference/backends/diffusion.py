@@ -1,14 +1,15 @@
 """What the backends of pictures and of videos share: a diffusion pipeline, driven step by step."""
 
 import abc
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from inference.backends import loading, pipelines
-from inference.backends.serial import SerialBackend, generation_failed
+from inference.backends.serial import Run, SerialBackend, generation_failed
 from inference.errors import GenerationFailed, InferenceError, ModelLoadFailed, OutOfMemory
 from inference.specs import ModelSpec
 
@@ -82,11 +83,11 @@ class DiffusionBackend(SerialBackend):
         pipelines.place(self.spec, pipe, self.device)
         self._placed = pipe
 
-    def denoise(self, pipe: Any, *, on_step: Step, **arguments: Any) -> torch.Tensor:
+    def denoise(self, pipe: Any, run: Run, *, on_step: Step, **arguments: Any) -> torch.Tensor:
         """Run a pipeline, and return what it drew: float, 0 to 1.
 
         ``arguments`` that the pipeline does not know are left out. What ``on_step`` raises ends the
-        run within the step.
+        run within the step; ``run`` is asked beside the steps, too, for each piece that is decoded.
 
         Raises:
             GenerationFailed: its numbers overflowed.
@@ -106,9 +107,9 @@ class DiffusionBackend(SerialBackend):
             on_step(share)
 
         try:
-            drawn = pipe(
-                **passed, **_callback(pipe, known, on_step_done, steps=steps), return_dict=False
-            )[0]
+            with _checked(pipe, run):
+                passed |= _callback(pipe, known, on_step_done, steps=steps)
+                drawn = pipe(**passed, return_dict=False)[0]
         except BaseException:
             pipe.maybe_free_model_hooks()  # else what is offloaded at the end stays on the device
             raise
@@ -159,6 +160,26 @@ def to_bytes(drawn: torch.Tensor) -> Any:
 def round_up(value: int, multiple: int) -> int:
     """Return the least multiple that is at least this value."""
     return -(-value // multiple) * multiple
+
+
+@contextlib.contextmanager
+def _checked(pipe: Any, run: Run) -> Iterator[None]:
+    """Ask meanwhile whether the request is to end, whenever a piece of it is en- or decoded.
+
+    A long video is decoded piece by piece, and that may take longer than all its steps.
+    """
+    vae = getattr(pipe, "vae", None)
+    halves = [getattr(vae, name, None) for name in ("encoder", "decoder")]
+    hooks = [
+        half.register_forward_pre_hook(lambda *_: run.check())
+        for half in halves
+        if isinstance(half, torch.nn.Module)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _size(part: torch.nn.Module) -> int:

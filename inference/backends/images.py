@@ -97,6 +97,7 @@ class ImageBackend(DiffusionBackend):
         multiple = 2 * int(getattr(self._pipe, "vae_scale_factor", 8))  # twice: latents in pairs
         drawn = self.denoise(
             self._pipe,
+            run,
             on_step=on_step,
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,

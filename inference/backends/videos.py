@@ -161,6 +161,7 @@ class VideoBackend(DiffusionBackend):
 
         return self.denoise(
             way.pipe,
+            run,
             on_step=on_step,
             **self._prompts(request, way),
             **way.ask(frames),

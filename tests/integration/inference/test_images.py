@@ -12,6 +12,7 @@ import torch
 from inference import pictures
 from inference.backends import pipelines
 from inference.backends.images import ImageBackend
+from inference.backends.serial import Run
 from inference.backends.tiny import diffusion_parts
 from inference.errors import Cancelled, GenerationFailed, InputRejected, OutOfMemory
 from inference.specs import MediaSpec
@@ -188,19 +189,19 @@ class Narrow(ImageBackend):
 
     room = 1
 
-    def denoise(self, pipe: Any, **arguments: Any) -> torch.Tensor:
+    def denoise(self, pipe: Any, run: Run, **arguments: Any) -> torch.Tensor:
         if arguments["num_images_per_prompt"] > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-        return super().denoise(pipe, **arguments)
+        return super().denoise(pipe, run, **arguments)
 
 
 class Overflowing(ImageBackend):
     """Its numbers overflow."""
 
-    def denoise(self, pipe: Any, **arguments: Any) -> torch.Tensor:
+    def denoise(self, pipe: Any, run: Run, **arguments: Any) -> torch.Tensor:
         with torch.no_grad():
             next(pipe.vae.decoder.parameters()).fill_(float("nan"))
-        return super().denoise(pipe, **arguments)
+        return super().denoise(pipe, run, **arguments)
 
 
 class TestFailures:

@@ -15,6 +15,7 @@ from inference.backends.videos import VideoBackend
 from inference.errors import Cancelled, InputRejected, ModelLoadFailed
 from inference.types import Container, MediaResult
 from tests.integration.inference import media
+from tests.unit.inference.listeners import RecordingListener
 
 BOTH = ("generation", "transition")
 WAN_OPTIONS = {"transitions": "./transitions"}
@@ -120,6 +121,25 @@ class TestEveryPipeline:
         assert isinstance(listener.outcomes[0], Cancelled)
         assert listener.percents == [45]
         assert listener.usages[0].parts == PIXEL_MS // 2
+
+    def test_a_cancel_ends_the_decoding_between_two_pieces(self) -> None:
+        with media.running(VideoBackend(media.video_spec(media.WAN))) as backend:
+            decoder = backend.pipes[0].vae.decoder
+            listener = RecordingListener()
+            decoded: list[None] = []
+
+            def on_piece(*_: Any) -> None:
+                decoded.append(None)
+                handle.cancel()
+
+            decoder.register_forward_hook(on_piece)
+            with backend._changed:  # the line is held shut until the handle is known
+                handle = backend.submit(media.video(), listener)
+            outcome = listener.wait()
+
+        assert isinstance(outcome, Cancelled)
+        assert len(decoded) == 1
+        assert listener.usages[0].parts == PIXEL_MS
 
     def test_a_cancel_ends_the_writing(self, filmer: VideoBackend) -> None:
         listener = media.cancelled_at(filmer, media.video(), percent=91)
