@@ -83,6 +83,20 @@ price = { version = "test-1", minute = "0.06" }
 media = { max_seconds = 60 }
 """
 
+# A second of 64 by 64 costs 0.004096 credits.
+_VIDEO = """
+[[models]]
+id = "tiny-video"
+aliases = ["wan-2.1"]
+modality = "video"
+backend = "diffusers"
+source = "{checkpoints}/genie-tiny-wan"
+capabilities = ["generation", "transition", "seed"]
+price = {{ version = "test-1", megapixel_second = "1" }}
+media = {{ steps = 4, fps = 4, max_seconds = 5 }}
+options = {{ device = "cpu", transitions = "./transitions" }}
+"""
+
 _TINY = {
     "genie-tiny-chat": """
 [[models]]
@@ -142,7 +156,7 @@ def write(path: Path) -> None:
             ),
         ]
     )
-    text += _MEDIA
+    text += _MEDIA + _VIDEO.format(checkpoints=CHECKPOINTS)
     tiny = "".join(_TINY[name].format(checkpoints=CHECKPOINTS) for name in TINY)
     path.write_text(text + tiny, "utf-8")
 

@@ -6,10 +6,12 @@ import json
 import struct
 import wave
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+import av
 import pytest
 import requests
+from PIL import Image
 
 from tests.acceptance import system
 from tests.acceptance.callers import Caller
@@ -24,6 +26,20 @@ def size_of(png: bytes) -> tuple[int, int]:
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack(">II", png[16:24])
     return width, height
+
+
+def length_ms(video: bytes) -> float:
+    with av.open(io.BytesIO(video), "r") as opened:
+        assert opened.duration is not None
+        return opened.duration / 1000
+
+
+def data_url(color: str, *, share: float = 1.0) -> str:
+    """Return a picture as a caller sends it, or its first part."""
+    written = io.BytesIO()
+    Image.new("RGB", (80, 60), color).save(written, "png")
+    content = written.getvalue()[: int(share * len(written.getvalue()))]
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def fetched(url: str, **headers: str) -> requests.Response:
@@ -158,6 +174,49 @@ class TestImages:
         assert job["error"]["code"] == "comfyui-model-missing"
         assert job["error"]["model"] == "echo-image-missing"
         assert job["error"]["upstreamError"]
+        assert job["cost"] == 0
+
+
+class TestVideos:
+    VIDEO: ClassVar = {"prompt": "a lake", "size": "64x64", "duration_seconds": 1.5, "seed": 7}
+
+    def test_one_of_words_is_an_mp4_of_the_asked_length(self, caller: Caller) -> None:
+        accepted = caller.post("/v1/videos/generations", self.VIDEO)
+
+        assert accepted.status_code == 202, accepted.text
+        assert accepted.json()["id"].startswith("vidgen-c")
+        events = caller.watched(accepted.json()["id"])
+        told = [event.body["progress"] for event in events if event.name == "job.progress"]
+        assert told == sorted(told)
+        job = caller.ended(accepted.json()["id"])
+        assert job["status"] == "completed", job
+        assert job["result"]["duration_ms"] == job["result"]["durationMs"] == 1500
+        assert job["cost"] == pytest.approx(64 * 64 * 1.5 / 1e6)
+        file = fetched(job["result"]["url"])
+        assert file.headers["Content-Type"] == "video/mp4"
+        assert length_ms(file.content) == 1500
+
+    def test_a_transition_is_a_webm_that_depends_on_both_pictures(self, caller: Caller) -> None:
+        fields = {
+            "start_image": data_url("red"), "size": "512x512", "duration_seconds": 1, "seed": 7,
+        }  # fmt: skip
+        ids = [
+            caller.post("/v1/videos/transitions", fields | more).json()["id"]
+            for more in ({}, {"end_image": data_url("blue")}, {"end_image": data_url("green")})
+        ]
+        files = [fetched(caller.ended(job_id)["result"]["url"]) for job_id in ids]
+
+        assert {file.headers["Content-Type"] for file in files} == {"video/webm"}
+        assert [length_ms(file.content) for file in files] == [1000, 1000, 1000]
+        assert len({file.content for file in files}) == 3
+
+    def test_a_picture_that_is_cut_off_costs_nothing(self, caller: Caller) -> None:
+        fields = {"start_image": data_url("red", share=0.5), "duration_seconds": 1}
+
+        job = caller.ended(caller.post("/v1/videos/transitions", fields).json()["id"])
+
+        assert job["status"] == "failed"
+        assert "start_image is damaged or cut off" in job["error"]["message"]
         assert job["cost"] == 0
 
 
