@@ -174,7 +174,8 @@ class System:
         }
         entries = [
             WorkerEntry(
-                name=name.removeprefix("worker-"), queues=("chat", "embedding", "image", "audio")
+                name=name.removeprefix("worker-"),
+                queues=("chat", "embedding", "image", "audio", "video", models_file.ALONE),
             )
             for name in WORKERS
         ]
