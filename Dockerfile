@@ -28,6 +28,8 @@ RUN pip install --index-url "${TORCH_INDEX}" "torch==$(sed -n 's/^torch==//p' co
 FROM base AS runtime
 RUN groupadd --system --gid 10001 genie \
     && useradd --system --uid 10001 --gid genie --home-dir /nonexistent --shell /usr/sbin/nologin genie
+# What callers send and jobs make: a volume that web processes and workers share.
+RUN install -d -o genie -g genie /var/lib/genie/files
 # Code belongs to root and cannot be written by the user it runs as.
 COPY manage.py ./
 COPY genie genie

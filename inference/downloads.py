@@ -1,5 +1,6 @@
 """Fetches the files of a model from the hub, before a worker needs them."""
 
+import importlib
 import logging
 from pathlib import Path
 
@@ -8,9 +9,14 @@ from huggingface_hub import errors
 from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
 from inference import files
+from inference.errors import InferenceError
 from inference.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
+
+# Who knows better than "all that is allowed": a pipeline's repository has its weights several times.
+# Dotted names, for what they name imports torch.
+_FETCHERS = {"diffusers": "inference.backends.pipelines:fetch"}
 
 
 class PullFailed(Exception):
@@ -32,14 +38,21 @@ def pull(spec: ModelSpec, *, progress: bool = False) -> Path:
         raise PullFailed(f"The files of {spec.id} {where}; there is nothing to pull.")
     (enable_progress_bars if progress else disable_progress_bars)()
     try:
-        found = huggingface_hub.snapshot_download(
-            spec.source, revision=spec.revision, allow_patterns=list(files.ALLOWED)
-        )
-    except (
-        Exception
-    ) as error:  # of the hub, of its client, or of the disk: each has its own classes
+        return _fetched(spec)
+    except InferenceError as error:
+        raise PullFailed(error.message) from error
+    except Exception as error:  # of the hub, its client or the disk, each with its own classes
         logger.debug("a pull failed", exc_info=True)
         raise PullFailed(_sentence(spec, error)) from error
+
+
+def _fetched(spec: ModelSpec) -> Path:
+    if spec.backend in _FETCHERS:
+        module, _, name = _FETCHERS[spec.backend].partition(":")
+        return Path(getattr(importlib.import_module(module), name)(spec, spec.source))
+    found = huggingface_hub.snapshot_download(
+        spec.source, revision=spec.revision, allow_patterns=list(files.ALLOWED)
+    )
     return Path(found)
 
 

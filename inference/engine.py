@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from inference import registry as registries
 from inference.errors import DeviceLost, EngineClosed, InferenceError, UnknownModel
 from inference.fanout import Fanout
-from inference.loader import Loader, Model, Told
+from inference.holding import Model, Told
+from inference.loader import Loader
 from inference.memory import UNBOUNDED, Memory
 from inference.ports import Backend, BackendFactory, Handle, Listener
 from inference.registry import ModelSpec, Registry
@@ -49,8 +50,8 @@ class Engine:
         registry: The models.
         open_backend: Makes the backend of a model.
         memory: What all models together may take, and which are never evicted.
-        on_device_lost: Told once a request has failed because the device serves this process no
-            more; from a thread of a backend, so it must not block. The process should be replaced.
+        on_device_lost: Told each time that a request or a load has failed because the device serves
+            this process no more; it must not block. The process should be replaced.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Engine:
             is_closed=lambda: self._state is EngineState.CLOSED,
             memory=memory,
             open_backend=open_backend,
+            on_device_lost=on_device_lost,
         )
 
     @property

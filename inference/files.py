@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from huggingface_hub.errors import LocalEntryNotFoundError
 
 from inference.specs import ModelSpec
 
@@ -18,6 +17,7 @@ PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".msgpac
 _HEADER_LIMIT = 100_000_000  # bytes, as the format has it
 _INDEX = "model_index.json"  # of a pipeline, whose parts lie in directories of their own
 _CONFIGS = ("config.json", _INDEX)
+_NOT_LOADED = frozenset({"safety_checker"})  # what may be made is decided before a job is admitted
 _VARIANTS = (".fp16", ".bf16", ".non_ema", ".fp32")  # the same weights once more
 
 
@@ -27,13 +27,11 @@ def directory_of(spec: ModelSpec) -> Path | None:
         return None
     if spec.directory is not None:
         return spec.directory if has_config(spec.directory) else None
-    try:
-        found = huggingface_hub.snapshot_download(
-            spec.source, revision=spec.revision, local_files_only=True
-        )
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        return None
-    return Path(found) if has_config(Path(found)) else None
+    for name in _CONFIGS:
+        found = huggingface_hub.try_to_load_from_cache(spec.source, name, revision=spec.revision)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
 
 
 def has_config(directory: Path) -> bool:
@@ -46,6 +44,7 @@ def weights_in(directory: Path) -> list[Path]:
     found = sorted(directory.rglob("*.safetensors"))
     if (directory / _INDEX).is_file():
         found = [path for path in found if path.parent != directory]
+        found = [path for path in found if path.parent.name not in _NOT_LOADED]
     plain = [path for path in found if not _is_variant(path)]
     return plain or found
 

@@ -20,65 +20,28 @@ from collections.abc import Callable, Mapping
 
 from inference import residency, sizes
 from inference.errors import (
+    DeviceLost,
     EngineClosed,
     InferenceError,
     ModelLoadFailed,
     ModelTooLarge,
     OutOfMemory,
 )
+from inference.holding import Model, Told
 from inference.memory import Memory
 from inference.ports import Backend, BackendFactory
 from inference.residency import NeverFits, Resident
 from inference.specs import ModelSpec
-from inference.tickets import Ticket
 
 logger = logging.getLogger(__name__)
 
 STALE_CLOSE_S = 5.0  # for a backend without requests: its threads have nothing to finish
-
-Told = Callable[[InferenceError | None], None]  # how a load or an unload went; None: well
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Model:
-    """A model as this process has it. Guarded by the engine's lock."""
-
-    spec: ModelSpec
-    backend: Backend | None = None
-    waiting: list[Ticket] = dataclasses.field(default_factory=list)
-    active: set[Ticket] = dataclasses.field(default_factory=set)  # handed to the backend
-    watchers: list[Told] = dataclasses.field(default_factory=list)
-    loading_since: float | None = None  # asked for, or on its way; monotonic
-    stale: Backend | None = None  # failed, to be closed before the model is loaded again
-    is_leaving: bool = False  # takes no new requests, and is unloaded once it has none
-    size_bytes: int = 0  # while it is in memory
-    last_used: int = 0  # a counter
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Unload:
     model: Model
     told: Told
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Released:
-    """Who waited for a model. Told without the lock: what they do takes it."""
-
-    tickets: list[Ticket]
-    watchers: list[Told]
-
-    def fail(self, error: InferenceError) -> None:
-        for told in self.watchers:
-            told(error)
-        for ticket in self.tickets:
-            ticket.fail(error)
-
-    def run_on(self, backend: Backend) -> None:
-        for told in self.watchers:
-            told(None)
-        for ticket in self.tickets:
-            ticket.run_on(backend)
 
 
 class Loader:
@@ -90,6 +53,7 @@ class Loader:
         is_closed: Whether the engine is closed; asked under the lock.
         memory: The budget, estimates and pins.
         open_backend: Makes the backend of a model.
+        on_device_lost: Told when a load fails of it.
     """
 
     def __init__(
@@ -100,7 +64,9 @@ class Loader:
         is_closed: Callable[[], bool],
         memory: Memory,
         open_backend: BackendFactory,
+        on_device_lost: Callable[[DeviceLost], None],
     ) -> None:
+        self._on_device_lost = on_device_lost
         self._models = models
         self._changed = changed
         self._is_closed = is_closed
@@ -151,12 +117,17 @@ class Loader:
         with self._changed:
             if model.loading_since is None:  # it was spared meanwhile, and serves its requests
                 return
+        outcome: Backend | InferenceError
         try:
-            backend = self._brought(model)
+            outcome = self._brought(model)
         except InferenceError as error:
-            self._settle(model, error)
-        else:
-            self._settle(model, backend)
+            outcome = error
+        except Exception:  # without this thread no model would ever be loaded again
+            logger.exception("model %s could not be loaded", model.spec.id)
+            outcome = _not_loaded(model.spec)
+        self._settle(model, outcome)
+        if isinstance(outcome, DeviceLost):
+            self._on_device_lost(outcome)
 
     def _brought(self, model: Model) -> Backend:
         """Return the backend of a model, loaded; raises what its requests are to be told."""
@@ -253,7 +224,7 @@ class Loader:
         except Exception as error:
             logger.exception("model %s could not be loaded", spec.id)
             self._discard(backend)
-            raise ModelLoadFailed(f"Model {spec.id} could not be loaded on this worker.") from error
+            raise _not_loaded(spec) from error
         finally:
             self._opening = None
         return backend
@@ -266,9 +237,9 @@ class Loader:
                 self._keep(model, outcome)
             for one in self._models.values():
                 one.is_leaving = False
-            failed = self._released(model) if model.backend is None else None
+            failed = model.release() if model.backend is None else None
             ready = [
-                (one.backend, self._released(one))
+                (one.backend, one.release())
                 for one in self._models.values()
                 if one.backend is not None and one.loading_since is not None
             ]
@@ -287,14 +258,6 @@ class Loader:
             size = sizes.in_words(model.size_bytes)
             logger.info("model %s is loaded: %s", model.spec.id, size)
         self.used(model)
-
-    def _released(self, model: Model) -> "_Released":
-        """Take those who wait for a model; where it is there, they are its requests from now on."""
-        released = _Released(tickets=model.waiting, watchers=model.watchers)
-        model.waiting, model.watchers, model.loading_since = [], [], None
-        if model.backend is not None:
-            model.active.update(released.tickets)
-        return released
 
     # --- unloading ---------------------------------------------------------------------------
 
@@ -347,6 +310,10 @@ class Loader:
             for name, one in self._models.items()
             if one.backend is not None and one is not beside
         ]
+
+
+def _not_loaded(spec: ModelSpec) -> ModelLoadFailed:
+    return ModelLoadFailed(f"Model {spec.id} could not be loaded on this worker.")
 
 
 def _too_large(spec: ModelSpec, needed: int, budget: int, found: NeverFits) -> ModelTooLarge:

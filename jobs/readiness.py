@@ -19,7 +19,7 @@ def queues() -> list[str]:
 async def checks() -> dict[str, str]:
     """Return what is wrong with each part; an empty string where nothing is.
 
-    A queue that a worker serves is told of too where no model needs it.
+    A queue that no model needs is told of where a worker is ready for it, and is never a problem.
     """
     database, workers = await _database()
     results = {"database": database, "broker": await _broker()}
@@ -34,8 +34,8 @@ async def checks() -> dict[str, str]:
 
 def _told(workers: LiveWorkers | None) -> list[str]:
     needed = queues()
-    served = () if workers is None else workers.queues
-    return [*needed, *sorted(set(served) - set(needed))]
+    ready = frozenset() if workers is None else workers.ready
+    return [*needed, *sorted(ready - set(needed))]
 
 
 def _queue_problem(name: str, workers: LiveWorkers) -> str:

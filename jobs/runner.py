@@ -5,7 +5,7 @@ Threads of one process, and what each may touch:
 - one claim loop per queue: claims up to the free slots and submits to the engine;
 - the engine's own threads: call back with deltas and ends; they never touch the database;
 - the carriers: bring inputs to media jobs and store their results, which may block for long;
-- the finisher (a ``Coalescer``): ends many jobs in one transaction, then announces them;
+- the finisher: ends many jobs in one transaction, and then they are announced;
 - the keeper: renews leases, enforces run limits, hears cancels through the row;
 - the control listener: hears cancels and nudges at once, through Redis.
 
@@ -17,22 +17,21 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import redis
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from genie.core import metrics
-from genie.core.coalesce import Coalescer
-from genie.core.errors import Unavailable
 from inference.engine import Engine
 from inference.errors import InferenceError
-from jobs import claims, control, inputs, queue, services, stream, work
+from jobs import claims, control, inputs, queue, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.control import Order
 from jobs.events import Entry
+from jobs.finishing import Finisher
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.running import RunningJob
 from jobs.stream import Writer
@@ -47,7 +46,6 @@ _CARRIERS = 8  # threads: each fetches or stores one thing at a time
 _BEAT_S = 1.0  # a poll reads progress from the row, so jobs that have come further renew this often
 _GIVE_UP_S = 10.0  # to record what is given back; the supervisor waits longer than that
 _LOOK_AFTER_S = 0.05  # later than the moment from which a requeued job may be claimed again
-_FINISH_TRIES = 5  # 1, 2, 4 and 8 s apart; then the lease lapses and another attempt runs
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +84,7 @@ class Runner:
             )
             for name, slots in config.slots.items()
         }
-        self._finisher: Coalescer[Ending | Requeue, Ended | str | None] = Coalescer(
-            "finisher", _end_batch
-        )
+        self._finisher = Finisher()
         self._carriers = ThreadPoolExecutor(_CARRIERS, thread_name_prefix="carrier")
         self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
         self._control = threading.Thread(target=self._hear, name="control", daemon=True)
@@ -244,46 +240,16 @@ class Runner:
         if ending is None:
             metrics.fenced.labels("attempt").inc()
             self._forget(job)
-            return
-        self._finish(job, ending, tries=1)
+        else:
+            self._finisher.record(ending, lambda answer: self._recorded(job, ending, answer))
 
-    def _finish(self, job: RunningJob, ending: Ending | Requeue, *, tries: int) -> None:
-        try:
-            future = self._finisher.submit(ending)
-        except Unavailable as error:  # it is full, or closed
-            self._finished(job, ending, tries, error, None)
-            return
-        future.add_done_callback(
-            lambda done: self._finished(job, ending, tries, done.exception(), _answer(done))
-        )
-
-    def _finished(
-        self,
-        job: RunningJob,
-        ending: Ending | Requeue,
-        tries: int,
-        error: BaseException | None,
-        answer: Ended | str | None,
+    def _recorded(
+        self, job: RunningJob, ending: Ending | Requeue, answer: Ended | str | None
     ) -> None:
-        if error is not None and tries < _FINISH_TRIES and not self._closed.is_set():
-            pause_s = _RETRY_S * 2 ** (tries - 1)
-            again = threading.Timer(
-                pause_s, self._finish, args=(job, ending), kwargs={"tries": tries + 1}
-            )
-            again.daemon = True
-            again.start()
-            return
-        if error is not None:
-            logger.error(
-                "A finished job could not be recorded; its lease will lapse",
-                extra={"job": job.claimed.job_id},
-            )
-        elif isinstance(answer, Ended):
+        if isinstance(answer, Ended):
             job.announce(answer)
         elif isinstance(answer, str) and isinstance(ending, Requeue):
             self._requeued(job, queue_name=answer, delay_s=ending.delay_s)
-        else:
-            metrics.fenced.labels("finish").inc()
         self._forget(job)
 
     def _requeued(self, job: RunningJob, *, queue_name: str, delay_s: float) -> None:
@@ -380,23 +346,6 @@ class Runner:
     def _snapshot(self) -> list[RunningJob]:
         with self._lock:
             return list(self._running.values())
-
-
-def _end_batch(endings: Sequence[Ending | Requeue]) -> list[Ended | str | None]:
-    """Record ends and requeues in one transaction each; answers are in order, None for a ghost."""
-    ended = {
-        one.job_id: one
-        for one in services.finish_many([e for e in endings if isinstance(e, Ending)])
-    }
-    requeues = [e for e in endings if isinstance(e, Requeue)]
-    requeued = services.requeue_many(requeues) if requeues else {}
-    return [
-        ended.get(e.job_id) if isinstance(e, Ending) else requeued.get(e.job_id) for e in endings
-    ]
-
-
-def _answer(done: "Future[Ended | str | None]") -> Ended | str | None:
-    return None if done.exception() is not None else done.result()
 
 
 def _beat(job: RunningJob) -> Beat:

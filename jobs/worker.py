@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from celery import signals
@@ -21,9 +21,7 @@ from genie.core import env, exits, metrics
 from inference import memory
 from inference.engine import Engine
 from inference.errors import DeviceLost
-from inference.registry import Registry
-from inference.specs import ModelSpec
-from jobs import registry, sweep
+from jobs import assignment, registry, sweep
 from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
 from jobs.stream import Writer
@@ -150,51 +148,29 @@ def worker_name() -> str:
 
 def _make_runner(queues: Sequence[str]) -> Runner:
     models = registry.models()
-    chosen = env.words("GENIE_WORKER_MODELS")
-    served = [models.resolve(name) for name in chosen] if chosen else list(models.models)
-    pinned = _pinned(models, served)
+    mine = assignment.assign(
+        queues,
+        models,
+        models=env.words("GENIE_WORKER_MODELS"),
+        pinned=env.words("GENIE_WORKER_PINNED"),
+        slots=env.integer("GENIE_WORKER_SLOTS", 0) or None,
+    )
     limits = memory.of_this_process(
-        budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None, pinned=pinned
+        budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None, pinned=mine.pinned
     )
     engine = Engine(models, memory=limits, on_device_lost=_device_lost)
-    _process.watchdog = Watchdog(engine, limits=_stall_limits(), on_stall=_stalled)
     config = RunnerConfig(
         worker=worker_name(),
-        slots={name: _slots(name, served) for name in queues},
-        models=tuple(spec.id for spec in served) if chosen else None,
+        slots=mine.slots,
+        models=mine.models,
         lease_s=settings.GENIE_LEASE_S,
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
     )
-    resident = {name: _resident(name, served, every=bool(chosen), pinned=pinned) for name in queues}
-    engine.preload(model for models_of in resident.values() for model in models_of)
-    _process.warmup = Warmup(engine, resident)
+    engine.preload(model for resident in mine.resident.values() for model in resident)
+    _process.warmup = Warmup(engine, mine.resident)
+    _process.watchdog = Watchdog(engine, limits=_stall_limits(), on_stall=_stalled)
     return Runner(config, engine=engine, writer=Writer())
-
-
-def _pinned(models: Registry, served: Sequence[ModelSpec]) -> list[str]:
-    """Return the models that stay: those the topology pins, and those the models file does."""
-    named = {models.resolve(name).id for name in env.words("GENIE_WORKER_PINNED")}
-    return [spec.id for spec in served if spec.pinned or spec.id in named]
-
-
-def _resident(
-    queue: str, served: Sequence[ModelSpec], *, every: bool, pinned: Collection[str]
-) -> list[str]:
-    """Return the models of a queue that are loaded at the start, so that no first caller waits.
-
-    All that the topology names for this worker; where it names none, the pinned ones and the first
-    one of the queue, since there may be more than the memory holds.
-    """
-    ids = [spec.id for spec in served if spec.waits_in == queue]
-    return ids if every else [one for one in ids if one in pinned or one == ids[0]]
-
-
-def _slots(queue: str, served: Sequence[ModelSpec]) -> int:
-    """Return how many jobs of a queue run at once: what its largest batch takes, or a setting."""
-    if chosen := env.integer("GENIE_WORKER_SLOTS", 0):
-        return chosen
-    return max((spec.max_batch for spec in served if spec.waits_in == queue), default=1)
 
 
 def _report() -> Report:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from inference.backends import loading, pipelines
+from inference.backends import devices, loading, pipelines
 from inference.backends.serial import Run, SerialBackend, generation_failed
 from inference.errors import GenerationFailed, InferenceError, ModelLoadFailed, OutOfMemory
 from inference.specs import ModelSpec
@@ -31,6 +31,7 @@ class DiffusionBackend(SerialBackend):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.device = torch.device("cpu")
+        self._pipes: list[Any] = []  # all that were placed
         self._placed: Any = None  # the pipeline whose parts are offloaded in its order
 
     @abc.abstractmethod
@@ -54,6 +55,7 @@ class DiffusionBackend(SerialBackend):
     def release(self) -> None:
         """Free the memory of the model."""
         self._placed = None
+        self._pipes = []
         self.drop_pipelines()
         loading.free_unused()
 
@@ -82,6 +84,20 @@ class DiffusionBackend(SerialBackend):
         """Bring a pipeline to the device."""
         pipelines.place(self.spec, pipe, self.device)
         self._placed = pipe
+        if pipe not in self._pipes:
+            self._pipes.append(pipe)
+
+    def memory_bytes(self) -> int:
+        """Return what the weights of all parts take; of the largest, where parts are offloaded."""
+        parts = [
+            part
+            for pipe in self._pipes
+            for part in pipe.components.values()
+            if isinstance(part, torch.nn.Module)
+        ]
+        if self.spec.options.get("offload", "none") == "none":
+            return devices.size_of(*parts)
+        return max((devices.size_of(part) for part in parts), default=0)
 
     def denoise(self, pipe: Any, run: Run, *, on_step: Step, **arguments: Any) -> torch.Tensor:
         """Run a pipeline, and return what it drew: float, 0 to 1.

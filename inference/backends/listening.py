@@ -10,7 +10,7 @@ import torch
 import transformers
 from transformers.generation import logits_process
 
-from inference.backends import loading
+from inference.backends import devices, loading
 from inference.backends.windows import Samples
 from inference.specs import ModelSpec
 
@@ -62,6 +62,7 @@ class Scribe:
             spec, transformers.WhisperForConditionalGeneration, directory
         )
         self._attention: str = self._model.config._attn_implementation  # noqa: SLF001 - has no other name
+        self.memory_bytes = devices.size_of(self._model)
         self._config: Any = _configuration(self._model)
         self._end: int = self._model.config.eos_token_id
         positions: int = self._model.config.max_source_positions

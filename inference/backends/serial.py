@@ -242,8 +242,9 @@ class SerialBackend(abc.ABC):
             return error
         except Exception as error:
             logger.exception("model %s: a request failed", self.spec.id)
-            fault = faults.failure_of(error, doing="worked on this request")
-            return self.failure_of(error) if isinstance(fault, GenerationFailed) else fault
+            if faults.is_device_lost(error):
+                return faults.failure_of(error, doing="worked on this request")
+            return self.failure_of(error)
 
 
 def generation_failed() -> GenerationFailed:

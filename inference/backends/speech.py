@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import transformers
 
-from inference.backends import loading, seeding, sound_files, utterances
+from inference.backends import devices, loading, seeding, sound_files, utterances
 from inference.backends.serial import Run, SerialBackend, generation_failed
 from inference.errors import (
     EngineClosed,
@@ -49,6 +49,10 @@ class SpeechBackend(SerialBackend):
             OutOfMemory: there is no room for the model.
         """
         self._speaker = loading.guarded(self.spec, lambda: _Speaker(self.spec))
+
+    def memory_bytes(self) -> int:
+        """Return what the weights take."""
+        return 0 if self._speaker is None else self._speaker.memory_bytes
 
     def release(self) -> None:
         """Free the memory."""
@@ -133,6 +137,7 @@ class _Speaker:
         )
         self._check_helpers(spec)
         self._model: Any = loading.open_model(_in_float32(spec), transformers.VitsModel, directory)
+        self.memory_bytes = devices.size_of(self._model)
         self.rate: int = self._model.config.sampling_rate
         self.voices: int = self._model.config.num_speakers
         if 1 < self.voices < len(spec.media.voices):

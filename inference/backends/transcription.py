@@ -57,6 +57,10 @@ class TranscriptionBackend(SerialBackend):
         """
         self._scribe = loading.guarded(self.spec, lambda: Scribe(self.spec))
 
+    def memory_bytes(self) -> int:
+        """Return what the weights take."""
+        return 0 if self._scribe is None else self._scribe.memory_bytes
+
     def release(self) -> None:
         """Free the memory."""
         self._scribe = None

@@ -128,6 +128,8 @@ options = {{ device = "cpu" }}
 }
 
 
+ALONE = "echo-alone-queue"  # of one model
+
 # Faults that a model has while the file of that name lies beside the models file.
 FAULTS = ("hang", "device-lost", "out-of-memory")
 
@@ -143,6 +145,7 @@ def write(path: Path) -> None:
             _chat("echo", aliases='"parrot"', options="step_seconds = 0.0"),
             _chat("echo-slow", options="step_seconds = 0.1"),  # ten words a second
             _chat("echo-broken", options="fail_load = true"),
+            _chat("echo-alone", options="step_seconds = 0.0", queue=ALONE),
             *(_chat(f"echo-{fault}", options=_fault(path.parent, fault)) for fault in FAULTS),
             _chat("echo-small", context=40, options="step_seconds = 0.0"),
             _echo("echo-embedding", modality="embedding", options="width = 64"),
@@ -161,12 +164,14 @@ def write(path: Path) -> None:
     path.write_text(text + tiny, "utf-8")
 
 
-def _chat(name: str, *, aliases: str = "", context: int = 8192, options: str) -> str:
+def _chat(
+    name: str, *, aliases: str = "", context: int = 8192, options: str, queue: str = ""
+) -> str:
     most = min(4096, context // 2)
     more = (
         f"max_output_tokens = {most}\n"
         f"default_max_tokens = {min(256, most)}\n"
-        'capabilities = ["stream", "stop", "seed", "n"]'
+        'capabilities = ["stream", "stop", "seed", "n"]' + (f'\nqueue = "{queue}"' if queue else "")
     )
     return _echo(
         name, aliases=aliases, modality="chat", context=context, more=more, options=options

@@ -175,7 +175,7 @@ class System:
         entries = [
             WorkerEntry(
                 name=name.removeprefix("worker-"),
-                queues=("chat", "embedding", "image", "video", "audio"),
+                queues=("chat", "embedding", "image", "audio", "video", models_file.ALONE),
             )
             for name in WORKERS
         ]

@@ -16,7 +16,7 @@ from inference.ports import Backend
 from inference.registry import Registry, open_backend
 from inference.specs import ModelSpec
 from inference.types import ChatRequest, EmbeddingRequest, Result, SamplingParams
-from tests.integration.inference import builders
+from tests.integration.inference import builders, media
 from tests.unit.inference.listeners import RecordingListener
 
 
@@ -87,6 +87,21 @@ def test_what_is_measured_is_near_what_was_estimated(
         estimated = sizes.estimate_bytes(spec, on_cuda=False)
 
         assert 0.9 * backend.memory_bytes() < estimated <= 1.1 * backend.memory_bytes()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [media.image_spec(media.SDXL), media.video_spec(media.WAN)],
+    ids=["pictures", "videos"],
+)
+def test_a_pipeline_is_measured_by_its_parts(spec: ModelSpec) -> None:
+    backend = open_backend(spec)
+    backend.load()
+    measured, estimated = backend.memory_bytes(), sizes.estimate_bytes(spec, on_cuda=False)
+    backend.close(timeout_s=10)
+
+    assert 0.9 * measured < estimated <= 1.1 * measured
+    assert backend.memory_bytes() == 0
 
 
 def test_two_that_do_not_fit_together_alternate_and_answer_the_same(

@@ -412,6 +412,38 @@ class TestDeviceLost:
         assert listener.wait(LIMIT_S) is error
         assert lost == [error]
 
+    def test_is_told_of_a_load_that_nobody_waits_for(
+        self, start: Start, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lost: list[DeviceLost] = []
+        engine = start(spec("a", 60), lost=lost)
+
+        def fail(_: FakeBackend) -> None:
+            raise DeviceLost("The device failed.")
+
+        monkeypatch.setattr(machine, "load", fail)
+
+        engine.preload(["a"])
+
+        _wait_until(lambda: bool(lost))
+
+
+class TestDefects:
+    def test_an_estimate_that_fails_costs_one_model_and_not_the_loader(
+        self, machine: Machine
+    ) -> None:
+        def estimate(one: ModelSpec) -> int:
+            return {"b": 60}[one.id]
+
+        limits = Memory(budget_bytes=lambda: BUDGET, estimate_bytes=estimate)
+        registry = Registry([spec("a", 60), spec("b", 60)])
+        engine = Engine(registry, open_backend=machine.open, memory=limits)
+
+        assert isinstance(submit(engine, "a", "1").wait(LIMIT_S), ModelLoadFailed)
+        serve(engine, machine, "b", "2")
+
+        engine.close(timeout_s=1)
+
 
 class TestMachine:
     def test_a_container_has_what_its_limit_says(self, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 from inference import files, sizes
@@ -114,6 +115,22 @@ class TestHeader:
 
         with pytest.raises(ValueError, match=message):
             files.header_of(path)
+
+
+def test_a_hub_id_is_looked_up_in_the_cache_alone(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, str | None]] = []
+
+    def cached(source: str, name: str, *, revision: str | None) -> str | None:
+        asked.append((source, name, revision))
+        return str(checkpoint / name) if name == "config.json" else None
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
+    hub = echo_spec("m", backend="transformers", source="owner/model", revision="abc")
+
+    assert files.directory_of(hub) == checkpoint
+    assert asked == [("owner/model", "config.json", "abc")]
 
 
 def test_pickles_are_found_wherever_they_lie(tmp_path: Path) -> None:

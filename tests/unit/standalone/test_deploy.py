@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from inference.types import Modality
+
 REPOSITORY = Path(__file__).parents[3]
 COMPOSE_TEXT = (REPOSITORY / "docker-compose.yml").read_text("utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
@@ -16,6 +18,7 @@ SECRET_WORDS = ("PASSWORD", "SECRET", "PEPPER", "KEYS")
 CELERY_QUEUES = {
     "worker-chat": "chat",
     "worker-embedding": "embedding",
+    "worker-media": "image,video,audio",
     "webhooks": "webhooks",
     "maintenance": "maintenance",
 }
@@ -45,6 +48,17 @@ class TestCompose:
 
         assert command[command.index("-Q") + 1] == queue
         assert command[command.index("-P") + 1] == "threads"
+
+    def test_every_modality_has_a_worker(self) -> None:
+        served = ",".join(CELERY_QUEUES.values()).split(",")
+
+        assert {str(modality) for modality in Modality} <= set(served)
+
+    @pytest.mark.parametrize("name", ["web", "maintenance", "worker-media", "worker-chat"])
+    def test_whoever_reads_or_writes_files_shares_their_directory(self, name: str) -> None:
+        directory = SERVICES[name]["environment"]["GENIE_FILES_DIR"]
+
+        assert f"files:{directory}" in SERVICES[name]["volumes"]
 
     def test_beat_runs_in_maintenance_alone(self) -> None:
         assert [name for name in CELERY_QUEUES if "-B" in SERVICES[name]["command"]] == [
