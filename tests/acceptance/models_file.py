@@ -94,7 +94,7 @@ source = "{checkpoints}/genie-tiny-chat"
 context_tokens = 1024
 max_output_tokens = 512
 default_max_tokens = 64
-capabilities = ["stream", "stop", "seed", "penalties", "structured-output", "tools", "n", "logprobs"]
+capabilities = ["stream", "stop", "seed", "penalties", "structured-output", "tools", "n", "logprobs", "completions"]
 max_batch = 32
 price = {{ version = "test-1", prompt = "1", completion = "4" }}
 options = {{ device = "cpu" }}
@@ -152,7 +152,7 @@ def _chat(name: str, *, aliases: str = "", context: int = 8192, options: str) ->
     more = (
         f"max_output_tokens = {most}\n"
         f"default_max_tokens = {min(256, most)}\n"
-        'capabilities = ["stream", "stop", "seed", "n"]'
+        'capabilities = ["stream", "stop", "seed", "n", "completions"]'
     )
     return _echo(
         name, aliases=aliases, modality="chat", context=context, more=more, options=options
