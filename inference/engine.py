@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from inference import fanout
 from inference import registry as registries
 from inference.errors import DeviceLost, EngineClosed, InferenceError, UnknownModel
 from inference.fanout import Fanout
@@ -20,7 +21,7 @@ from inference.memory import UNBOUNDED, Memory
 from inference.ports import Backend, BackendFactory, Handle, Listener
 from inference.registry import ModelSpec, Registry
 from inference.tickets import Ticket
-from inference.types import ChatRequest, Modality, Request, Result
+from inference.types import Modality, Request, Result
 
 
 class EngineState(enum.StrEnum):
@@ -90,7 +91,7 @@ class Engine:
 
         Whatever is wrong reaches `listener.on_done`, at times before this returns.
         """
-        if isinstance(request, ChatRequest) and request.n > 1:
+        if isinstance(request, fanout.Generated) and fanout.is_for_several(request):
             return Fanout(request, listener).start(self.submit)
         ticket = Ticket(request, listener, self._ended)
         backend = None

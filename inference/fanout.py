@@ -13,16 +13,26 @@ from collections.abc import Callable, Iterator, Sequence
 from inference import scripts
 from inference.errors import InferenceError
 from inference.ports import Handle, Listener
-from inference.types import ChatRequest, ChatResult, ChoicesResult, Result, TokenLogprob, Usage
+from inference.types import (
+    ChatRequest,
+    ChatResult,
+    ChoicesResult,
+    CompletionRequest,
+    Result,
+    TokenLogprob,
+    Usage,
+)
 
-Submit = Callable[[ChatRequest, Listener], Handle]
+Generated = ChatRequest | CompletionRequest
+Submit = Callable[[Generated, Listener], Handle]
 
 
 class Fanout:
     """One request for several answers while it runs. Any thread may call it."""
 
-    def __init__(self, request: ChatRequest, listener: Listener) -> None:
+    def __init__(self, request: Generated, listener: Listener) -> None:
         self._branches = [_Branch(self, one) for one in singles(request)]
+        self._shared = request.n  # neighbours with the same prompt
         self._listener = listener
         self._lock = threading.RLock()
         self._turn = 0  # the branch that is told as it comes
@@ -34,10 +44,11 @@ class Fanout:
 
     @property
     def usage(self) -> Usage:
-        """The work done so far; the prompt that all share counts once."""
+        """The work done so far; a prompt that several share counts once."""
         found = [branch.usage for branch in self._branches]
+        prompts = (found[i : i + self._shared] for i in range(0, len(found), self._shared))
         return Usage(
-            prompt_tokens=max(one.prompt_tokens for one in found),
+            prompt_tokens=sum(max(one.prompt_tokens for one in group) for group in prompts),
             completion_tokens=sum(one.completion_tokens for one in found),
         )
 
@@ -114,7 +125,7 @@ class Fanout:
 class _Branch:
     """The listener of one answer."""
 
-    def __init__(self, fanout: Fanout, request: ChatRequest) -> None:
+    def __init__(self, fanout: Fanout, request: Generated) -> None:
         self.request = request
         self.handle: Handle | None = None
         self.result: ChatResult | None = None
@@ -137,7 +148,7 @@ class _Branch:
         logprobs: Sequence[TokenLogprob] = (),
     ) -> None:
         """Hand text on."""
-        self._fanout.told(self, text, logprobs)
+        self._fanout.told(self, self._clean(text), logprobs)
 
     def on_progress(self, percent: int) -> None:
         """Take what answers have none of."""
@@ -146,13 +157,34 @@ class _Branch:
         """Hand the end on."""
         self._usage = usage
         if isinstance(outcome, ChatResult):
-            self.result = outcome
+            self.result = dataclasses.replace(outcome, text=scripts.clean(outcome.text))
         self._fanout.ended(outcome)
 
+    def _clean(self, text: str) -> str:
+        """Take marks out of a plain answer, which by itself may have any character."""
+        has_marks = isinstance(self.request, ChatRequest) and self.request.tool_use is not None
+        return text if has_marks else scripts.clean(text)
 
-def singles(request: ChatRequest) -> Iterator[ChatRequest]:
+
+def is_for_several(request: Generated) -> bool:
+    """Tell whether a request asks for more than one answer."""
+    prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
+    return request.n * prompts > 1
+
+
+def singles(request: Generated) -> Iterator[Generated]:
     """Yield the requests for one answer each that a request for several is made of."""
-    for number in range(request.n):
+    if isinstance(request, CompletionRequest):
+        for number, prompt in enumerate(request.prompts):
+            yield from _answers(
+                dataclasses.replace(request, prompts=(prompt,)), first=number * request.n
+            )
+    else:
+        yield from _answers(request, first=0)
+
+
+def _answers(request: Generated, *, first: int) -> Iterator[Generated]:
+    for number in range(first, first + request.n):
         yield dataclasses.replace(
             request,
             n=1,

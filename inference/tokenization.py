@@ -262,6 +262,12 @@ def embedding_shape(spec: ModelSpec) -> EmbeddingShape | None:
     return _shape_in(directory) if directory is not None else None
 
 
+def vocabulary_size(spec: ModelSpec) -> int | None:
+    """Return how many token ids a model has; None where its config.json is not on this machine."""
+    shape = embedding_shape(spec)
+    return shape.vocabulary if shape is not None else None
+
+
 @functools.lru_cache(maxsize=64)
 def _shape_in(directory: Path) -> EmbeddingShape | None:
     config = _read_json(directory / "config.json")

@@ -64,6 +64,18 @@ class ChatRequest:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRequest:
+    """Texts that go on from prompts, each a text or token ids, without a chat template."""
+
+    request_id: str
+    model: str
+    prompts: tuple[str | tuple[int, ...], ...]  # at least one
+    sampling: SamplingParams
+    echo: bool = False  # each answer begins with its prompt
+    n: int = 1  # answers to each prompt, in order of the prompts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingRequest:
     """Vectors for a list of inputs, each a text or token ids."""
 
@@ -198,6 +210,7 @@ class TokenLogprob:
     chosen: Likelihood
     top: tuple[Likelihood, ...]
     end: int  # characters of the answer's script that are told once this token is complete
+    offset: int = 0  # characters of the answer's text before it
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +282,7 @@ class TranscriptionResult:
 
 Request = (
     ChatRequest
+    | CompletionRequest
     | EmbeddingRequest
     | ImageRequest
     | VideoRequest

@@ -46,7 +46,7 @@ class Claimed:
     @property
     def is_scripted(self) -> bool:
         """Whether what is told of its answer may have the marks of a script."""
-        return "tool_use" in self.request or self.request.get("n", 1) > 1
+        return "tool_use" in self.request or self.request.get("answers", 1) > 1
 
     @property
     def tells_logprobs(self) -> bool:

@@ -41,7 +41,9 @@ def submitted(job: NewJob, *, created_at: dt.datetime) -> JobView:
         completion_tokens=0,
         estimate_microcredits=job.estimate_microcredits,
         cost_microcredits=None,
-        max_output_tokens=sampling["max_tokens"] * job.request.get("n", 1) if sampling else None,
+        max_output_tokens=sampling["max_tokens"] * job.request.get("answers", 1)
+        if sampling
+        else None,
         result_json=None,
         error=None,
         delta_ends=None,

@@ -43,7 +43,8 @@ def result_json(claimed: Claimed, result: Result) -> str:
 def _body(claimed: Claimed, result: Result) -> dict[str, Any]:
     match result:
         case ChatResult() | ChoicesResult():
-            return results.chat_body(
+            is_chat = claimed.kind is JobKind.CHAT
+            return (results.chat_body if is_chat else results.completion_body)(
                 claimed.job_id,
                 model=claimed.model,
                 created_at=claimed.created_at,

@@ -54,6 +54,38 @@ def chat_body(
     }
 
 
+def completion_body(
+    job_id: uuid.UUID,
+    *,
+    model: str,
+    created_at: dt.datetime,
+    result: ChatResult | ChoicesResult,
+    logprobs: bool = False,
+) -> dict[str, Any]:
+    """Return the body of completed text completions."""
+    return {
+        "id": events.public_id(job_id, JobKind.COMPLETION),
+        "object": OBJECTS[JobKind.COMPLETION],
+        "created": int(created_at.timestamp()),
+        "model": model,
+        "choices": [
+            {
+                "text": choice.text,
+                "index": index,
+                "logprobs": _legacy_logprobs(choice) if logprobs else None,
+                "finish_reason": str(choice.finish_reason),
+            }
+            for index, choice in enumerate(told.choices_of(result))
+        ],
+        "usage": usage_body(result.usage),
+    }
+
+
+def _legacy_logprobs(choice: ChatResult) -> dict[str, Any]:
+    placed = (told.token_of(token, with_offset=True) for token in choice.logprobs)
+    return told.legacy_logprobs(token.body for token in placed)
+
+
 def call_id(job_id: uuid.UUID, *, choice: int, call: int) -> str:
     """Return the id of a tool call: the same whenever and by whomever it is told."""
     digest = hashlib.blake2b(f"{job_id.hex}:{choice}:{call}".encode(), digest_size=12)

@@ -15,7 +15,7 @@ from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.narrating import Narrator
 from jobs.replies import Outcome
-from jobs.states import JobState, Mode
+from jobs.states import JobKind, JobState, Mode
 from jobs.stream import Writer
 from jobs.verdicts import StopReason
 
@@ -109,7 +109,9 @@ class RunningJob:
         """Append new text, after what earlier attempts delivered has been met again."""
         if self._stop is not None:
             return
-        if not self._narrator.take(text, map(told.token_of, logprobs)):
+        with_offset = self.claimed.kind is JobKind.COMPLETION
+        tokens = (told.token_of(one, with_offset=with_offset) for one in logprobs)
+        if not self._narrator.take(text, tokens):
             self.stop(StopReason.DIVERGED)
             return
         now = time.monotonic()

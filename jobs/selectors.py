@@ -91,7 +91,7 @@ class JobKey:
 _COLUMNS = """
   j.id, j.organization_id, j.kind, j.mode, j.queue, j.lane, j.state, j.model, j.attempt, j.worker,
   j.created_at, j.started_at, j.completed_at, j.prompt_tokens, j.completion_tokens,
-  j.estimate_microcredits, j.cost_microcredits, (j.request->'sampling'->>'max_tokens')::int * coalesce((j.request->>'n')::int, 1),
+  j.estimate_microcredits, j.cost_microcredits, (j.request->'sampling'->>'max_tokens')::int * coalesce((j.request->>'answers')::int, 1),
   j.result::text, j.error::text, j.delta_ends, j.first_seq, coalesce((j.request->>'include_usage')::boolean, false),
   j.parts, j.percent, coalesce(j.request->>'answer_as', ''),
   j.facade, j.requested_model, j.api_key_id, j.group_id, j.expires_at,

@@ -6,7 +6,7 @@ a stream that only the row remembers gets the same events. Pure.
 
 import bisect
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from inference import scripts
@@ -18,7 +18,7 @@ class Token:
     """A token's log-probability as it is told, and where in the script the token ends."""
 
     end: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any]  # OpenAI's of a chat; of a text completion it has its offset too
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def of_body(body: Mapping[str, Any]) -> Told:
     """Return what a completed chat's body tells."""
     choices = [_choice(one) for one in body["choices"]]
     script = scripts.of(choices)
-    asked = any("logprobs" in one for one in body["choices"])
+    asked = any(one.get("logprobs") is not None for one in body["choices"])
     return Told(
         script=script,
         has_marks=len(choices) > 1 or any(calls for _, calls in choices),
@@ -62,9 +62,23 @@ def script_of(result: ChatResult | ChoicesResult) -> str:
     return scripts.of((one.text, one.tool_calls) for one in choices_of(result))
 
 
-def token_of(token: TokenLogprob) -> Token:
-    """Return a token as it is told."""
-    return Token(end=token.end, body=logprob_body(token))
+def token_of(token: TokenLogprob, *, with_offset: bool) -> Token:
+    """Return a token as it is told; text completions tell where in the text it stands."""
+    body = logprob_body(token)
+    return Token(end=token.end, body=body | {"offset": token.offset} if with_offset else body)
+
+
+def legacy_logprobs(tokens: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the log-probabilities of a text completion in OpenAI's shape for them."""
+    told = list(tokens)
+    return {
+        "tokens": [one["token"] for one in told],
+        "token_logprobs": [one["logprob"] for one in told],
+        "top_logprobs": [
+            {other["token"]: other["logprob"] for other in one["top_logprobs"]} for one in told
+        ],
+        "text_offset": [one["offset"] for one in told],
+    }
 
 
 def logprob_body(token: TokenLogprob) -> dict[str, Any]:
@@ -77,6 +91,8 @@ def _likelihood(found: Likelihood) -> dict[str, Any]:
 
 
 def _choice(told: Mapping[str, Any]) -> tuple[str, list[ToolCall]]:
+    if "text" in told:
+        return told["text"], []
     message = told["message"]
     return message.get("content") or "", [_call_of(one) for one in message.get("tool_calls", ())]
 
@@ -91,20 +107,37 @@ def _tokens(
 ) -> Iterator[Token]:
     base = 0
     for one, (text, calls) in zip(told, choices, strict=True):
-        bodies = (one.get("logprobs") or {}).get("content") or []
-        for end, body in zip(_ends(text, bodies), bodies, strict=True):
-            yield Token(end=base + end, body=body)
+        logprobs = one.get("logprobs") or {}
+        placed = _legacy(text, logprobs) if "tokens" in logprobs else _placed(text, logprobs)
+        yield from (Token(end=base + end, body=body) for end, body in placed)
         base += len(scripts.of([(text, calls)])) + len(scripts.CHOICE)
 
 
-def _ends(text: str, tokens: Sequence[Mapping[str, Any]]) -> Iterator[int]:
-    """Yield how many characters of a text are complete with each token, as it was when it came.
+def _placed(text: str, logprobs: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield how many characters of a chat's text are complete with each token, and its body.
 
-    A token that ends inside a character counts with it.
+    A token that ends inside a character counts with it, as when it came.
     """
     data = text.encode()
     taken = 0
-    for token in tokens:
-        taken = min(taken + len(token["bytes"] or b""), len(data))
+    for token in logprobs.get("content") or []:
+        taken = min(taken + len(token["bytes"]), len(data))
         whole = data[:taken].decode(errors="ignore")
-        yield len(whole) + (len(whole.encode()) < taken)
+        yield len(whole) + (len(whole.encode()) < taken), token
+
+
+def _legacy(text: str, logprobs: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the same of a text completion; tokens of one character have one offset."""
+    offsets = logprobs["text_offset"]
+    told = zip(
+        logprobs["tokens"], logprobs["token_logprobs"], logprobs["top_logprobs"], strict=True
+    )
+    for (token, logprob, top), offset in zip(told, offsets, strict=True):
+        behind = bisect.bisect_right(offsets, offset)
+        body = {
+            "token": token,
+            "logprob": logprob,
+            "top_logprobs": [{"token": name, "logprob": value} for name, value in top.items()],
+            "offset": offset,
+        }
+        yield offsets[behind] if behind < len(offsets) else len(text), body

@@ -6,6 +6,7 @@ from typing import Any
 
 from inference.types import (
     ChatRequest,
+    CompletionRequest,
     Container,
     EmbeddingRequest,
     ImageFormat,
@@ -53,7 +54,8 @@ def request_of(claimed: Claimed, inputs: Mapping[str, bytes] | None = None) -> R
         case JobKind.TRANSCRIPTION:
             return TranscriptionRequest(**named, **request["transcription"], audio=brought["audio"])
         case _:
-            return _chat(named, request)
+            text = _completion if claimed.kind is JobKind.COMPLETION else _chat
+            return text(named, request)
 
 
 def _embedding(named: Mapping[str, Any], request: Mapping[str, Any]) -> EmbeddingRequest:
@@ -62,16 +64,31 @@ def _embedding(named: Mapping[str, Any], request: Mapping[str, Any]) -> Embeddin
 
 
 def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:
-    sampling = dict(request["sampling"])
-    sampling["stop"] = tuple(sampling.get("stop", ()))
     return ChatRequest(
         **named,
         messages=tuple(request["messages"]),
-        sampling=SamplingParams(**sampling),
+        sampling=_sampling(request),
         schema=json.loads(request["schema"]) if "schema" in request else None,
         tool_use=tool_use_of(request),
-        n=request.get("n", 1),
+        n=request.get("answers", 1),
     )
+
+
+def _completion(named: Mapping[str, Any], request: Mapping[str, Any]) -> CompletionRequest:
+    prompts = tuple(one if isinstance(one, str) else tuple(one) for one in request["prompts"])
+    return CompletionRequest(
+        **named,
+        prompts=prompts,
+        sampling=_sampling(request),
+        echo=request["echo"],
+        n=request["answers"] // len(prompts),
+    )
+
+
+def _sampling(request: Mapping[str, Any]) -> SamplingParams:
+    sampling = dict(request["sampling"])
+    sampling["stop"] = tuple(sampling.get("stop", ()))
+    return SamplingParams(**sampling)
 
 
 def tool_use_of(request: Mapping[str, Any]) -> ToolUse | None:

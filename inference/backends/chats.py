@@ -14,8 +14,9 @@ from inference.backends.likelihoods import Likelihoods
 from inference.backends.sampling import Recorder
 from inference.backends.stops import StopScanner
 from inference.errors import GenerationFailed, InferenceError
+from inference.fanout import Generated
 from inference.ports import Listener
-from inference.types import ChatRequest, ChatResult, FinishReason, Usage
+from inference.types import ChatResult, FinishReason, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Shape:
     constraint: Constraint | None = None
     calls: CallReader | None = None  # if it may call tools
     likelihoods: Likelihoods | None = None  # if they were asked for
+    opening: str = ""  # what the answer begins with, made by nobody
 
 
 class Chat:
@@ -40,7 +42,7 @@ class Chat:
 
     def __init__(
         self,
-        request: ChatRequest,
+        request: Generated,
         listener: Listener,
         *,
         prompt_ids: Sequence[int],
@@ -63,6 +65,7 @@ class Chat:
         self._taken = 0  # of the tokens the manager reported
         self._is_cut = False  # a stop string ended the text: what is held back stays in
         self._pieces: list[str] = []
+        self._opening = shape.opening
         self._made = 0  # characters of text that tokens made, told or not
         self._usage = Usage()
 
@@ -94,7 +97,7 @@ class Chat:
         which the manager knows nothing.
         """
         fresh, self._taken = generated[self._taken :], len(generated)
-        pieces: list[str] = []
+        pieces, self._opening = [self._opening], ""
         reason = None
         for token_id in fresh:
             reason = self._take_token(token_id, end_ids, pieces)
@@ -201,6 +204,6 @@ class Chat:
             logger.exception("request %s: the listener failed", self.request.request_id)
 
 
-def _seed_of(request: ChatRequest) -> int:
+def _seed_of(request: Generated) -> int:
     seed = request.sampling.seed
     return secrets.randbits(63) if seed is None else seed

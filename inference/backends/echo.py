@@ -18,12 +18,13 @@ from inference import sizes
 from inference.backends import echo_faults
 from inference.backends.stops import StopScanner
 from inference.errors import Cancelled, EngineClosed, InferenceError, InputRejected, ModelLoadFailed
+from inference.fanout import Generated
 from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
 from inference.tokenization import EchoCounter, echo_tokens
 from inference.types import (
-    ChatRequest,
     ChatResult,
+    CompletionRequest,
     EmbeddingRequest,
     EmbeddingResult,
     FinishReason,
@@ -61,7 +62,7 @@ class EchoBackend:
     @property
     def capabilities(self) -> frozenset[str]:
         """What it can do beyond plain answers."""
-        return frozenset({"stream", "stop", "seed", "min_tokens", "n", "dimensions"})
+        return frozenset({"stream", "stop", "seed", "min_tokens", "n", "completions", "dimensions"})
 
     def load(self) -> None:
         """Wait as long as option load_seconds says, then be ready.
@@ -179,8 +180,10 @@ class _Echo:
         self.usage = Usage()
         self._backend = backend
         self._pieces: list[str] = []
-        if isinstance(request, ChatRequest):
+        if isinstance(request, Generated):
             self._tokens = _reply(request)
+            self._prompt_tokens = _prompt_tokens(request)
+            self._opening = _opening(request)
             self._stops = StopScanner(request.sampling.stop)
 
     def cancel(self) -> None:
@@ -191,19 +194,18 @@ class _Echo:
         """Make one token, or all vectors; return the outcome once it is complete."""
         if isinstance(self.request, EmbeddingRequest):
             return self._embed(self.request, width)
-        if not isinstance(self.request, ChatRequest):
+        if not isinstance(self.request, Generated):
             raise TypeError(f"{type(self.request).__name__} should have been refused.")
         sampling = self.request.sampling
         made = self.usage.completion_tokens + 1
-        self.usage = Usage(
-            prompt_tokens=EchoCounter().count_chat(self.request.messages), completion_tokens=made
-        )
+        self.usage = Usage(prompt_tokens=self._prompt_tokens, completion_tokens=made)
         text, stopped = self._tokens[made - 1], False
         if made > sampling.min_tokens:
             text, stopped = self._stops.feed(text)
         is_last = made == len(self._tokens) or made == sampling.max_tokens
         if is_last and not stopped:
             text += self._stops.flush()
+        text, self._opening = self._opening + text, ""
         if text:
             self._pieces.append(text)
             self.listener.on_delta(text, completion_tokens=made)
@@ -220,11 +222,11 @@ class _Echo:
 
 
 def _problem_of(spec: ModelSpec, request: Request) -> InferenceError | None:
-    wanted = ChatRequest if spec.modality is Modality.CHAT else EmbeddingRequest
-    if not isinstance(request, wanted):
+    is_chat = spec.modality is Modality.CHAT
+    if not isinstance(request, Generated if is_chat else EmbeddingRequest):
         return InputRejected(f"Model {spec.id} is for {spec.modality} only.", field="model")
-    if isinstance(request, ChatRequest):
-        prompt = EchoCounter().count_chat(request.messages)
+    if isinstance(request, Generated):
+        prompt = _prompt_tokens(request)
         if prompt + request.sampling.max_tokens > spec.context_tokens:
             return InputRejected(
                 f"The prompt has {prompt} tokens and max_tokens is {request.sampling.max_tokens}; "
@@ -245,10 +247,29 @@ def _problem_of_inputs(spec: ModelSpec, request: EmbeddingRequest) -> InferenceE
     return None
 
 
-def _reply(request: ChatRequest) -> list[str]:
-    """Return the tokens of the answer, repeated until min_tokens are reached."""
+def _prompt_tokens(request: Generated) -> int:
+    if isinstance(request, CompletionRequest):
+        return EchoCounter().count_texts(request.prompts)
+    return EchoCounter().count_chat(request.messages)
+
+
+def _opening(request: Generated) -> str:
+    echoed = isinstance(request, CompletionRequest) and request.echo
+    return _said(request) if echoed else ""
+
+
+def _said(request: Generated) -> str:
+    """Return what the caller said: the last message of a user, or the prompt."""
+    if isinstance(request, CompletionRequest):
+        (prompt,) = request.prompts  # the engine makes one request of each
+        return prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
     said = [str(m.get("content") or "") for m in request.messages if m.get("role") == "user"]
-    tokens = echo_tokens(f"echo: {said[-1] if said else ''}".rstrip())
+    return said[-1] if said else ""
+
+
+def _reply(request: Generated) -> list[str]:
+    """Return the tokens of the answer, repeated until min_tokens are reached."""
+    tokens = echo_tokens(f"echo: {_said(request)}".rstrip())
     rounds = math.ceil(request.sampling.min_tokens / len(tokens))
     again = [f" {tokens[0]}", *tokens[1:]]
     return tokens + again * (rounds - 1) if rounds > 1 else tokens

@@ -22,6 +22,7 @@ class Likelihoods:
         self._spell = spell
         self._count = 0
         self._unplaced: list[_Unplaced] = []  # whose character is not complete
+        self._placed = 0  # characters of the text that have their tokens
         self._fresh: list[TokenLogprob] = []
         self._all: list[TokenLogprob] = []
 
@@ -40,8 +41,11 @@ class Likelihoods:
 
     def complete(self, *, end: int) -> None:
         """Place what waited for the rest of a character."""
-        placed = [TokenLogprob(chosen=one.chosen, top=one.top, end=end) for one in self._unplaced]
-        self._unplaced = []
+        placed = [
+            TokenLogprob(chosen=one.chosen, top=one.top, end=end, offset=self._placed)
+            for one in self._unplaced
+        ]
+        self._unplaced, self._placed = [], end
         self._fresh += placed
         self._all += placed
 

@@ -18,18 +18,19 @@ from inference.backends.managing import BatchManager, start_manager
 from inference.backends.sampling import Recorder
 from inference.batching import Admission
 from inference.errors import EngineClosed, InferenceError, InputRejected
+from inference.fanout import Generated
 from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
 from inference.tokenization import PromptTokenizer
 from inference.toolcalls import CallForm
-from inference.types import ChatRequest, Request, Usage
+from inference.types import ChatRequest, CompletionRequest, Request, Usage
 
 logger = logging.getLogger(__name__)
 
 CAPABILITIES = frozenset(
     {
         *("stream", "stop", "seed", "penalties", "min_tokens"),
-        *("structured-output", "tools", "n", "logprobs"),
+        *("structured-output", "tools", "n", "logprobs", "completions"),
     }
 )
 # Capabilities that need the bytes of tokens; a model with none of them is loaded without.
@@ -46,6 +47,7 @@ class ChatBackend:
         self._manager: BatchManager | None = None
         self._memory_bytes = 0
         self._compiler: Compiler | None = None
+        self._vocabulary = 0
         self._form: CallForm | None = None
         self._tags_are_tokens = False
 
@@ -118,6 +120,7 @@ class ChatBackend:
             on_step=dispatcher.stepped,
         )
         dispatcher.start(self._manager)
+        self._vocabulary = model.config.vocab_size
         if SPELLED & set(self._spec.capabilities):
             self._compiler = Compiler(
                 tokenizer, vocabulary=model.config.vocab_size, end_ids=end_ids
@@ -138,12 +141,16 @@ class ChatBackend:
         tokenizer: PromptTokenizer,
         dispatcher: Dispatcher,
     ) -> Chat:
+        if isinstance(request, CompletionRequest):
+            return self._completion_of(request, listener, tokenizer, dispatcher)
         if not isinstance(request, ChatRequest):
             raise InputRejected(f"Model {self._spec.id} answers chats only.", field="model")
+        tools = request.tool_use.tools if request.tool_use else ()
+        prompt_ids = tokenizer.chat_ids(request.messages, tools)
         return Chat(
             request,
             listener,
-            prompt_ids=self._checked_prompt(request, tokenizer),
+            prompt_ids=self._fitting(prompt_ids, request, field="messages"),
             tokenizer=tokenizer.raw,
             on_cancel=dispatcher.cancel,
             shape=Shape(
@@ -153,17 +160,42 @@ class ChatBackend:
             ),
         )
 
-    def _checked_prompt(self, request: ChatRequest, tokenizer: PromptTokenizer) -> list[int]:
-        tools = request.tool_use.tools if request.tool_use else ()
-        prompt_ids = tokenizer.chat_ids(request.messages, tools)
+    def _completion_of(
+        self,
+        request: CompletionRequest,
+        listener: Listener,
+        tokenizer: PromptTokenizer,
+        dispatcher: Dispatcher,
+    ) -> Chat:
+        (prompt,) = request.prompts  # the engine makes one request of each
+        prompt_ids = tokenizer.text_ids(prompt) if isinstance(prompt, str) else list(prompt)
+        prompt_ids = self._fitting(prompt_ids, request, field="prompt")
+        if max(prompt_ids) >= self._vocabulary:
+            raise InputRejected(
+                f"Model {self._spec.id} has token ids below {self._vocabulary}.", field="prompt"
+            )
+        spelled = prompt if isinstance(prompt, str) else tokenizer.raw.decode(prompt_ids)
+        return Chat(
+            request,
+            listener,
+            prompt_ids=prompt_ids,
+            tokenizer=tokenizer.raw,
+            on_cancel=dispatcher.cancel,
+            shape=Shape(
+                likelihoods=self._likelihoods_for(request),
+                opening=spelled if request.echo else "",
+            ),
+        )
+
+    def _fitting(self, prompt_ids: list[int], request: Generated, *, field: str) -> list[int]:
         wanted, limit = request.sampling.max_tokens, self._spec.context_tokens
         if not prompt_ids:
-            raise InputRejected("The messages are empty.", field="messages")
+            raise InputRejected(f"The {field} are empty.", field=field)
         if len(prompt_ids) + wanted > limit:
             raise InputRejected(
                 f"The prompt has {len(prompt_ids)} tokens and max_tokens is {wanted}; together "
                 f"they must not be more than {limit}, the context of model {self._spec.id}.",
-                field="messages",
+                field=field,
             )
         return prompt_ids
 
@@ -196,11 +228,12 @@ class ChatBackend:
             is_constrained=toolcalls.is_constrained(use, schema=request.schema),
         )
 
-    def _likelihoods_for(self, request: ChatRequest) -> Likelihoods | None:
+    def _likelihoods_for(self, request: Generated) -> Likelihoods | None:
         wanted = request.sampling.logprobs
         if wanted is None:
             return None
-        if self._compiler is None or request.tool_use is not None:
+        calls = isinstance(request, ChatRequest) and request.tool_use is not None
+        if self._compiler is None or calls:
             raise InputRejected(
                 f"Model {self._spec.id} tells no log-probabilities of this answer.",
                 field="logprobs",

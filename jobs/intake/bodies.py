@@ -13,6 +13,7 @@ from genie.core.errors import InvalidRequest
 
 MAX_MESSAGES = 1024
 MAX_TOOLS = 128  # OpenAI's limit
+MAX_ANSWERS = 128  # of one text completion: prompts times n
 MAX_INPUTS = 2048  # OpenAI's limit for one embeddings request
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -193,22 +194,32 @@ class Submitted(Loose):
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
-class ChatBody(Submitted):
-    """POST /v1/chat/completions."""
+class Generated(Submitted):
+    """What every body may say of text that is generated for it."""
 
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
     stop: Annotated[list[str], PlainValidator(_stop)] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether a stream is to end with the usage."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class ChatBody(Generated):
+    """POST /v1/chat/completions."""
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+    max_completion_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
@@ -240,6 +251,14 @@ class ChatBody(Submitted):
         return needed
 
 
+def _prompts(value: Any) -> list[Any]:
+    """Return a list of prompts, each a text or token ids."""
+    prompts = _inputs(value)
+    if len(prompts) > MAX_ANSWERS:
+        raise ValueError(f"at most {MAX_ANSWERS} prompts")
+    return prompts
+
+
 def _inputs(value: Any) -> list[Any]:
     """Return a list of texts or of token-id lists, whatever of OpenAI's four shapes came."""
     if isinstance(value, str) or (
@@ -261,6 +280,25 @@ def _inputs(value: Any) -> list[Any]:
             continue
         raise ValueError("each input must be a non-empty string or a non-empty list of token ids")
     return value
+
+
+class CompletionBody(Generated):
+    """POST /v1/completions."""
+
+    prompt: Annotated[list[Any], PlainValidator(_prompts)]
+    suffix: str | None = None
+    best_of: Annotated[int, Field(ge=1)] | None = None
+    echo: bool | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+
+    def needed_capabilities(self) -> dict[str, str]:
+        """Return the capability that the route, and each unusual field, asks of the model."""
+        needed = {"model": "completions"}
+        if (self.n or 1) > 1:
+            needed["n"] = "n"
+        if self.logprobs is not None:
+            needed["logprobs"] = "logprobs"
+        return needed
 
 
 class EmbeddingsBody(Submitted):

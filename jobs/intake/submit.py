@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import hashlib
 import math
-import random
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +20,7 @@ from inference.registry import ModelSpec
 from inference.tokenization import EmbeddingShape, Messages, Tools
 from inference.types import Modality
 from jobs import prices, registry, web
-from jobs.intake import bodies, shaping
+from jobs.intake import bodies, sampling, shaping
 from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.intake.uploads import Upload
 from jobs.lifecycle import NewJob
@@ -34,6 +33,7 @@ from webhooks import signing, transport
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 _MODALITIES = {
     JobKind.CHAT: Modality.CHAT,
+    JobKind.COMPLETION: Modality.CHAT,
     JobKind.EMBEDDING: Modality.EMBEDDING,
     JobKind.IMAGE: Modality.IMAGE,
     JobKind.VIDEO: Modality.VIDEO,
@@ -65,7 +65,7 @@ class Work:
     def least_completion_tokens(self) -> int:
         """The fewest tokens that it generates, unless it fails."""
         least: int = self.request.get("sampling", {}).get("min_tokens", 0)
-        return least * int(self.request.get("n", 1))
+        return least * int(self.request.get("answers", 1))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,41 +176,27 @@ def resolve_model(principal: Principal, name: str, *, kind: JobKind) -> ModelSpe
 
 async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
     """Return the work of a chat; raises InvalidRequest where the model cannot do it."""
-    for field, capability in body.needed_capabilities().items():
-        if capability not in spec.capabilities:
-            raise errors.InvalidRequest.of(field, f"the model {spec.id} does not support this")
+    sampling.require_capabilities(spec, body.needed_capabilities())
     shape = await shaping.shape(body, spec)
     messages = [message.plain() for message in body.messages]
     tools = use.tools if (use := tool_use_of(shape)) else ()
     prompt_tokens, limit = await _fit(spec, messages, tools, asked=body.token_limit)
-    if (body.min_tokens or 0) > limit:
-        raise errors.InvalidRequest.of(
-            "min_tokens", f"is above the {limit} tokens that may be generated"
-        )
-    sampling = {
-        "max_tokens": limit,
-        "min_tokens": body.min_tokens or 0,
-        "temperature": 1.0 if body.temperature is None else float(body.temperature),
-        "top_p": 1.0 if body.top_p is None else float(body.top_p),
-        "stop": body.stop,
-        # A job always has a seed: a second attempt must be able to say the same again.
-        "seed": random.getrandbits(53) if body.seed is None else body.seed,
-        "presence_penalty": float(body.presence_penalty or 0),
-        "frequency_penalty": float(body.frequency_penalty or 0),
-        **({"logprobs": body.top_logprobs or 0} if body.logprobs else {}),
+    answers = body.n or 1
+    request = {
+        "messages": messages,
+        "sampling": sampling.of_body(
+            body, limit=limit, logprobs=(body.top_logprobs or 0) if body.logprobs else None
+        ),
+        "include_usage": body.wants_usage,
+        **({"answers": answers} if answers > 1 else {}),
+        **shape,
     }
-    include_usage = bool(body.stream_options and body.stream_options.include_usage)
-    request = {"messages": messages, "sampling": sampling, "include_usage": include_usage}
-    request |= shape
-    n = body.n or 1
-    if n > 1:
-        request["n"] = n
     return Work(
         kind=JobKind.CHAT,
         spec=spec,
         request=request,
         prompt_tokens=prompt_tokens,
-        completion_tokens=limit * n,
+        completion_tokens=limit * answers,
     )
 
 
@@ -324,11 +310,7 @@ async def _fit(
 
     The cheap bound decides nearly always; the tokenizer runs, on a thread, only where it does not.
     """
-    if asked is not None and asked > spec.max_output_tokens:
-        raise errors.InvalidRequest.of(
-            "max_tokens", f"{spec.id} generates at most {spec.max_output_tokens} tokens"
-        )
-    limit = asked or min(spec.default_max_tokens, spec.max_output_tokens)
+    limit = sampling.limit_of(spec, asked=asked, usual=spec.default_max_tokens)
     counter = tokenization.counter_for(spec)
     bound = counter.upper_bound_chat(messages, tools)
     if bound + limit <= spec.context_tokens:

@@ -11,7 +11,7 @@ from typing import Any
 from genie.core.errors import GenieError
 from inference import scripts
 from inference.scripts import Piece
-from jobs import events, results
+from jobs import events, results, told
 from jobs.events import Entry, EntryType
 from jobs.selectors import JobView
 from jobs.serving.wire import dumps, job_body, job_json
@@ -19,6 +19,9 @@ from jobs.states import JobKind, JobState
 
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
+
+# The objects of the chunks that jobs stream whose answers are text.
+TEXTS = {JobKind.CHAT: "chat.completion.chunk", JobKind.COMPLETION: "text_completion"}
 
 
 def frame(data: dict[str, Any], *, seq: int | None = None, event: str | None = None) -> bytes:
@@ -29,10 +32,15 @@ def frame(data: dict[str, Any], *, seq: int | None = None, event: str | None = N
     return "\n".join([*lines, f"data: {dumps(data)}", "", ""]).encode()
 
 
-def chat_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
-    """Return the frames of one stream entry of a chat; ``ended`` is the job's row for the last one."""
+def text_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
+    """Return the frames of one entry of a text's stream; ``ended`` is the job's row for the last one.
+
+    There are none where an entry says nothing: a mark alone, or the start of what has no roles.
+    """
     match entry.type:
-        case EntryType.STARTED | EntryType.PROGRESS:  # of which a chat has none
+        case EntryType.STARTED | EntryType.PROGRESS:  # of which a text has none
+            if job.kind is JobKind.COMPLETION:
+                return b""
             return frame(_chunk(job, {"role": "assistant", "content": ""}), seq=entry.seq)
         case EntryType.DELTA:
             return b"".join(frame(chunk, seq=entry.seq) for chunk in _chunks(job, entry))
@@ -40,10 +48,10 @@ def chat_frames(job: JobView, entry: Entry, *, ended: JobView | None, include_us
             body = {"id": events.public_id(job.id, job.kind), "restarted": True}
             return frame(body, seq=entry.seq, event="restarted")
         case EntryType.ENDED:
-            return _last_chat_frames(ended or job, entry, include_usage=include_usage)
+            return _last_frames(ended or job, entry, include_usage=include_usage)
 
 
-def _last_chat_frames(job: JobView, entry: Entry, *, include_usage: bool) -> bytes:
+def _last_frames(job: JobView, entry: Entry, *, include_usage: bool) -> bytes:
     result = job.result
     if result is None:
         return frame(error_body(job), seq=entry.seq) + DONE
@@ -72,14 +80,14 @@ def error_body(job: JobView) -> dict[str, Any]:
 
 def failure_frames(job: JobView, error: GenieError) -> bytes:
     """Return the last frames of a stream that we cannot go on with; it may be resumed."""
-    told: dict[str, Any] = {
+    words: dict[str, Any] = {
         "status": error.http_status,
         "code": error.code,
         "message": error.message,
     }
-    if job.kind is JobKind.CHAT:
-        return frame(_error_chunk(job, **told)) + DONE
-    body = {"id": events.public_id(job.id, job.kind), "error": _error(**told)}
+    if job.kind in TEXTS:
+        return frame(_error_chunk(job, **words)) + DONE
+    body = {"id": events.public_id(job.id, job.kind), "error": _error(**words)}
     return frame(body, event="error") + DONE
 
 
@@ -88,14 +96,8 @@ def _error(*, status: int, code: str, message: str) -> dict[str, Any]:
 
 
 def _error_chunk(job: JobView, *, status: int, code: str, message: str) -> dict[str, Any]:
-    return {
-        "id": events.public_id(job.id, job.kind),
-        "object": "chat.completion.chunk",
-        "created": int(job.created_at.timestamp()),
-        "model": job.model,
-        "error": _error(status=status, code=code, message=message),
-        "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
-    }
+    error = _error(status=status, code=code, message=message)
+    return {**_chunk(job, {}, finish_reason="error"), "error": error}
 
 
 _EVENTS = {
@@ -156,12 +158,18 @@ def _chunk(
     finish_reason: str | None = None,
     logprobs: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
-    if logprobs is not None:
-        choice["logprobs"] = {"content": logprobs, "refusal": None}
+    choice: dict[str, Any] = {"index": index}
+    if job.kind is JobKind.COMPLETION:
+        choice["text"] = delta.get("content", "")
+        choice["logprobs"] = None if logprobs is None else told.legacy_logprobs(logprobs)
+    else:
+        choice["delta"] = delta
+        if logprobs is not None:
+            choice["logprobs"] = {"content": logprobs, "refusal": None}
+    choice["finish_reason"] = finish_reason
     return {
         "id": events.public_id(job.id, job.kind),
-        "object": "chat.completion.chunk",
+        "object": TEXTS[job.kind],
         "created": int(job.created_at.timestamp()),
         "model": job.model,
         "choices": [choice],

@@ -13,7 +13,6 @@ from jobs import events, follow, web
 from jobs.selectors import JobView
 from jobs.serving import answers, sse
 from jobs.serving.unanswered import Unanswered, goes_on
-from jobs.states import JobKind
 from jobs.submissions import Submission
 from jobs.watch import Watch
 
@@ -82,8 +81,8 @@ async def frames(
         async for entry, ended in follow.entries(job, watch, after=after, fresh=fresh):
             if entry is None:
                 yield sse.PING
-            elif job.kind is JobKind.CHAT:
-                told = sse.chat_frames(job, entry, ended=ended, include_usage=include_usage)
+            elif job.kind in sse.TEXTS:
+                told = sse.text_frames(job, entry, ended=ended, include_usage=include_usage)
                 if told:  # a mark between choices says nothing
                     yield told
             else:

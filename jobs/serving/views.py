@@ -7,7 +7,7 @@ from genie.core.lean import LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import registry, web
-from jobs.intake import guard, media, submit, transcription, uploads
+from jobs.intake import completion, guard, media, submit, transcription, uploads
 from jobs.intake.submit import Prepare
 from jobs.serving import answers, modes, wire
 
@@ -15,6 +15,11 @@ from jobs.serving import answers, modes, wire
 async def chat_completions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/chat/completions."""
     return await submitted(request, submit.chat)
+
+
+async def completions(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/completions."""
+    return await submitted(request, completion.completions)
 
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:

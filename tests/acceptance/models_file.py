@@ -108,7 +108,7 @@ source = "{checkpoints}/genie-tiny-chat"
 context_tokens = 1024
 max_output_tokens = 512
 default_max_tokens = 64
-capabilities = ["stream", "stop", "seed", "penalties", "structured-output", "tools", "n", "logprobs"]
+capabilities = ["stream", "stop", "seed", "penalties", "structured-output", "tools", "n", "logprobs", "completions"]
 max_batch = 32
 price = {{ version = "test-1", prompt = "1", completion = "4" }}
 options = {{ device = "cpu" }}
@@ -171,7 +171,7 @@ def _chat(
     more = (
         f"max_output_tokens = {most}\n"
         f"default_max_tokens = {min(256, most)}\n"
-        'capabilities = ["stream", "stop", "seed", "n"]' + (f'\nqueue = "{queue}"' if queue else "")
+        'capabilities = ["stream", "stop", "seed", "n", "completions"]' + (f'\nqueue = "{queue}"' if queue else "")
     )
     return _echo(
         name, aliases=aliases, modality="chat", context=context, more=more, options=options

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import tokenization
-from jobs.intake import media, submit
+from jobs.intake import completion, media, submit
 from jobs.intake.submit import Prepare, Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
@@ -24,6 +24,7 @@ class _Route(NamedTuple):
 
 ROUTES = {
     "/v1/chat/completions": _Route(submit.chat, "messages"),
+    "/v1/completions": _Route(completion.completions),
     "/v1/embeddings": _Route(submit.embeddings, "input"),
     "/v1/images/generations": _Route(media.images),
     "/v1/videos/generations": _Route(media.videos),
@@ -86,6 +87,5 @@ def _count(work: Work) -> int:
     if work.kind is JobKind.CHAT:
         use = tool_use_of(work.request)
         return counter.count_chat(work.request["messages"], use.tools if use else ())
-    return counter.count_texts(
-        [one if isinstance(one, str) else tuple(one) for one in work.request["inputs"]]
-    )
+    texts = work.request["prompts" if work.kind is JobKind.COMPLETION else "inputs"]
+    return counter.count_texts([one if isinstance(one, str) else tuple(one) for one in texts])

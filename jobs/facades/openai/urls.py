@@ -8,6 +8,7 @@ from jobs.serving import views as shared
 
 _ROUTES = {
     "chat/completions": routes(POST=shared.chat_completions),
+    "completions": routes(POST=shared.completions),
     "embeddings": routes(POST=shared.embeddings),
     "images/generations": routes(POST=views.images),
     "audio/speech": routes(POST=shared.speech),

@@ -2,17 +2,18 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from inference import fanout, scripts
 from inference.errors import Cancelled, GenerationFailed
-from inference.fanout import Fanout
+from inference.fanout import Fanout, Generated
 from inference.types import (
     ChatRequest,
     ChatResult,
     ChoicesResult,
+    CompletionRequest,
     FinishReason,
     Likelihood,
     SamplingParams,
@@ -33,7 +34,7 @@ REQUEST = ChatRequest(
 class Answer:
     """One answer of the engine's, played by the test."""
 
-    def __init__(self, request: ChatRequest, listener: Any) -> None:
+    def __init__(self, request: Generated, listener: Any) -> None:
         self.request = request
         self.listener = listener
         self.cancels = 0
@@ -66,7 +67,7 @@ class Engine:
         self.answers: list[Answer] = []
         self.at_once = at_once
 
-    def submit(self, request: ChatRequest, listener: Any) -> Answer:
+    def submit(self, request: Generated, listener: Any) -> Answer:
         self.answers.append(Answer(request, listener))
         if self.at_once:
             self.at_once(self.answers[-1])
@@ -85,7 +86,7 @@ Played = tuple[Fanout, list[Answer], RecordingListener]
 def test_the_answers_are_requests_of_their_own(played: Played) -> None:
     _, answers, _ = played
 
-    requests = [answer.request for answer in answers]
+    requests: list[Any] = [answer.request for answer in answers]
     assert [one.request_id for one in requests] == ["r.0", "r.1", "r.2"]
     assert {one.n for one in requests} == {1}
     seeds = [one.sampling.seed for one in requests]
@@ -184,6 +185,45 @@ def test_answers_that_are_ready_at_once_are_all_told() -> None:
 
     assert listener.text == scripts.CHOICE.join(["r.0", "r.1", "r.2"])
     assert len(listener.outcomes) == 1
+
+
+class TestCompletions:
+    REQUEST: ClassVar[CompletionRequest] = CompletionRequest(
+        request_id="r",
+        model="m",
+        prompts=("a", (1, 2)),
+        sampling=SamplingParams(max_tokens=9, seed=5),
+        n=2,
+    )
+
+    def test_are_n_of_each_prompt_in_order(self) -> None:
+        engine = Engine()
+
+        handle = Fanout(self.REQUEST, RecordingListener()).start(engine.submit)
+
+        requests: list[Any] = [answer.request for answer in engine.answers]
+        assert [one.prompts for one in requests] == [("a",), ("a",), ((1, 2),), ((1, 2),)]
+        assert len({one.sampling.seed for one in requests}) == 4
+        assert handle.usage.prompt_tokens == 8  # each prompt once
+
+    def test_with_one_prompt_and_one_answer_need_no_fan(self) -> None:
+        single = dataclasses.replace(self.REQUEST, prompts=("a",), n=1)
+
+        assert fanout.is_for_several(self.REQUEST)
+        assert not fanout.is_for_several(single)
+
+
+def test_marks_in_a_plain_answer_are_dropped(played: Played) -> None:
+    _, answers, listener = played
+
+    for answer in answers:
+        answer.say(f"a{scripts.CHOICE}b")
+        answer.end()
+
+    assert listener.text == scripts.CHOICE.join(["ab", "ab", "ab"])
+    (outcome,) = listener.outcomes
+    assert isinstance(outcome, ChoicesResult)
+    assert {one.text for one in outcome.choices} == {"ab"}
 
 
 def test_an_answer_without_a_word_says_nothing_by_itself(played: Played) -> None:

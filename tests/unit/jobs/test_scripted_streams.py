@@ -20,7 +20,7 @@ from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ending
 from jobs.selectors import JobView
 from jobs.serving import sse
-from jobs.states import JobState, Mode
+from jobs.states import JobKind, JobState, Mode
 from tests.unit.jobs import views
 from tests.unit.jobs.test_running import USAGE, Attempt
 
@@ -54,7 +54,7 @@ def ended(attempt: Attempt, ending: Ending) -> JobView:
 def frames(job: JobView, entries: list[Entry]) -> list[str]:
     """Return the events of entries as they leave."""
     return [
-        sse.chat_frames(job, entry, ended=job, include_usage=False).decode() for entry in entries
+        sse.text_frames(job, entry, ended=job, include_usage=False).decode() for entry in entries
     ]
 
 
@@ -188,15 +188,19 @@ def test_whoever_looks_on_is_told_of_calls_too() -> None:
     assert "".join(one.get("content") or "" for one in told) == "Let me see."
 
 
-def token(text: str, end: int, raw: bytes | None = None) -> TokenLogprob:
+def token(text: str, offset: int, end: int, raw: bytes | None = None) -> TokenLogprob:
     chosen = Likelihood(token=text, raw=text.encode() if raw is None else raw, logprob=-0.5)
-    return TokenLogprob(chosen=chosen, top=(chosen,), end=end)
+    return TokenLogprob(chosen=chosen, top=(chosen,), offset=offset, end=end)
 
 
 # An emoji in two tokens, told with the second of them.
-FIRST = (token("a", 1), token("\ufffd", 2, b"\xf0\x9f"), token("\ufffd", 2, b"\x99\x82"))
-SECOND = (token("b", 1), token("cd", 3))
-CHOICES: dict[str, Any] = {"n": 2, "sampling": {"logprobs": 1}}
+FIRST = (
+    token("a", 0, 1),
+    token("\ufffd", 1, 2, b"\xf0\x9f"),
+    token("\ufffd", 1, 2, b"\x99\x82"),
+)
+SECOND = (token("b", 0, 1), token("cd", 1, 3))
+CHOICES: dict[str, Any] = {"answers": 2, "sampling": {"logprobs": 1}}
 
 
 def choices() -> ChoicesResult:
@@ -274,8 +278,71 @@ class TestChoices:
         assert [entry.logprobs for entry in whole] == [one.logprobs for one in first.log.entries]
 
     def test_without_logprobs_say_nothing_of_them(self) -> None:
-        attempt = say_choices(Attempt(request={"n": 2}))
+        attempt = say_choices(Attempt(request={"answers": 2}))
         ending = attempt.end(choices())
 
         assert "logprobs" not in ending.result_json
         assert all(entry.logprobs is None for entry in attempt.log.entries)
+
+
+class TestTextCompletions:
+    @pytest.fixture
+    def streamed(self) -> tuple[Attempt, JobView]:
+        attempt = Attempt(request=CHOICES, kind=JobKind.COMPLETION)
+        ending = say_choices(attempt).end(choices())
+        attempt.announce(ending)
+        return attempt, dataclasses.replace(ended(attempt, ending), kind=JobKind.COMPLETION)
+
+    def test_have_the_shape_of_their_own(self, streamed: tuple[Attempt, JobView]) -> None:
+        attempt, job = streamed
+
+        start, *told, end = frames(job, attempt.log.entries)
+
+        assert start == ""
+        chunks = [json.loads(one.split("data: ")[1]) for one in told]
+        assert {chunk["object"] for chunk in chunks} == {"text_completion"}
+        assert all(chunk["id"].startswith("cmpl-") for chunk in chunks)
+        found = [chunk["choices"][0] for chunk in chunks]
+        assert [(one["index"], one["text"]) for one in found] == [
+            (0, "a"),
+            (0, "🙂"),
+            (1, "b"),
+            (1, "cd"),
+        ]
+        assert found[1]["logprobs"]["text_offset"] == [1, 1]
+        assert found[3]["logprobs"]["tokens"] == ["cd"]
+        assert end.count('"finish_reason":"stop"') == 2
+
+    def test_have_their_logprobs_in_the_result(self, streamed: tuple[Attempt, JobView]) -> None:
+        _, job = streamed
+
+        first, second = job.result["choices"]  # type: ignore[index]
+
+        assert (first["text"], first["index"], first["finish_reason"]) == ("a🙂", 0, "stop")
+        assert first["logprobs"]["text_offset"] == [0, 1, 1]
+        assert second["logprobs"] == {
+            "tokens": ["b", "cd"],
+            "token_logprobs": [-0.5, -0.5],
+            "top_logprobs": [{"b": -0.5}, {"cd": -0.5}],
+            "text_offset": [0, 1],
+        }
+
+    @pytest.mark.parametrize("after", range(6))
+    def test_are_told_again_from_the_row(
+        self, streamed: tuple[Attempt, JobView], after: int
+    ) -> None:
+        attempt, job = streamed
+
+        again = follow.remaining(job, seams=job.delta_ends, after=after)
+
+        assert frames(job, again) == frames(job, attempt.log.entries[after:])
+
+    def test_show_a_failure(self) -> None:
+        job = views.job(JobState.FAILED, kind=JobKind.COMPLETION)
+        entry = Entry(seq=2, type=EntryType.ENDED, state=JobState.FAILED)
+
+        (told,) = frames(job, [entry])
+
+        assert '"finish_reason":"error"' in told
+        assert '"object":"text_completion"' in told
+        assert told.endswith("data: [DONE]\n\n")

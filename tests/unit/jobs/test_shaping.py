@@ -142,7 +142,7 @@ class TestChoices:
 
         assert found.completion_tokens == 21
         assert found.least_completion_tokens == 6
-        assert found.request["n"] == 3
+        assert found.request["answers"] == 3
         assert found.request["sampling"]["max_tokens"] == 7
 
 

@@ -177,7 +177,7 @@ class TestChatFrames:
     def frames(self, entry: Entry, **attributes: Any) -> list[dict[str, str]]:
         job = views.job(JobState.RUNNING)
         options = {"ended": None, "include_usage": False} | attributes
-        return parse(sse.chat_frames(job, entry, **options))
+        return parse(sse.text_frames(job, entry, **options))
 
     def test_open_with_the_role(self) -> None:
         (event,) = self.frames(Entry(seq=1, type=EntryType.STARTED))
