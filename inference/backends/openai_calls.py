@@ -3,14 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from inference.backends import openai_failures as failures
 from inference.backends.dialing import Cord
 from inference.errors import Cancelled, InferenceError
 from inference.ports import Listener
 from inference.specs import ModelSpec
-from inference.types import Request, Result, Usage
+from inference.types import Request, Result, TokenLogprob, Usage
 from inference.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -88,13 +88,17 @@ class Call:
         """Wait, but not beyond the end of the call; tell whether it still runs."""
         return not self._ended.wait(seconds)
 
-    def tell(self, text: str, *, completion_tokens: int) -> None:
-        """Hand new text to the listener, unless the request has ended."""
+    def tell(
+        self, script: str, *, completion_tokens: int, logprobs: Sequence[TokenLogprob]
+    ) -> None:
+        """Hand what the script gained to the listener, unless the request has ended."""
         with self._lock:
-            if self.is_done or not text:
+            if self.is_done:
                 return
             try:
-                self._listener.on_delta(text, completion_tokens=completion_tokens)
+                self._listener.on_delta(
+                    script, completion_tokens=completion_tokens, logprobs=logprobs
+                )
             except Exception:  # a listener's fault must not end the thread
                 logger.exception("request %s: the listener failed", self.request.request_id)
 

@@ -8,8 +8,9 @@ import random
 import time
 from collections.abc import Iterator
 
+from inference.backends import openai_answers as answers
 from inference.backends import openai_failures as failures
-from inference.backends import openai_wire as wire
+from inference.backends import openai_requests as requests
 from inference.backends.dialing import (
     Answer,
     Broken,
@@ -19,9 +20,9 @@ from inference.backends.dialing import (
     TooLong,
     Unreachable,
 )
+from inference.backends.openai_answers import DONE, Reported, Unreadable
 from inference.backends.openai_calls import Call
 from inference.backends.openai_chats import ChatReader, estimate
-from inference.backends.openai_wire import DONE, Reported, Unreadable
 from inference.backends.sse import MAX_EVENT_BYTES, EventReader, EventTooLong
 from inference.errors import InferenceError, InputRejected, ModelLoadFailed, ServerUnavailable
 from inference.specs import ModelSpec
@@ -106,10 +107,10 @@ class Client:
     def _chat(self, call: Call, request: ChatRequest) -> None:
         reader = ChatReader(request, spec=self._spec, tokenizer=self._tokenizer)
         call.measure = reader.usage
-        body = wire.chat_body(request, self._upstream)
+        body = requests.chat_body(request, self._upstream)
         with self._answer(call, "/chat/completions", body) as answer:
             self._read_chat(call, reader, answer)
-            call.tell(reader.close(), completion_tokens=reader.tokens)
+            _tell(call, reader, reader.close())
             if reader.is_cut:
                 call.cord.cut()  # so that the server stops too
             call.end(reader.result())
@@ -120,8 +121,8 @@ class Client:
                 if not reader.has_ended and not reader.tokens:
                     raise Unreadable
                 return
-            chunk = wire.chunk_of(data)
-            call.tell(reader.take(chunk), completion_tokens=reader.tokens)
+            chunk = answers.chunk_of(data)
+            _tell(call, reader, reader.take(chunk))
             if chunk.has_tokens or reader.has_ended:
                 call.progressed()
             if reader.is_cut or reader.is_complete:
@@ -134,12 +135,12 @@ class Client:
         tokens = 0
         for start in range(0, len(request.inputs), _INPUTS_A_REQUEST):
             inputs = request.inputs[start : start + _INPUTS_A_REQUEST]
-            body = wire.embedding_body(inputs, self._upstream)
+            body = requests.embedding_body(inputs, self._upstream)
             with self._answer(call, "/embeddings", body) as answer:
                 whole = answer.body(limit=_VECTORS_BYTES)
-            found, usage = wire.vectors_of(whole, count=len(inputs))
+            found, usage = answers.vectors_of(whole, count=len(inputs))
             self._require_width(request, len(found[0]))
-            vectors += [wire.shortened(vector, request.dimensions) for vector in found]
+            vectors += [answers.shortened(vector, request.dimensions) for vector in found]
             tokens += self._count(inputs) if usage is None else usage.prompt_tokens
             call.measure = functools.partial(Usage, prompt_tokens=tokens)
         call.end(EmbeddingResult(vectors=tuple(vectors), usage=Usage(prompt_tokens=tokens)))
@@ -192,7 +193,7 @@ class Client:
         question = Question(method="GET", path="/models", silence_s=_LIST_S)
         with self._dialer.ask(question, Cord()) as answer:
             self._require_ok(answer)
-            names = wire.model_ids(answer.body(limit=_LIST_BYTES))
+            names = answers.model_ids(answer.body(limit=_LIST_BYTES))
         if wanted not in names and f"{wanted}:latest" not in names:  # as Ollama writes it
             logger.error(
                 "model %s: its server has no %r; it has %r", self._spec.id, wanted, names[:50]
@@ -207,18 +208,18 @@ class Client:
         question = Question(
             method="POST",
             path="/chat/completions" if is_chat else "/embeddings",
-            body=wire.probe_body(self._upstream)
+            body=requests.probe_body(self._upstream)
             if is_chat
-            else wire.embedding_body(["Hi"], self._upstream),
+            else requests.embedding_body(["Hi"], self._upstream),
             silence_s=self._upstream.first_s,
         )
         with self._dialer.ask(question, Cord()) as answer:
             self._require_ok(answer)
             whole = answer.body(limit=_VECTORS_BYTES)
         if is_chat:
-            wire.chunk_of(whole.decode(errors="replace"))
+            answers.chunk_of(whole.decode(errors="replace"))
         else:
-            wire.vectors_of(whole, count=1)
+            answers.vectors_of(whole, count=1)
 
     def _require_ok(self, answer: Answer) -> None:
         if answer.status == 200:
@@ -242,6 +243,11 @@ class Client:
 
     def _not_loaded(self, why: str) -> ModelLoadFailed:
         return ModelLoadFailed(f"Model {self._spec.id} could not be loaded: {why}.")
+
+
+def _tell(call: Call, reader: ChatReader, script: str) -> None:
+    if script:
+        call.tell(script, completion_tokens=reader.tokens, logprobs=reader.fresh_logprobs())
 
 
 def _events(answer: Answer) -> Iterator[str]:

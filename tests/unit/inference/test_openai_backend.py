@@ -623,8 +623,8 @@ class TestCancel:
 
     def test_from_inside_a_delta(self, server: UpstreamServer, load: Load) -> None:
         class Fickle(RecordingListener):
-            def on_delta(self, text: str, *, completion_tokens: int) -> None:
-                super().on_delta(text, completion_tokens=completion_tokens)
+            def on_delta(self, text: str, **more: Any) -> None:
+                super().on_delta(text, **more)
                 handles[0].cancel()
 
         backend, listener, handles = load(max_batch=1), Fickle(), []

@@ -1,22 +1,17 @@
-"""Between our requests and answers and the bodies of OpenAI's protocol. Pure.
-
-Fields are sent only where they say something: servers differ in what they know, and several refuse
-a whole request for one field that they do not.
-"""
+"""What an upstream answers: bodies and events of OpenAI's protocol, read with distrust. Pure."""
 
 import array
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from inference.types import ChatRequest, SamplingParams, Usage
-from inference.upstreams import Upstream
+from inference.types import Likelihood, Usage
 
 DONE = "[DONE]"
 
-_SEED_MASK = 2**31 - 1  # llama.cpp's are 32 bits wide, and -1 means any
+_LEAST_LOGPROB = -9999.0  # stands for never; JSON has no infinity
 
 
 class Unreadable(Exception):
@@ -32,41 +27,24 @@ class Reported(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CallDelta:
+    """A part of a tool call."""
+
+    index: int  # among the calls of the answer
+    name: str = ""  # comes once, with the first part
+    arguments: str = ""  # that its JSON gains
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """What one event of a stream says."""
 
     text: str = ""
-    has_tokens: bool = False  # of whatever kind: a text, or thoughts that are not passed on
+    calls: tuple[CallDelta, ...] = ()
+    logprobs: tuple[tuple[Likelihood, tuple[Likelihood, ...]], ...] = ()  # chosen, and the likely
+    has_tokens: bool = False  # of whatever kind: a text, a call, or thoughts that are not passed on
     finish_reason: str | None = None
     usage: Usage | None = None
-
-
-def chat_body(request: ChatRequest, upstream: Upstream) -> bytes:
-    """Return the body of a chat completion that is streamed."""
-    fields = {
-        "model": upstream.model,
-        "messages": [dict(message) for message in request.messages],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        **_sampling(request.sampling, upstream),
-    }
-    return _json(fields, upstream)
-
-
-def probe_body(upstream: Upstream) -> bytes:
-    """Return the body of the shortest chat completion, not streamed."""
-    fields = {
-        "model": upstream.model,
-        "messages": [{"role": "user", "content": "Hi"}],
-        upstream.max_tokens_field: 1,
-    }
-    return _json(fields, upstream)
-
-
-def embedding_body(inputs: Sequence[str | Sequence[int]], upstream: Upstream) -> bytes:
-    """Return the body of an embeddings request."""
-    # `dimensions` stay here: cutting a whole vector is what a server does too, where it knows how.
-    return _json({"model": upstream.model, "input": list(inputs)}, upstream)
 
 
 def chunk_of(data: str) -> Chunk:
@@ -89,9 +67,12 @@ def chunk_of(data: str) -> Chunk:
     delta = _part(choice, "delta") or _part(choice, "message")
     text = _text(delta.get("content"))
     thoughts = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+    calls = tuple(_calls(delta.get("tool_calls")))
     return Chunk(
         text=text,
-        has_tokens=bool(text or thoughts),
+        calls=calls,
+        logprobs=tuple(_logprobs(choice.get("logprobs"))),
+        has_tokens=bool(text or calls or thoughts),
         finish_reason=_text(choice.get("finish_reason")) or None,
         usage=usage,
     )
@@ -141,28 +122,6 @@ def shortened(vector: "array.array[float]", dimensions: int | None) -> "array.ar
     return array.array("f", [number / length for number in kept])
 
 
-def _sampling(sampling: SamplingParams, upstream: Upstream) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        upstream.max_tokens_field: sampling.max_tokens,
-        "temperature": sampling.temperature,
-    }
-    optional = {
-        "top_p": (sampling.top_p, 1.0),
-        "min_tokens": (sampling.min_tokens, 0),
-        "stop": (list(sampling.stop), []),
-        "seed": (None if sampling.seed is None else sampling.seed & _SEED_MASK, None),
-        "presence_penalty": (sampling.presence_penalty, 0.0),
-        "frequency_penalty": (sampling.frequency_penalty, 0.0),
-    }
-    return fields | {key: value for key, (value, usual) in optional.items() if value != usual}
-
-
-def _json(fields: Mapping[str, Any], upstream: Upstream) -> bytes:
-    whole = {**fields, **upstream.body}
-    kept = {key: value for key, value in whole.items() if key not in upstream.omit}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-
-
 def _object(data: str | bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
@@ -173,11 +132,49 @@ def _object(data: str | bytes) -> dict[str, Any]:
     return found
 
 
-def _part(choice: Any, key: str) -> dict[str, Any]:
-    if not isinstance(choice, dict):
+def _part(whole: Any, key: str) -> dict[str, Any]:
+    if not isinstance(whole, dict):
         raise Unreadable
-    part = choice.get(key)
+    part = whole.get(key)
     return part if isinstance(part, dict) else {}
+
+
+def _calls(value: Any) -> Iterator[CallDelta]:
+    for number, entry in enumerate(_list(value)):
+        function = _part(entry, "function")
+        index = entry.get("index", number)  # an answer that is not streamed has them in order
+        if not _is_count(index):
+            raise Unreadable
+        yield CallDelta(
+            index=index,
+            name=_text(function.get("name")),
+            arguments=_text(function.get("arguments")),
+        )
+
+
+def _logprobs(value: Any) -> Iterator[tuple[Likelihood, tuple[Likelihood, ...]]]:
+    for entry in _list(value.get("content") if isinstance(value, dict) else None):
+        chosen = _likelihood(entry)
+        yield chosen, tuple(_likelihood(one) for one in _list(entry.get("top_logprobs")))
+
+
+def _likelihood(entry: Any) -> Likelihood:
+    if not isinstance(entry, dict):
+        raise Unreadable
+    token, logprob, raw = _text(entry.get("token")), entry.get("logprob"), entry.get("bytes")
+    if isinstance(logprob, bool) or not isinstance(logprob, (int, float)) or math.isnan(logprob):
+        raise Unreadable
+    try:
+        spelt = token.encode(errors="replace") if raw is None else bytes(_list(raw))
+    except (TypeError, ValueError):
+        raise Unreadable from None
+    return Likelihood(token=token, raw=spelt, logprob=max(float(logprob), _LEAST_LOGPROB))
+
+
+def _list(value: Any) -> list[Any]:
+    if value is not None and not isinstance(value, list):
+        raise Unreadable
+    return value or []
 
 
 def _text(value: Any) -> str:
