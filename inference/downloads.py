@@ -33,6 +33,8 @@ def pull(spec: ModelSpec, *, progress: bool = False) -> Path:
     Raises:
         PullFailed: it has no hub id, or the hub did not give it.
     """
+    if spec.is_remote:
+        raise PullFailed(f"The files of {spec.id} are with its server; there is nothing to pull.")
     if spec.directory is not None or not spec.source:
         where = f"are in {spec.source}, placed by hand" if spec.source else "are not needed"
         raise PullFailed(f"The files of {spec.id} {where}; there is nothing to pull.")

@@ -3,6 +3,7 @@
 InferenceError                code                 retryable
     ModelLoadFailed           model-load-failed    no
         ModelMissing          model-load-failed    no
+        ServerUnavailable     model-load-failed    yes
     OutOfMemory               out-of-memory        yes
         ModelTooLarge         out-of-memory        no
     InputRejected             invalid-request      no
@@ -43,6 +44,12 @@ class ModelLoadFailed(InferenceError):
 
 class ModelMissing(ModelLoadFailed):
     """The model's files are not on this worker."""
+
+
+class ServerUnavailable(ModelLoadFailed):
+    """The server that runs the model is not there, or too busy, at the moment."""
+
+    retryable = True
 
 
 class OutOfMemory(InferenceError):

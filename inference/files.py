@@ -23,7 +23,7 @@ _VARIANTS = (".fp16", ".bf16", ".non_ema", ".fp32")  # the same weights once mor
 
 def directory_of(spec: ModelSpec) -> Path | None:
     """Return where a model's files are on this machine; None if they are not. Downloads nothing."""
-    if not spec.source:
+    if not spec.source or spec.is_remote:
         return None
     if spec.directory is not None:
         return spec.directory if has_config(spec.directory) else None

@@ -38,7 +38,7 @@ def inspect(spec: ModelSpec, *, hashes: bool = False) -> Inspection:
         spec: The model.
         hashes: Read all weights and compare them with the digests that the hub's cache names.
     """
-    if not spec.source:
+    if not spec.source or spec.is_remote:
         return Inspection(directory=None, weight_bytes=0, problems=(), remarks=())
     directory = files.directory_of(spec)
     if directory is None:

@@ -54,6 +54,8 @@ def of_this_process(*, budget_bytes: int | None, pinned: Collection[str]) -> Mem
     def estimate(spec: ModelSpec) -> int:
         if spec.backend == "echo":
             return sizes.echo_bytes(spec)
+        if spec.is_remote:
+            return 0
         return sizes.estimate_bytes(spec, on_cuda=on_cuda())
 
     return Memory(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from inference import upstreams
 from inference.errors import RegistryError
 from inference.specs import UNITS_OF, MediaSpec, ModelSpec, Price, Unit
 from inference.types import Modality
@@ -120,7 +121,7 @@ def _read_model(
         modality=Modality(modality) if modality else Modality.CHAT,
         backend=backend,
         source=keys.take(
-            "source", _source_under(directory), None if backend in _WITH_CHECKPOINT else ""
+            "source", _source_of(backend, directory), None if backend in _WITH_SOURCE else ""
         ),
         revision=keys.take("revision", _text, "") or None,
         description=keys.take("description", _text, ""),
@@ -134,7 +135,7 @@ def _read_model(
         media=_read_media(media, modality=modality),
         queue=keys.take("queue", _queue, ""),
         pinned=keys.take("pinned", _flag, _NO),
-        options=_plain(keys.take("options", _table, {})),
+        options=_options(keys.take("options", _table, {}), backend=backend, directory=directory),
     )
     keys.finish(price, media)
     if not keys.problems:
@@ -202,6 +203,8 @@ def _contradictions(spec: ModelSpec, backends: Collection[tuple[str, Modality]])
         )
     if spec.modality in (Modality.CHAT, Modality.EMBEDDING):
         problems += _too_dear(spec)
+    if spec.backend == upstreams.BACKEND:
+        problems += upstreams.problems(spec)
     return problems
 
 
@@ -320,6 +323,17 @@ def _table(value: Any) -> dict[str, Any]:
     return value
 
 
+def _source_of(backend: str | None, directory: Path) -> Callable[[Any], str]:
+    return _base_url if backend == upstreams.BACKEND else _source_under(directory)
+
+
+def _base_url(value: Any) -> str:
+    try:
+        return upstreams.base_url(value)
+    except ValueError as problem:
+        raise _MistakeError(str(problem)) from None
+
+
 def _source_under(directory: Path) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if isinstance(value, str) and value.startswith(_PATH_PREFIXES):
@@ -332,7 +346,7 @@ def _source_under(directory: Path) -> Callable[[Any], str]:
 
 
 _NO = False
-_WITH_CHECKPOINT = frozenset({"transformers", "diffusers"})
+_WITH_SOURCE = frozenset({"transformers", "diffusers", upstreams.BACKEND})
 _MOST_SECONDS = 4 * 3600
 _MEDIA_KEYS: Mapping[str, Callable[[Any], Any]] = {
     "steps": _count,
@@ -374,15 +388,22 @@ def _rate_of(unit: Unit) -> Callable[[Any], int]:
     return read
 
 
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with ordinary floats, in tables inside too: decimals are for prices only."""
-    return {key: _float(value) for key, value in (options or {}).items()}
+def _options(table: Mapping[str, Any], *, backend: str | None, directory: Path) -> dict[str, Any]:
+    """Return the options of a model, those that are paths as absolute ones."""
+    options = {key: _plain(value) for key, value in (table or {}).items()}
+    for key in upstreams.PATH_OPTIONS if backend == upstreams.BACKEND else ():
+        if str(options.get(key, "")).startswith(_PATH_PREFIXES):
+            options[key] = str((directory / options[key]).resolve())
+    return options
 
 
-def _float(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """Return an option with ordinary floats, however deep: decimals are for prices only."""
+    if isinstance(value, Decimal):
+        return float(value)
     if isinstance(value, dict):
-        return _plain(value)
-    return float(value) if isinstance(value, Decimal) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _shown(value: Any) -> str:

@@ -21,6 +21,8 @@ _BACKENDS = {
     ("echo", Modality.AUDIO): "inference.backends.echo_media:open_audio",
     ("diffusers", Modality.IMAGE): "inference.backends.images:ImageBackend",
     ("diffusers", Modality.VIDEO): "inference.backends.videos:VideoBackend",
+    ("openai", Modality.CHAT): "inference.backends.openai:OpenAIBackend",
+    ("openai", Modality.EMBEDDING): "inference.backends.openai:OpenAIBackend",
     ("transformers", Modality.CHAT): "inference.backends.transformers:ChatBackend",
     ("transformers", Modality.EMBEDDING): "inference.backends.embeddings:EmbeddingBackend",
 }

@@ -96,5 +96,15 @@ class ModelSpec:
 
     @property
     def directory(self) -> Path | None:
-        """The local directory of the checkpoint; None if the source is a hub id or empty."""
+        """The local directory of the checkpoint; None if the source is anything else, or empty."""
         return Path(self.source) if self.source.startswith("/") else None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether another server runs the model: it has the files, and the memory."""
+        return "://" in self.source
+
+    @property
+    def tokenizer_source(self) -> str:
+        """Where the tokenizer's files are: an absolute directory, a hub id, or empty for nowhere."""
+        return str(self.options.get("tokenizer", "")) if self.is_remote else self.source

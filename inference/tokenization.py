@@ -240,11 +240,12 @@ def tokenizer_for(spec: ModelSpec, *, directory: Path) -> PromptTokenizer:
 
 def checkpoint_directory(spec: ModelSpec) -> Path | None:
     """Return where the files of a model are on this machine, or None; never goes to the network."""
-    if spec.directory is not None:
-        return spec.directory if (spec.directory / "tokenizer.json").is_file() else None
-    found = huggingface_hub.try_to_load_from_cache(
-        spec.source, "tokenizer.json", revision=spec.revision
-    )
+    source = spec.tokenizer_source
+    if source.startswith("/"):
+        return Path(source) if (Path(source) / "tokenizer.json").is_file() else None
+    if not source:
+        return None
+    found = huggingface_hub.try_to_load_from_cache(source, "tokenizer.json", revision=spec.revision)
     return Path(found).parent if isinstance(found, str) else None
 
 

@@ -112,9 +112,12 @@ async def _require_tools(
 
 
 def _form_of(spec: ModelSpec) -> CallForm:
-    """Return how the model writes calls; a guess where its files are not on this machine."""
+    """Return how the model writes calls; a guess where its files are not on this machine.
+
+    Calls of a model of another server are read there, whatever form they have.
+    """
     counter = tokenization.counter_for(spec)
-    if not isinstance(counter, PromptTokenizer):
+    if spec.is_remote or not isinstance(counter, PromptTokenizer):
         return CallForm.QWEN
     form = counter.call_form(spec)
     if form is None:

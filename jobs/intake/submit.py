@@ -206,8 +206,10 @@ async def embedding_work(body: EmbeddingsBody, spec: ModelSpec) -> Work:
     inputs = [one if isinstance(one, str) else tuple(one) for one in body.input]
     _require_shape(body, tokenization.embedding_shape(spec), spec)
     bound = counter.upper_bound_texts(inputs)
-    if bound > spec.context_tokens:
+    if bound > spec.context_tokens and counter.is_exact:
         await _require_inputs_fit(spec, inputs)
+    elif bound > spec.context_tokens:  # whoever runs the model refuses inputs that are too long
+        bound = sum(min(counter.upper_bound_texts([one]), spec.context_tokens) for one in inputs)
     request = {
         "inputs": body.input,
         "dimensions": body.dimensions,
@@ -315,6 +317,8 @@ async def _fit(
     bound = counter.upper_bound_chat(messages, tools)
     if bound + limit <= spec.context_tokens:
         return bound, limit
+    if not counter.is_exact:
+        return _unknown_fit(spec, bound, limit, asked)
     exact = await asyncio.to_thread(counter.count_chat, messages, tools)
     room = spec.context_tokens - exact
     if room < (asked or 1):
@@ -324,6 +328,17 @@ async def _fit(
             f"{exact} prompt tokens{wanted} do not fit the {spec.context_tokens} tokens of {spec.id}",
         )
     return exact, min(limit, room)
+
+
+def _unknown_fit(spec: ModelSpec, bound: int, limit: int, asked: int | None) -> tuple[int, int]:
+    """Return the same where no tokenizer is here, and the bound, which may be far off, does not fit.
+
+    Whoever runs the model refuses what does not fit, so the prompt is no longer than what is left;
+    a limit that nobody asked for leaves it half of the context at least.
+    """
+    if asked is None:
+        limit = min(limit, max(spec.context_tokens - bound, spec.context_tokens // 2, 1))
+    return max(spec.context_tokens - limit, 1), limit
 
 
 async def _require_inputs_fit(spec: ModelSpec, inputs: list[Any]) -> None:

@@ -73,7 +73,7 @@ class Command(GenieCommand):
             table.add_row(
                 f"{one['id']}{' (pinned)' if one['pinned'] else ''}",
                 *(one["modality"], one["queue"], one["backend"]),
-                "none needed" if not one["source"] else _size(one["fileBytes"]) or "not here",
+                "none needed" if not one["needsFiles"] else _size(one["fileBytes"]) or "not here",
                 ", ".join(f"{at['worker']} ({_size(at['bytes'])})" for at in one["loadedOn"])
                 or "-",
                 " ".join(f"{unit} {rate}" for unit, rate in one["price"]["rates"].items()),
@@ -155,6 +155,7 @@ def _listed(spec: ModelSpec, workers: Sequence[ServingWorker]) -> dict[str, Any]
         "queue": spec.waits_in,
         "backend": spec.backend,
         "source": spec.source,
+        "needsFiles": bool(spec.source) and not spec.is_remote,
         "pinned": spec.pinned,
         "capabilities": list(spec.capabilities),
         "contextTokens": spec.context_tokens,

@@ -138,7 +138,7 @@ class TestLoad:
             (
                 '"echo"',
                 '"vllm"',
-                "backend is 'vllm'; it must be one of diffusers, echo, transformers.",
+                "backend is 'vllm'; it must be one of diffusers, echo, openai, transformers.",
             ),
             ("= 100", "= 0", "context_tokens is 0; it must be a whole number of at least 1."),
             ("= 100", "= true", "context_tokens is True; it must be a whole number"),

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from genie.core.errors import InvalidRequest
+from inference import registry
 from jobs import work
 from jobs.intake import bodies, shaping, submit
 from tests.unit.inference.specs import echo_spec
 
+CHECKPOINT = Path(registry.__file__).with_name("checkpoints") / "genie-tiny-chat"
 HELLO = [{"role": "user", "content": "hi"}]
 SCHEMA = {"type": "object", "properties": {"zebra": {"type": "string"}, "ant": {"type": "null"}}}
 
@@ -162,3 +166,17 @@ class TestLogprobs:
 
     def test_are_not_told_of_answers_with_tools(self) -> None:
         assert refusal(logprobs=True, tools=[tool("f")])[0] == "logprobs"
+
+
+class TestAnotherServersModel:
+    def test_may_call_tools_in_a_form_that_is_not_known_here(self, tmp_path: Path) -> None:
+        shutil.copy(CHECKPOINT / "tokenizer.json", tmp_path)
+        (tmp_path / "chat_template.jinja").write_text("{{ messages[0].content }}")
+        options = {"tokenizer": str(tmp_path)}
+        spec = echo_spec(backend="openai", source="http://far/v1", options=options)
+        tool = {"type": "function", "function": {"name": "clock"}}
+        fields = {"model": "far", "messages": HELLO, "tools": [tool]}
+
+        asked = asyncio.run(shaping.shape(bodies.parse(bodies.ChatBody, fields), spec))
+
+        assert "tool_use" in asked

@@ -11,6 +11,7 @@ from genie.standalone.errors import StandaloneError
 TORCH_MODEL = {"id": "chat", "backend": "transformers", "source": "./checkpoints/chat"}
 PICTURE_MODEL = {"id": "image", "backend": "diffusers", "source": "./checkpoints/image"}
 ECHO_MODEL = {"id": "echo", "backend": "echo"}
+FAR_MODEL = {"id": "far", "backend": "openai", "source": "http://gpu7:8000/v1"}
 
 
 class TestCheckInference:
@@ -33,13 +34,13 @@ class TestCheckInference:
     ) -> None:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-        requirements.check_inference([ECHO_MODEL])
+        requirements.check_inference([ECHO_MODEL, FAR_MODEL])
 
 
 class TestMissingCheckpoints:
     def test_finds_a_local_source_without_a_checkpoint(self, tmp_path: Path) -> None:
         (tmp_path / "checkpoints" / "chat").mkdir(parents=True)
-        models = [TORCH_MODEL, ECHO_MODEL, {"id": "hub", "source": "Qwen/Qwen3-0.6B"}]
+        models = [TORCH_MODEL, ECHO_MODEL, FAR_MODEL, {"id": "hub", "source": "Qwen/Qwen3-0.6B"}]
 
         assert requirements.missing_checkpoints(models, tmp_path / "models.toml") == ["chat"]
 
