@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks zoo models clean
+.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks bench-scheduling zoo models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -60,6 +60,9 @@ bench-budgets: $(STAMP) ## measure admission and settlement, and write docs/benc
 
 bench-webhooks: $(STAMP) ## measure webhook deliveries, and write docs/benchmarks-webhooks.md
 	@exec $(BIN)/python -m tests.benchmarks.webhooks --write docs/benchmarks-webhooks.md $(ARGS)
+
+bench-scheduling: $(STAMP) ## measure claims and admissions in deep queues, and write docs/benchmarks-scheduling.md
+	@exec $(BIN)/python -m tests.benchmarks.scheduling --write docs/benchmarks-scheduling.md $(ARGS)
 
 zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are killed (EVENTS=10000 SEED=1)
 	@exec $(BIN)/python -m tests.zoo --events "$(EVENTS)" --seed "$(SEED)" $(ARGS)

@@ -165,6 +165,7 @@ def _make_runner(queues: Sequence[str]) -> Runner:
         lease_s=settings.GENIE_LEASE_S,
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
+        affinity_s=settings.GENIE_AFFINITY_S,
     )
     resident = {name: _resident(name, served, every=bool(chosen), pinned=pinned) for name in queues}
     engine.preload(model for models_of in resident.values() for model in models_of)
@@ -209,6 +210,7 @@ def _report() -> Report:
         jobs_per_s=runner.jobs_per_s(),
         model_bytes=runner.model_bytes(),
         memory_budget_bytes=runner.memory_budget_bytes,
+        service_times=runner.service_times(),
     )
 
 
