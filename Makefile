@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks bench-gpu zoo models clean
+.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -63,6 +63,9 @@ bench-webhooks: $(STAMP) ## measure webhook deliveries, and write docs/benchmark
 
 bench-gpu: $(STAMP) ## measure models of real sizes on a CUDA device, and write docs/benchmarks-gpu.md
 	@exec $(BIN)/python -m tests.benchmarks.gpu --write docs/benchmarks-gpu.md $(ARGS)
+
+bench-scheduling: $(STAMP) ## measure claims and admissions in deep queues, and write docs/benchmarks-scheduling.md
+	@exec $(BIN)/python -m tests.benchmarks.scheduling --write docs/benchmarks-scheduling.md $(ARGS)
 
 zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are killed (EVENTS=10000 SEED=1)
 	@exec $(BIN)/python -m tests.zoo --events "$(EVENTS)" --seed "$(SEED)" $(ARGS)

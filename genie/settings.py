@@ -265,6 +265,14 @@ GENIE_MODERATION_WORDS = env.text(
     "GENIE_MODERATION_WORDS", ""
 )  # a file in place of the list shipped
 
+# What one queue takes: of an organization, and of all. See Note [Queues are full about] in jobs.depth.
+GENIE_QUEUE_LIMIT_PER_ORGANIZATION = env.integer(
+    "GENIE_QUEUE_LIMIT_PER_ORGANIZATION", 20_000, minimum=1
+)
+GENIE_QUEUE_LIMIT = env.integer("GENIE_QUEUE_LIMIT", 100_000, minimum=1)
+GENIE_LANE_AGING_S = env.seconds("GENIE_LANE_AGING_S", 60)  # waited for so long: up a lane
+GENIE_AFFINITY_S = env.seconds("GENIE_AFFINITY_S", 10)  # queued for longer: overtaken by no model
+
 # Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.
 GENIE_LEASE_S = env.seconds("GENIE_LEASE_S", 30)
 GENIE_HEARTBEAT_S = env.seconds("GENIE_HEARTBEAT_S", 10)

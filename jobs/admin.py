@@ -22,7 +22,7 @@ from genie.core.admin import ReadOnly, ReadOnlyAdmin, TimeFilter, link, list_lin
 from genie.tenants import selectors as tenants
 from inference.types import Modality
 from jobs import events, operations, registry, spending
-from jobs.models import Attempt, Job, JobEvent, Worker
+from jobs.models import Attempt, Job, JobEvent, Weight, Worker
 from jobs.states import JobKind, JobState
 
 READ_PROMPTS = "jobs.view_prompt"
@@ -209,7 +209,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
             "fields": (
                 ("public_id", "id"),
                 ("state", "parked_by", "kind", "mode"),
-                ("queue", "lane", "requested_model", "model"),
+                ("queue", "requested_model", "model"),
                 ("payer", "key"),
                 "error_text",
             )
@@ -221,6 +221,7 @@ _FIELDSETS: tuple[tuple[str | None, dict[str, Any]], ...] = (
             "fields": (
                 ("attempt", "max_attempts", "worker"),
                 ("created_at", "queued_at", "started_at", "completed_at", "took"),
+                ("lane", "lanes_up", "start_tag", "work_s"),
                 ("start_deadline_at", "run_deadline_at", "run_limit_s"),
                 ("lease_expires_at", "not_before", "ticketed_at"),
                 ("cancel_requested_at", "cancel_reason"),
@@ -264,6 +265,18 @@ class WorkerAdmin(ReadOnlyAdmin):
         """Whether it is counted on; one that left or was lost is listed for an hour."""
         silent_s = (timezone.now() - worker.heartbeat_at).total_seconds()
         return worker.left_at is None and silent_s < settings.GENIE_NO_WORKER_S
+
+
+@admin.register(Weight)
+class WeightAdmin(admin.ModelAdmin[Weight]):
+    """What organizations and applications count for in queues; who has none counts 100."""
+
+    list_display = ("organization", "application", "weight")
+    list_select_related = ("organization", "application")
+    list_editable = ("weight",)
+    search_fields = ("organization__slug", "application__name")
+    raw_id_fields = ("organization", "application")
+    ordering = ("organization__slug", "application__name")
 
 
 breakdowns.add(Breakdown("model", "no known model", spending.daily_by_model))

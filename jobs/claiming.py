@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from jobs import canaries, claims
-from jobs.claims import Claimed
+from jobs.claims import Claimed, Serving
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,9 @@ class Host(Protocol):
 
     def slots_taken(self, queue_name: str) -> int:
         """Return how many jobs of this queue run now."""
+
+    def loaded_models(self) -> Sequence[str]:
+        """Return the models in memory."""
 
     def runs_solo(self) -> bool:
         """Return whether a job runs that must have the process to itself."""
@@ -51,9 +54,10 @@ class ClaimLoop:
         worker: This worker's name.
         lease_s: Seconds of a lease.
         models: The models that may be claimed; None for all.
+        affinity_s: How long jobs of models in memory may go before others; 0: never.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named, and each is one thing that a worker's settings say
         self,
         host: Host,
         queue: str,
@@ -62,6 +66,7 @@ class ClaimLoop:
         worker: str,
         lease_s: float,
         models: Sequence[str] | None,
+        affinity_s: float = 0.0,
     ) -> None:
         self._host = host
         self._queue = queue
@@ -69,6 +74,7 @@ class ClaimLoop:
         self._worker = worker
         self._lease_s = lease_s
         self._models = models
+        self._affinity_s = affinity_s
         self._wanted = 0
         self._canaries: list[uuid.UUID] = []
         self._more = True  # whether the queue may hold jobs that nobody will wake this loop for
@@ -144,7 +150,7 @@ class ClaimLoop:
                 limit=limit,
                 lease_s=self._lease_s,
                 idle=self._host.running() == 0,
-                models=self._models,
+                serving=self._serving(),
             )
         except DatabaseError as error:
             logger.warning("Nothing could be claimed: %s", type(error).__name__)
@@ -155,3 +161,10 @@ class ClaimLoop:
         for one in claim.jobs:
             self._host.run(one)
         self._more = claim.more
+
+    def _serving(self) -> Serving:
+        """Return which models may be claimed, and which go first: those in memory, if not all are."""
+        loaded = self._host.loaded_models() if self._affinity_s else ()
+        if self._models is not None and set(self._models) <= set(loaded):
+            loaded = ()
+        return Serving(models=self._models, resident=loaded, affinity_s=self._affinity_s)

@@ -1,7 +1,9 @@
 """A worker's hold on running jobs: claim the best queued ones, renew their leases. SQL only.
 
-The order of the claim (``lane, queued_at, id``) is the order that ``queue_position`` reads, and
-every time is PostgreSQL's.
+The order of the claim is ``lane, start_tag, id``, and ``queue_position`` reads the same: the lane
+first, then whose turn it is by fair shares (``scheduling``), then age. The one liberty a claim takes
+is for models: within a lane, jobs of a model that the worker has in memory may go before others,
+but none that has been queued for longer than a bound is overtaken. Every time is PostgreSQL's.
 """
 
 import dataclasses
@@ -54,39 +56,75 @@ class Claimed:
         return self.request.get("sampling", {}).get("logprobs") is not None
 
 
-# The best jobs of the queue up to the first that must run alone, or that one if it is the best and
-# the process is idle. Locked, skipped where another claim has them, and moved in one statement. Its
-# snapshot is from before the move, so what was taken is left out of `more` by name.
-_CLAIM = """
-WITH best AS (
-  SELECT id, attempt, lane, queued_at FROM jobs_job
-  WHERE queue = %s AND state = 'queued' AND parked_by IS NULL AND (not_before IS NULL OR not_before <= genie_now())
-    AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
-  ORDER BY lane, queued_at, id LIMIT %s FOR UPDATE SKIP LOCKED),
+# What may run now, of one queue.
+_MAY_RUN = """queue = %(queue)s AND state = 'queued' AND parked_by IS NULL
+    AND (not_before IS NULL OR not_before <= genie_now())"""
+
+# The best jobs of the queue. Those that another claim holds are skipped, and the next ones taken.
+_ANY_MODEL = f"""
+best AS (
+  SELECT id, attempt, lane, false AS away, start_tag FROM jobs_job WHERE {_MAY_RUN}
+  ORDER BY lane, start_tag, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"""  # noqa: S608 - composed of constants
+
+# Where models matter, the first of the order are read, and then the best of those are taken. A job
+# is *away* if its model is in memory nowhere here and it may still be overtaken for that.
+_OF_MODELS = f"""
+ahead AS MATERIALIZED (
+  SELECT mine.* FROM unnest(%(models)s::text[]) AS m(name) CROSS JOIN LATERAL (
+    SELECT id, lane, start_tag, model, queued_at FROM jobs_job WHERE {_MAY_RUN} AND model = m.name
+    ORDER BY lane, start_tag, id LIMIT %(looked)s) mine
+  ORDER BY lane, start_tag, id LIMIT %(looked)s),"""  # noqa: S608 - composed of constants
+_OF_ALL_MODELS = f"""
+ahead AS MATERIALIZED (
+  SELECT id, lane, start_tag, model, queued_at FROM jobs_job WHERE {_MAY_RUN}
+  ORDER BY lane, start_tag, id LIMIT %(looked)s),"""  # noqa: S608 - composed of constants
+_RESIDENT_FIRST = """
+judged AS (
+  SELECT id, lane, start_tag, NOT (model = ANY(%(resident)s::text[])
+    OR queued_at <= genie_now() - %(affinity_s)s * interval '1 second') AS away FROM ahead),
+best AS (
+  SELECT j.id, j.attempt, j.lane, a.away, j.start_tag FROM judged a JOIN jobs_job j ON j.id = a.id
+  WHERE j.state = 'queued'
+  ORDER BY a.lane, a.away, a.start_tag, a.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED)"""
+
+# The best jobs up to the first that must run alone, or that one if it is the best and the process is
+# idle, moved in one statement. Its snapshot is from before the move, so what was taken is left out
+# of `more` by name. The lanes' clocks move on; see Note [Where virtual time is kept] in turns.
+_MOVE = f""",
 placed AS (
-  SELECT id, row_number() OVER place AS place, count(*) FILTER (WHERE attempt + 1 >= %s) OVER place AS solos
-  FROM best WINDOW place AS (ORDER BY lane, queued_at, id)),
+  SELECT id, away, row_number() OVER place AS place, count(*) FILTER (WHERE attempt + 1 >= {SOLO_FROM_ATTEMPT}) OVER place AS solos
+  FROM best WINDOW place AS (ORDER BY lane, away, start_tag, id)),
 taken AS (
-  UPDATE jobs_job j SET state = 'running', attempt = attempt + 1, worker = %s, started_at = genie_now(),
-    lease_expires_at = genie_now() + %s * interval '1 second', not_before = NULL,
+  UPDATE jobs_job j SET state = 'running', attempt = attempt + 1, worker = %(worker)s::text, started_at = genie_now(),
+    lease_expires_at = genie_now() + %(lease_s)s * interval '1 second', not_before = NULL,
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
-  FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %s))
+  FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %(idle)s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-    price_version, price_rates, estimate_microcredits, lane, queued_at, reply_to, max_attempts),
+    price_version, price_rates, estimate_microcredits, lane, start_tag, reply_to, max_attempts, p.place),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
-  SELECT id, 'job.running', attempt, jsonb_build_object('worker', %s::text), genie_now() FROM taken),
+  SELECT id, 'job.running', attempt, jsonb_build_object('worker', %(worker)s::text), genie_now() FROM taken),
 opened AS (
   INSERT INTO jobs_attempt (job_id, number, worker, started_at, outcome)
-  SELECT id, attempt, %s, genie_now(), '' FROM taken)
+  SELECT id, attempt, %(worker)s::text, genie_now(), '' FROM taken),
+clocks AS (
+  SELECT id, lane FROM jobs_queueclock WHERE queue = %(queue)s AND lane IN (SELECT lane FROM taken)
+  FOR UPDATE SKIP LOCKED),
+ticked AS (
+  UPDATE jobs_queueclock c SET virtual_time = t.latest
+  FROM clocks, (SELECT lane, max(start_tag) AS latest FROM taken GROUP BY lane) t
+  WHERE c.id = clocks.id AND t.lane = c.lane AND c.virtual_time < t.latest)
 SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
   estimate_microcredits, reply_to, price_version, price_rates::text, max_attempts
 FROM (SELECT EXISTS (
-        SELECT FROM jobs_job WHERE queue = %s AND state = 'queued' AND parked_by IS NULL
-          AND (not_before IS NULL OR not_before <= genie_now()) AND (%s::text[] IS NULL OR model = ANY(%s::text[]))
-          AND NOT id = ANY(ARRAY(SELECT id FROM placed WHERE solos = 0 OR (place = 1 AND %s)))) AS more) rest
-  LEFT JOIN taken ON true ORDER BY lane, queued_at, id
-"""
+        SELECT FROM jobs_job WHERE {_MAY_RUN} AND (%(models)s::text[] IS NULL OR model = ANY(%(models)s::text[]))
+          AND NOT id = ANY(ARRAY(SELECT id FROM placed WHERE solos = 0 OR (place = 1 AND %(idle)s)))) AS more) rest
+  LEFT JOIN taken ON true ORDER BY place
+"""  # noqa: S608 - composed of constants
+
+# Where models matter, so many of the order are looked at beyond the limit. Bounds what a claim
+# costs; and nobody is overtaken by a job that stands further behind.
+_LOOKED = 256
 
 _RENEW = """
 WITH mine AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::bigint[], %s::int[])
@@ -107,6 +145,18 @@ class Claim:
     more: bool
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Which models a worker may serve, and whose jobs may go before others of their lane."""
+
+    models: Sequence[str] | None = None  # None: all
+    resident: Sequence[str] = ()  # in memory: their jobs go first
+    affinity_s: float = 0.0  # a job that has been queued for longer is overtaken by none
+
+
+_ANY = Serving()
+
+
 def claim(
     queue: str,
     *,
@@ -114,7 +164,7 @@ def claim(
     limit: int,
     lease_s: float,
     idle: bool,
-    models: Sequence[str] | None = None,
+    serving: Serving = _ANY,
 ) -> Claim:
     """Move up to ``limit`` queued jobs of ``queue`` to running, best first.
 
@@ -125,34 +175,46 @@ def claim(
         lease_s: Seconds until the reaper may take the jobs away, unless renewed.
         idle: Whether the process runs nothing now. A job that must run alone is claimed only then,
             and until then it holds back those behind it.
-        models: The models that this worker may serve; None for all.
+        serving: Which models this worker may serve, and which go first.
     """
+    statement, arguments = claim_statement(
+        queue, worker, limit, lease_s=lease_s, idle=idle, serving=serving
+    )
     with connection.cursor() as cursor:  # one statement, one transaction
-        cursor.execute(
-            _CLAIM, claim_arguments(queue, worker, limit, lease_s=lease_s, idle=idle, models=models)
-        )
+        cursor.execute(statement, arguments)
         rows = cursor.fetchall()
     return Claim(
         jobs=[_claimed(row[1:]) for row in rows if row[1] is not None], more=bool(rows[0][0])
     )
 
 
-def claim_arguments(
+def claim_statement(
     queue: str,
     worker: str,
     limit: int,
     *,
     lease_s: float,
     idle: bool,
-    models: Sequence[str] | None = None,
-) -> list[Any]:
-    """Return the parameters of the claiming statement, in its order."""
-    allowed = list(models) if models is not None else None
-    return [
-        *(queue, allowed, allowed, limit, SOLO_FROM_ATTEMPT),
-        *(worker, lease_s, idle, worker, worker),
-        *(queue, allowed, allowed, idle),
-    ]
+    serving: Serving = _ANY,
+) -> tuple[str, dict[str, Any]]:
+    """Return the statement that claims, and its parameters."""
+    arguments = {
+        "queue": queue,
+        "worker": worker,
+        "limit": limit,
+        "lease_s": lease_s,
+        "idle": idle,
+        "models": None if serving.models is None else list(serving.models),
+    }
+    if serving.models is None and not serving.resident:
+        return f"WITH {_ANY_MODEL}{_MOVE}", arguments
+    source = _OF_ALL_MODELS if serving.models is None else _OF_MODELS
+    arguments |= {
+        "looked": limit + _LOOKED,
+        "resident": list(serving.resident),
+        "affinity_s": serving.affinity_s,
+    }
+    return f"WITH {source}{_RESIDENT_FIRST}{_MOVE}", arguments
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ class NewJob:
     asked: dict[str, Any] | None = None  # what the caller sent, where its contract gives it back
     group_id: uuid.UUID | None = None
     result_ttl_s: float | None = None  # how long it can be looked at once it has ended
+    work_s: float = 1.0  # how many seconds it is taken to run: what its turn in the queue is for
+    start_tag: float = 0.0  # its turn, by virtual time; booked when it is admitted
 
     @property
     def input_files(self) -> list[uuid.UUID]:
@@ -114,7 +116,7 @@ _RECORD = """
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
   price_rates jsonb, estimate_microcredits bigint, webhook_url text, webhook_secret text,
   webhook_endpoint_id uuid, reply_to text, parked_by text, facade text, asked jsonb, group_id uuid,
-  result_ttl_s float8
+  result_ttl_s float8, work_s float8, start_tag float8
 """
 
 _INSERT = f"""
@@ -125,12 +127,12 @@ job AS (
     requested_model, model, request, state, attempt, max_attempts, worker, cancel_reason,
     created_at, queued_at, ticketed_at, start_deadline_at, run_limit_s, price_version,
     price_rates, estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
-    webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s)
+    webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s, work_s, start_tag, lanes_up)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
     genie_now(), genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second',
     run_limit_s, price_version, price_rates, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
-    webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s
+    webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s, work_s, start_tag, 0
   FROM new RETURNING id, parked_by)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
 SELECT id, CASE WHEN parked_by IS NULL THEN 'job.queued' ELSE 'job.parked' END, 0,
@@ -186,12 +188,26 @@ SELECT id, queue FROM moved
 # A parked job takes its place in its queue when it is admitted, not when it was submitted.
 _ADMIT = """
 WITH moved AS (
-  UPDATE jobs_job SET parked_by = NULL, queued_at = genie_now(), ticketed_at = genie_now()
-  WHERE id = ANY(%s::uuid[]) AND state = 'queued' AND parked_by IS NOT NULL
-  RETURNING id, queue, queued_at),
+  UPDATE jobs_job j SET parked_by = NULL, queued_at = genie_now(), ticketed_at = genie_now(),
+    start_tag = r.start_tag
+  FROM unnest(%s::uuid[], %s::float8[]) AS r(id, start_tag)
+  WHERE j.id = r.id AND j.state = 'queued' AND j.parked_by IS NOT NULL
+  RETURNING j.id, j.queue, j.queued_at),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.queued', 0, '{}', queued_at FROM moved)
+SELECT id, queue FROM moved
+"""
+
+_PROMOTE = """
+WITH moved AS (
+  UPDATE jobs_job j SET lane = j.lane - 1, lanes_up = j.lanes_up + 1, start_tag = r.start_tag
+  FROM unnest(%s::uuid[], %s::float8[]) AS r(id, start_tag)
+  WHERE j.id = r.id AND j.state = 'queued' AND j.parked_by IS NULL AND j.lane > 0
+  RETURNING j.id, j.queue, j.lane, j.attempt),
+logged AS (
+  INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
+  SELECT id, 'job.promoted', attempt, jsonb_build_object('lane', lane), genie_now() FROM moved)
 SELECT id, queue FROM moved
 """
 
@@ -212,13 +228,23 @@ def insert_many(jobs: Sequence[NewJob]) -> dt.datetime | None:
     return row[0] if row else None
 
 
-def admit_many(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """Put parked jobs at the end of their queues; return the queue of each that moved.
+def admit_many(tags: Mapping[uuid.UUID, float]) -> dict[uuid.UUID, str]:
+    """Put parked jobs into their queues at these start tags; return the queue of each that moved.
 
     Needs the caller's transaction, which has locked them and taken their holds.
     """
     with transactions.transaction_required(), connection.cursor() as cursor:
-        cursor.execute(_ADMIT, [list(job_ids)])
+        cursor.execute(_ADMIT, [list(tags), list(tags.values())])
+        return dict(cursor.fetchall())
+
+
+def promote_many(tags: Mapping[uuid.UUID, float]) -> dict[uuid.UUID, str]:
+    """Move queued jobs up a lane, to these start tags there; return the queue of each that moved.
+
+    Needs the caller's transaction, which has locked them.
+    """
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_PROMOTE, [list(tags), list(tags.values())])
         return dict(cursor.fetchall())
 
 

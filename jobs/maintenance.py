@@ -36,12 +36,15 @@ def expire() -> dict[str, int]:
             [settings.GENIE_RESULT_TTL_S],
         )
         results = cursor.rowcount
+        cursor.execute("DELETE FROM jobs_booking WHERE booked_at < genie_now() - interval '1 day'")
+        bookings = cursor.rowcount
     notifications = webhooks.expire(older_than=dt.timedelta(days=settings.GENIE_NOTIFICATION_DAYS))
     return {
         "idempotency_keys": _in_batches(_expire_keys),
         "expired_jobs": _in_batches(_empty_expired_jobs),
         "workers": workers,
         "task_results": results,
+        "bookings": bookings,
         "webhooks": notifications,
         "files": _in_batches(files.remove_unneeded, batch=files.BATCH),
         "budget_events": _in_batches(_expire_budget_events),

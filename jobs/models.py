@@ -1,14 +1,17 @@
 """The tables of jobs. Private to this app; ``lifecycle`` is the only writer of ``Job.state``."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Func, Q
 
 from genie.core import ids
 from genie.core.models import DatabaseNow
+from jobs.scheduling import NORMAL_WEIGHT
 from jobs.states import TERMINAL, Facade, FileRole, JobKind, JobState, Lane, Mode
 
 _TERMINAL = sorted(TERMINAL)
+_WAITING = Q(state=JobState.QUEUED, parked_by__isnull=True)
 _PARKED = Q(state=JobState.QUEUED, parked_by__isnull=False)
 
 # Who pays, as one value: an array compares where one of its elements is null, a row does not.
@@ -46,6 +49,10 @@ class Job(models.Model):
     mode = models.CharField(max_length=8, choices=_choices(Mode))
     queue = models.CharField(max_length=40)
     lane = models.SmallIntegerField(choices=[(lane.value, lane.name.lower()) for lane in Lane])
+    # Its turn in its lane: virtual time, lowest first. See Note [Virtual time] in jobs.scheduling.
+    start_tag = models.FloatField(db_default=0.0)
+    work_s = models.FloatField(db_default=1.0)  # the seconds that its turn is for
+    lanes_up = models.SmallIntegerField(db_default=0)  # how many lanes it has been moved up by age
     requested_model = models.CharField(max_length=200)
     model = models.CharField(max_length=200)  # the resolved id
     request = models.JSONField()  # validated and normalised; what the runner gives to the engine
@@ -70,7 +77,7 @@ class Job(models.Model):
     cancel_reason = models.CharField(max_length=200, default="", blank=True)
 
     created_at = models.DateTimeField(db_default=DatabaseNow())
-    queued_at = models.DateTimeField(db_default=DatabaseNow())  # when it was admitted: its place
+    queued_at = models.DateTimeField(db_default=DatabaseNow())  # when it was admitted
     started_at = models.DateTimeField(null=True)  # of the newest attempt
     completed_at = models.DateTimeField(null=True)
     start_deadline_at = models.DateTimeField()
@@ -184,11 +191,25 @@ class Job(models.Model):
             ),
         ]
         indexes = [
-            # The claim and queue_position: same columns, same order. Parked jobs are not in it.
+            # The claim and queue_position: same columns, same order. Parked jobs are not in it. The
+            # columns beside them are what the depths and the ETA count.
             models.Index(
                 name="job_claim_order",
-                fields=["queue", "lane", "queued_at", "id"],
-                condition=Q(state=JobState.QUEUED, parked_by__isnull=True),
+                fields=["queue", "lane", "start_tag", "id"],
+                include=["organization", "model"],
+                condition=_WAITING,
+            ),
+            # Booking a turn: the first job of a model. The claim: the models that a worker serves.
+            models.Index(
+                name="job_model_order",
+                fields=["queue", "model", "lane", "start_tag", "id"],
+                condition=_WAITING,
+            ),
+            # Aging: how many jobs that it has moved up are waiting still.
+            models.Index(
+                name="job_promoted",
+                fields=["queue", "lane"],
+                condition=_WAITING & Q(lanes_up__gt=0),
             ),
             # Un-parking: from payer to payer, each one's oldest jobs.
             models.Index(
@@ -382,6 +403,8 @@ class Worker(models.Model):
     jobs_per_s = models.JSONField(
         default=dict
     )  # queue to how many jobs it can end a second, lately
+    # Model to the run times of its latest jobs, as jobs.service_times writes them.
+    service_times = models.JSONField(default=dict, db_default={})
     started_at = models.DateTimeField(db_default=DatabaseNow())
     heartbeat_at = models.DateTimeField(db_default=DatabaseNow())
     left_at = models.DateTimeField(null=True, blank=True)  # it was stopped in order
@@ -411,3 +434,84 @@ class Canary(models.Model):
 
     def __str__(self) -> str:
         return self.queue
+
+
+class QueueClock(models.Model):
+    """The virtual time of a queue's lane: the largest start tag that was claimed."""
+
+    queue = models.CharField(max_length=40)
+    lane = models.SmallIntegerField()
+    virtual_time = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="queueclock_once_per_lane", fields=["queue", "lane"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue}, lane {self.lane}: {self.virtual_time:g}"
+
+
+class Booking(models.Model):
+    """Until when, by virtual time, a caller's jobs have taken its turns in one line."""
+
+    queue = models.CharField(max_length=40)
+    lane = models.SmallIntegerField()
+    model = models.CharField(max_length=200)
+    # The caller. Plain ids, and a nil id for none: they are a key, and no row is written by hand.
+    organization_id = models.UUIDField()
+    application_id = models.UUIDField()
+    member_id = models.UUIDField()
+    booked_until = models.FloatField()  # in no index, so that moving it on is cheap
+    booked_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="booking_once_per_caller",
+                fields=[
+                    "queue", "lane", "model", "organization_id", "application_id", "member_id",
+                ],
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.queue}, {self.model}: until {self.booked_until:g}"
+
+
+class Weight(models.Model):
+    """What an organisation counts for in every queue, or one of its applications within it."""
+
+    organization = models.ForeignKey(
+        "tenants.Organization", models.CASCADE, db_index=False, related_name="+"
+    )
+    application = models.ForeignKey(  # null: the weight of the organisation itself
+        "tenants.Application",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+    )
+    weight = models.PositiveIntegerField(default=NORMAL_WEIGHT)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="weight_once_per_application",
+                fields=["organization", "application"],
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="weight_within_bounds", condition=Q(weight__gte=1, weight__lte=10_000)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application or self.organization}: {self.weight}"
+
+    def clean(self) -> None:
+        """Refuse an application of another organisation: it would never be looked up."""
+        application = self.application
+        if application is not None and application.organization_id != self.organization_id:
+            raise ValidationError({"application": "It belongs to another organization."})

@@ -22,7 +22,8 @@ from django.db import connection
 from budgets import services as budgets
 from budgets.types import Behind, Held, HoldRequest, Payer, Refused
 from genie.core import transactions
-from jobs import lifecycle
+from jobs import lifecycle, turns
+from jobs.turns import Entrant
 
 PAYERS_PER_PASS = 100  # each costs one look at an index, and a few rows of counters
 TRIES_PER_PAYER = 50  # of one payer with room, in one pass
@@ -66,6 +67,9 @@ SELECT job.* FROM json_to_recordset(%s::json) AS wanted(payer uuid[], tries int,
      ORDER BY created_at, id LIMIT wanted.tries FOR UPDATE SKIP LOCKED) job
  ORDER BY job.created_at, job.id
 """  # noqa: S608 - composed of constants
+
+
+_ENTRANTS = f"SELECT {turns.ENTRANT_COLUMNS} FROM jobs_job WHERE id = ANY(%s::uuid[])"  # noqa: S608 - constants
 
 
 class ParkingError(RuntimeError):
@@ -176,13 +180,19 @@ def _admit(waiting: Sequence[_Waiting]) -> dict[str, list[uuid.UUID]]:
             caps[one.job_id] = answer.cap
     if caps:
         lifecycle.park_by_many(caps)
-    queues = lifecycle.admit_many(held) if held else {}
+    queues = lifecycle.admit_many(turns.book(_entrants(held))) if held else {}
     if len(queues) != len(held):
         raise ParkingError(f"{len(held)} jobs have holds, {len(queues)} were admitted.")
     by_queue: dict[str, list[uuid.UUID]] = {}
     for job_id in held:
         by_queue.setdefault(queues[job_id], []).append(job_id)
     return by_queue
+
+
+def _entrants(job_ids: Sequence[uuid.UUID]) -> list[Entrant]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRANTS, [list(job_ids)])
+        return [turns.entrant(*row) for row in cursor.fetchall()]
 
 
 def _heads(after: Payer | None) -> list[_Waiting]:

@@ -14,6 +14,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from jobs import service_times
+from jobs.service_times import ServiceTime
+
 logger = logging.getLogger(__name__)
 
 # Well under the 30 s after which a queue counts as unattended, so that a lost beat does not matter.
@@ -30,6 +33,7 @@ class Report:
     running: int = 0
     loaded_models: Sequence[str] = ()
     jobs_per_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    service_times: Mapping[str, ServiceTime] = dataclasses.field(default_factory=dict)
     warming: Collection[str] = ()  # queues whose models are still being loaded
     model_bytes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     memory_budget_bytes: int | None = None  # None: not known yet, or without bound
@@ -84,12 +88,13 @@ class Presence:
         with connection.cursor() as cursor:
             cursor.execute(
                 """INSERT INTO jobs_worker (name, queues, ready_queues, slots, running, loaded_models, jobs_per_s,
-                     model_bytes, memory_budget_bytes, started_at, heartbeat_at)
-                   VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, genie_now(), genie_now())
+                     service_times, model_bytes, memory_budget_bytes, started_at, heartbeat_at)
+                   VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s::jsonb, %s, genie_now(), genie_now())
                    ON CONFLICT (name) DO UPDATE SET queues = EXCLUDED.queues,
                      ready_queues = EXCLUDED.ready_queues, left_at = NULL, slots = EXCLUDED.slots,
                      running = EXCLUDED.running, loaded_models = EXCLUDED.loaded_models,
-                     jobs_per_s = EXCLUDED.jobs_per_s, model_bytes = EXCLUDED.model_bytes,
+                     jobs_per_s = EXCLUDED.jobs_per_s, service_times = EXCLUDED.service_times,
+                     model_bytes = EXCLUDED.model_bytes,
                      memory_budget_bytes = EXCLUDED.memory_budget_bytes, trouble = '', heartbeat_at = genie_now()""",
                 [
                     self._name,
@@ -99,6 +104,7 @@ class Presence:
                     report.running,
                     list(report.loaded_models),
                     json.dumps(dict(report.jobs_per_s)),
+                    service_times.encode(report.service_times),
                     json.dumps(dict(report.model_bytes)),
                     report.memory_budget_bytes,
                 ],

@@ -26,7 +26,7 @@ from django.db import connection
 from genie.core import metrics
 from inference.engine import Engine
 from inference.errors import InferenceError
-from jobs import claims, control, inputs, queue, stream, work
+from jobs import claims, control, inputs, queue, service_times, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.control import Order
@@ -34,6 +34,7 @@ from jobs.events import Entry
 from jobs.finishing import Finisher
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.running import RunningJob
+from jobs.service_times import ServiceTime
 from jobs.stream import Writer
 from jobs.verdicts import StopReason
 
@@ -58,6 +59,7 @@ class RunnerConfig:
     lease_s: float
     heartbeat_s: float
     drain_s: float
+    affinity_s: float = 0.0  # how long jobs of models in memory may go before others
 
 
 class Runner:
@@ -68,6 +70,7 @@ class Runner:
         self._engine = engine
         self._writer = writer
         self._running: dict[uuid.UUID, RunningJob] = {}
+        self._latest = service_times.Latest()
         self._mean_run_s: dict[str, float] = {}  # by queue, weighted towards the latest jobs
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -81,6 +84,7 @@ class Runner:
                 worker=config.worker,
                 lease_s=config.lease_s,
                 models=config.models,
+                affinity_s=config.affinity_s,
             )
             for name, slots in config.slots.items()
         }
@@ -130,6 +134,11 @@ class Runner:
         with self._lock:
             means = dict(self._mean_run_s)
         return {name: self.config.slots[name] / max(mean, 0.001) for name, mean in means.items()}
+
+    def service_times(self) -> dict[str, ServiceTime]:
+        """Return how long the latest jobs of each model ran here."""
+        with self._lock:
+            return self._latest.report()
 
     def begin_drain(self) -> None:
         """Claim nothing more; what runs goes on."""
@@ -264,12 +273,15 @@ class Runner:
     def _forget(self, job: RunningJob) -> None:
         with self._idle:
             self._running.pop(job.claimed.job_id, None)
-            self._learn(job.claimed.queue, job.age_s())
+            self._learn(job.claimed, job.age_s())
             self._idle.notify_all()
         for loop in self._loops.values() if job.claimed.solo else (self._loops[job.claimed.queue],):
             loop.slot_freed()
 
-    def _learn(self, queue_name: str, run_s: float) -> None:
+    def _learn(self, claimed: Claimed, run_s: float) -> None:
+        queue_name = claimed.queue
+        slots = self.config.slots[queue_name]
+        self._latest.add(claimed.model, run_s, claimed.estimate_microcredits, slots=slots)
         mean = self._mean_run_s.get(queue_name, run_s)
         self._mean_run_s[queue_name] = mean + _LEARNING_RATE * (run_s - mean)
 

@@ -14,6 +14,8 @@ from django.db import connection
 
 from budgets import windows
 from budgets.windows import Layer, WindowKind
+from jobs import service_times
+from jobs.service_times import ServiceTime
 from jobs.states import Facade, JobKind, JobState, Mode, is_terminal
 
 
@@ -68,6 +70,7 @@ class JobView:
     expires_at: dt.datetime | None = None  # from then on it does not exist for callers
     answer_as: str = ""  # how a sync caller is given the result, where it is not the JSON as it is
     parked: Parked | None = None
+    up_to: Mapping[str, int] = dataclasses.field(default_factory=dict)  # those before it, and it
 
     @property
     def terminal(self) -> bool:
@@ -101,11 +104,13 @@ _COLUMNS = """
 # From its expiry on a job does not exist, whether what it held has been removed yet or not.
 _VISIBLE = "(j.expires_at IS NULL OR j.expires_at > genie_now())"
 
-# The claim's own order: a position and a claim cannot disagree.
-_AHEAD = """
-  CASE WHEN j.state = 'queued' AND j.parked_by IS NULL THEN 1 + (
-    SELECT count(*) FROM jobs_job o WHERE o.queue = j.queue AND o.state = 'queued' AND o.parked_by IS NULL
-      AND (o.lane, o.queued_at, o.id) < (j.lane, j.queued_at, j.id)) END
+# The claim's own order: a position and a claim cannot disagree. By model, for the ETA.
+_UP_TO = """
+  CASE WHEN j.state = 'queued' AND j.parked_by IS NULL THEN (
+    SELECT jsonb_object_agg(model, jobs)::text FROM (
+      SELECT o.model, count(*) AS jobs FROM jobs_job o
+      WHERE o.queue = j.queue AND o.state = 'queued' AND o.parked_by IS NULL
+        AND (o.lane, o.start_tag, o.id) <= (j.lane, j.start_tag, j.id) GROUP BY o.model) AS counted) END
 """
 
 
@@ -113,7 +118,7 @@ def jobs_by_key(keys: Sequence[JobKey]) -> list[JobView | None]:
     """Return the jobs in the order of ``keys``; None where the organisation has none of that id."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS}, {_AHEAD} FROM jobs_job j WHERE j.id = ANY(%s::uuid[]) AND {_VISIBLE}",  # noqa: S608 - constants
+            f"SELECT {_COLUMNS}, {_UP_TO} FROM jobs_job j WHERE j.id = ANY(%s::uuid[]) AND {_VISIBLE}",  # noqa: S608 - constants
             [list({key.job_id for key in keys})],
         )
         found = {row[0]: _view(row) for row in cursor.fetchall()}
@@ -238,6 +243,11 @@ class LiveWorkers:
     # Model to the topology entries that have it; queue to why a worker of it is replaced.
     loaded_on: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     trouble: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    service_times: Mapping[str, ServiceTime] = dataclasses.field(default_factory=dict)  # by model
+
+    def eta_s(self, job: JobView) -> float | None:
+        """Return the seconds until a queued job has run; None while unknown."""
+        return service_times.eta_s(job.up_to, self.service_times, pace_s=self.pace.get(job.queue))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +282,8 @@ def live_workers(*, within_s: float) -> LiveWorkers:
     """Return what workers seen within ``within_s`` seconds serve, have loaded, and manage."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT queues, loaded_models, jobs_per_s::text, ready_queues, name, trouble
+            """SELECT queues, loaded_models, jobs_per_s::text, ready_queues, name, trouble,
+                 service_times::text
                FROM jobs_worker WHERE heartbeat_at > genie_now() - %s * interval '1 second'
                ORDER BY name""",
             [within_s],
@@ -280,7 +291,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
         rows = cursor.fetchall()
     rates: dict[str, float] = {}
     loaded_on: dict[str, list[str]] = {}
-    for _, loaded, jobs_per_s, _, name, _ in rows:
+    for _, loaded, jobs_per_s, _, name, _, _ in rows:
         for queue, rate in json.loads(jobs_per_s).items():
             rates[queue] = rates.get(queue, 0.0) + rate
         for model in loaded:
@@ -292,6 +303,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
         pace={queue: 1 / rate for queue, rate in rates.items() if rate > 0},
         loaded_on={model: tuple(sorted(set(names))) for model, names in loaded_on.items()},
         trouble={queue: row[5] for row in rows if row[5] for queue in row[0]},
+        service_times=service_times.together(row[6] for row in rows),
     )
 
 
@@ -358,6 +370,7 @@ def _visible(job: JobView | None, key: JobKey) -> JobView | None:
 
 
 def _view(row: tuple[Any, ...]) -> JobView:
+    up_to: dict[str, int] = json.loads(row[33]) if row[33] is not None else {}
     return JobView(
         id=row[0],
         organization_id=row[1],
@@ -391,5 +404,6 @@ def _view(row: tuple[Any, ...]) -> JobView:
         group_id=row[29],
         expires_at=row[30],
         parked=parked(row[31], day=row[32]) if row[31] is not None else None,
-        queue_position=row[33],
+        queue_position=sum(up_to.values()) or None,
+        up_to=up_to,
     )

@@ -7,21 +7,37 @@ Lock order in every transaction: idempotency keys, then job rows by id, then bud
 import contextlib
 import dataclasses
 import datetime as dt
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import files, groups, idempotency, lifecycle, positions, prices, selectors, telling
+from jobs import (
+    depth,
+    files,
+    groups,
+    idempotency,
+    lifecycle,
+    positions,
+    prices,
+    selectors,
+    service_times,
+    telling,
+    turns,
+)
 from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
 from jobs.states import WITH_FILES, JobState, Mode
 from jobs.submissions import Accepted, Submission
+from jobs.turns import Entrant, Line
 from webhooks import services as webhooks
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +56,51 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     without a hold.
     """
     with transactions.transaction(), transactions.pipelined():
-        return _submit(submissions)
+        answers, jobs = _submit(submissions)
+    places = _places(jobs)
+    return [
+        _placed(answer, places) if isinstance(answer, Accepted) else answer for answer in answers
+    ]
 
 
-def _submit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
+def _submit(
+    submissions: Sequence[Submission],
+) -> tuple[list[Accepted | errors.GenieError], list[NewJob]]:
+    """Admit in the caller's transaction; return the answers, without places, and the jobs made."""
     with transactions.transaction_required():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
         taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
-        created_at = lifecycle.insert_many([one.job for one in taken.values()])
-        _take_inputs([one.job for one in taken.values()])
+        jobs = _with_turns([one.job for one in taken.values()])
+        created_at = lifecycle.insert_many(jobs)
+        _take_inputs(jobs)
         idempotency.conclude(submissions, fresh, taken, outcomes)
-        places = positions.of_new([one.job for one in taken.values() if one.job.parked_by is None])
     for index, one in taken.items():
         outcomes[index] = Accepted(
             job_id=one.job.id,
             created_at=created_at,
-            queue_position=places.get(one.job.id),
             budget_remaining=one.budget_remaining,
             parked=_parked(one.job, created_at),
         )
-    return [outcomes[index] for index in range(len(submissions))]
+    return [outcomes[index] for index in range(len(submissions))], jobs
+
+
+def _places(jobs: Sequence[NewJob]) -> dict[uuid.UUID, int]:
+    """Return where the jobs stand. After the commit, so that no counter is locked for it.
+
+    Fails open: what was committed is answered, be it without a place.
+    """
+    try:
+        return positions.of_new([job for job in jobs if job.parked_by is None])
+    except DatabaseError as error:
+        logger.warning("New jobs were not told their places: %s", type(error).__name__)
+        return {}
+
+
+def _placed(answer: Accepted, places: Mapping[uuid.UUID, int]) -> Accepted:
+    if answer.replayed or answer.job_id not in places:
+        return answer
+    return dataclasses.replace(answer, queue_position=places[answer.job_id])
 
 
 class _TogetherError(Exception):
@@ -82,12 +122,18 @@ def submit_together(
             with transactions.savepoint():
                 if group is not None:
                     groups.insert(group)
-                return [_accepted(answer) for answer in _submit(submissions)]
+                answers, jobs = _submit(submissions)
+                accepted = [_accepted(answer) for answer in answers]
         except _TogetherError as refused:
             error = refused.args[0]
             if isinstance(error, errors.BudgetCapHit):
                 error = _refusal_of_sum(submissions) or error
-    raise error
+        else:
+            error = None
+    if error is not None:
+        raise error
+    places = _places(jobs)
+    return [_placed(answer, places) for answer in accepted]
 
 
 def _accepted(answer: Accepted | errors.GenieError) -> Accepted:
@@ -239,8 +285,11 @@ def _admissible(
 ) -> list[int]:
     """Return those that ask the budget; answer those that are refused whatever it says."""
     admissible = []
+    room = depth.Room()
     for index in fresh:
-        if (refusal := submissions[index].refusal) is None:
+        wanted = submissions[index]
+        refusal = wanted.refusal or room.refusal(wanted.job.queue, wanted.job.organization_id)
+        if refusal is None:
             admissible.append(index)
         else:
             outcomes[index] = refusal
@@ -282,6 +331,28 @@ def _hold(
         else:
             outcomes[index] = decision.error
     return taken
+
+
+def _with_turns(jobs: Sequence[NewJob]) -> list[NewJob]:
+    """Return the jobs, each with its work, and with its turn where it enters its queue now."""
+    entrants = {job.id: _entrant(job) for job in jobs}
+    tags = turns.book([entrants[job.id] for job in jobs if job.parked_by is None])
+    return [
+        dataclasses.replace(
+            job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
+        )
+        for job in jobs
+    ]
+
+
+def _entrant(job: NewJob) -> Entrant:
+    return Entrant(
+        job_id=job.id,
+        line=Line(job.queue, job.lane, job.model),
+        organization_id=job.organization_id,
+        caller=(job.application_id, job.member_id),
+        work_s=service_times.work_s(job.model, job.estimate_microcredits),
+    )
 
 
 def _is_taken(wanted: Submission, decision: Held | Refused | None) -> bool:

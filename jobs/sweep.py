@@ -18,6 +18,7 @@ from django.db import connection
 from budgets import windows
 from genie.core import metrics, transactions
 from jobs import (
+    aging,
     announce,
     canaries,
     lifecycle,
@@ -53,6 +54,7 @@ class Swept:
     deliveries_ended: int = 0  # because their endpoints are disabled or have no URL
     deliveries_due: int = 0
     unparked: int = 0
+    promoted: int = 0  # moved up a lane
 
 
 def run_once() -> Swept:
@@ -61,6 +63,7 @@ def run_once() -> Swept:
     _reap_leases(swept)
     _end_overdue(swept)
     _end_unstarted(swept)
+    _promote(swept)
     _send_tickets(swept)
     swept.deliveries_ended = webhooks.end_unsendable()
     swept.deliveries_due = webhooks.tickets_due()
@@ -186,7 +189,7 @@ def _send_tickets(swept: Swept) -> None:
                  SELECT id FROM jobs_job
                  WHERE state = 'queued' AND parked_by IS NULL AND ticketed_at < genie_now() - %s * interval '1 second'
                    AND (not_before IS NULL OR not_before <= genie_now())
-                 ORDER BY lane, queued_at, id LIMIT %s FOR UPDATE SKIP LOCKED)
+                 ORDER BY lane, start_tag, id LIMIT %s FOR UPDATE SKIP LOCKED)
                UPDATE jobs_job j SET ticketed_at = genie_now() FROM late WHERE j.id = late.id
                RETURNING j.id, j.queue""",
             [settings.GENIE_TICKET_AGE_S, PER_PASS],
@@ -196,6 +199,13 @@ def _send_tickets(swept: Swept) -> None:
             late.setdefault(name, []).append(job_id)
     queue.sender.send(late)
     swept.tickets = sum(len(ids) for ids in late.values())
+
+
+def _promote(swept: Swept) -> None:
+    """Let old jobs go up a lane. Their tickets are out already: any claim of the queue finds them."""
+    for name, job_ids in aging.promote().items():
+        metrics.promoted.labels(name).inc(len(job_ids))
+        swept.promoted += len(job_ids)
 
 
 def _unpark(swept: Swept) -> None:

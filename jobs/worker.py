@@ -166,6 +166,7 @@ def _make_runner(queues: Sequence[str]) -> Runner:
         lease_s=settings.GENIE_LEASE_S,
         heartbeat_s=settings.GENIE_HEARTBEAT_S,
         drain_s=settings.GENIE_DRAIN_S,
+        affinity_s=settings.GENIE_AFFINITY_S,
     )
     engine.preload(model for resident in mine.resident.values() for model in resident)
     _process.warmup = Warmup(engine, mine.resident)
@@ -185,6 +186,7 @@ def _report() -> Report:
         jobs_per_s=runner.jobs_per_s(),
         model_bytes=runner.model_bytes(),
         memory_budget_bytes=runner.memory_budget_bytes,
+        service_times=runner.service_times(),
     )
 
 

@@ -23,7 +23,7 @@ from genie.core import errors, ids
 from genie.tenants import services as tenants
 from genie.tenants.models import Member
 from jobs import claims, services
-from jobs.claims import Claimed
+from jobs.claims import Claimed, Serving
 from jobs.lifecycle import Ended, Ending, NewJob
 from jobs.models import Job
 from jobs.states import JobKind, JobState, Lane, Mode
@@ -171,10 +171,13 @@ def claim(
     lease_s: float = 30.0,
     idle: bool = True,
     models: Sequence[str] | None = None,
+    resident: Sequence[str] = (),
+    affinity_s: float = 10.0,
 ) -> list[Claimed]:
     """Claim as an idle worker with room for all."""
+    serving = Serving(models=models, resident=resident, affinity_s=affinity_s)
     return claims.claim(
-        queue, worker=worker, limit=limit, lease_s=lease_s, idle=idle, models=models
+        queue, worker=worker, limit=limit, lease_s=lease_s, idle=idle, serving=serving
     ).jobs
 
 

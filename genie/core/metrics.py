@@ -17,6 +17,12 @@ stream_write_failed = Counter(
 fenced = Counter("genie_fenced_total", "Writes of a ghost attempt that were refused", ["what"])
 parked = Gauge("genie_jobs_parked", "Jobs that wait for their budget, as the last sweep left them")
 unparked = Counter("genie_jobs_unparked_total", "Parked jobs that a sweep has admitted")
+queue_full = Counter(
+    "genie_queue_full_total", "Submissions that a full queue refused", ["queue", "of"]
+)
+promoted = Counter(
+    "genie_jobs_promoted_total", "Jobs moved up a lane because they had waited", ["queue"]
+)
 overrun = Counter(
     "genie_run_overrun_total", "Jobs that used more than their hold: each is a defect"
 )

@@ -31,7 +31,6 @@ class DiffusionBackend(SerialBackend):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.device = torch.device("cpu")
-        self._pipes: list[Any] = []  # all that were placed
         self._placed: Any = None  # the pipeline whose parts are offloaded in its order
 
     @abc.abstractmethod
@@ -55,7 +54,6 @@ class DiffusionBackend(SerialBackend):
     def release(self) -> None:
         """Free the memory of the model."""
         self._placed = None
-        self._pipes = []
         self.drop_pipelines()
         loading.free_unused()
 
@@ -75,29 +73,16 @@ class DiffusionBackend(SerialBackend):
 
     def memory_bytes(self) -> int:
         """Return what the model takes on its device: with offload, its largest part."""
-        parts = {id(part): part for pipe in self.pipes for part in pipe.components.values()}
-        sizes = [_size(part) for part in parts.values() if isinstance(part, torch.nn.Module)]
-        is_whole = self.spec.options.get("offload", "none") == "none"
-        return sum(sizes) if is_whole else max(sizes, default=0)
+        found = {id(part): part for pipe in self.pipes for part in pipe.components.values()}
+        parts = [part for part in found.values() if isinstance(part, torch.nn.Module)]
+        if self.spec.options.get("offload", "none") == "none":
+            return devices.size_of(*parts)
+        return max(map(devices.size_of, parts), default=0)
 
     def place(self, pipe: Any) -> None:
         """Bring a pipeline to the device."""
         pipelines.place(self.spec, pipe, self.device)
         self._placed = pipe
-        if pipe not in self._pipes:
-            self._pipes.append(pipe)
-
-    def memory_bytes(self) -> int:
-        """Return what the weights of all parts take; of the largest, where parts are offloaded."""
-        parts = [
-            part
-            for pipe in self._pipes
-            for part in pipe.components.values()
-            if isinstance(part, torch.nn.Module)
-        ]
-        if self.spec.options.get("offload", "none") == "none":
-            return devices.size_of(*parts)
-        return max((devices.size_of(part) for part in parts), default=0)
 
     def denoise(self, pipe: Any, run: Run, *, on_step: Step, **arguments: Any) -> torch.Tensor:
         """Run a pipeline, and return what it drew: float, 0 to 1.

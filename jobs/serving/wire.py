@@ -60,15 +60,15 @@ def accepted_body(
     }
 
 
-def job_json(job: JobView, *, seconds_per_job: float | None = None) -> str:
+def job_json(job: JobView, *, eta_s: float | None = None) -> str:
     """Return a job's body as JSON text; the result's text is spliced in as the row has it."""
-    text = dumps(job_body(job, seconds_per_job=seconds_per_job))
+    text = dumps(job_body(job, eta_s=eta_s))
     if job.state is JobState.COMPLETED:
         return f'{text[:-1]},"result":{job.result_json}}}'
     return text
 
 
-def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str, Any]:
+def job_body(job: JobView, *, eta_s: float | None = None) -> dict[str, Any]:
     """Return a job without its result."""
     body: dict[str, Any] = {
         "id": events.public_id(job.id, job.kind),
@@ -81,7 +81,7 @@ def job_body(job: JobView, *, seconds_per_job: float | None = None) -> dict[str,
     }
     if job.state is JobState.QUEUED:
         body["queue_position"] = job.queue_position
-        body["eta_seconds"] = _eta_s(job.queue_position, seconds_per_job)
+        body["eta_seconds"] = None if eta_s is None else round(eta_s, 1)
         body |= _parked_fields(job.parked)
     elif job.state is JobState.RUNNING:
         body["progress"] = _progress(job)
@@ -223,12 +223,6 @@ _MEDIA_USAGE = {
     JobKind.TRANSCRIPTION: ("seconds", 1000),
     JobKind.SPEECH: ("characters", 1),
 }
-
-
-def _eta_s(position: int | None, seconds_per_job: float | None) -> float | None:
-    if position is None or seconds_per_job is None:
-        return None
-    return round(position * seconds_per_job, 1)
 
 
 def _progress(job: JobView) -> int:

@@ -171,7 +171,8 @@ def _chat(
     more = (
         f"max_output_tokens = {most}\n"
         f"default_max_tokens = {min(256, most)}\n"
-        'capabilities = ["stream", "stop", "seed", "n", "completions"]' + (f'\nqueue = "{queue}"' if queue else "")
+        'capabilities = ["stream", "stop", "seed", "n", "completions"]'
+        + (f'\nqueue = "{queue}"' if queue else "")
     )
     return _echo(
         name, aliases=aliases, modality="chat", context=context, more=more, options=options

@@ -232,6 +232,8 @@ def _environment(directory: Path, database_url: str, redis_url: str, port: int) 
         "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
         "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
         "GENIE_ENVIRONMENT": "development",
+        "GENIE_QUEUE_LIMIT_PER_ORGANIZATION": "100000000",
+        "GENIE_QUEUE_LIMIT": "100000000",
         "GENIE_BASE_URL": f"http://127.0.0.1:{port}",
         "GENIE_STATE_DIR": str(directory / "state"),
         "GENIE_MODELS_FILE": str(directory / "models.toml"),

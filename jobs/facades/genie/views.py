@@ -40,10 +40,9 @@ async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:
         found = await _wait_for(found, wait_s=wait_s) or await web.job(
             parsed, organization_id=principal.organization_id
         )
-    pace = (
-        (await web.live_workers()).pace.get(found.queue) if found.state is JobState.QUEUED else None
-    )
-    text = wire.job_json(found, seconds_per_job=pace)
+    waits = found.state is JobState.QUEUED
+    eta_s = (await web.live_workers()).eta_s(found) if waits else None
+    text = wire.job_json(found, eta_s=eta_s)
     headers = headers | wire.poll_headers(found) | {"ETag": wire.etag(text)}
     if headers["ETag"] in _etags(request):
         return HttpResponse(status=304, content_type="application/json", headers=headers)

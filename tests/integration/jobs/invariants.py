@@ -23,7 +23,7 @@ WITH ended AS (SELECT j.*, state = ANY(%(terminal)s::text[]) AS is_ended FROM jo
 moved AS (
   SELECT job_id, substr(type, 5) AS state,
          lag(substr(type, 5)) OVER (PARTITION BY job_id ORDER BY id) AS before
-    FROM jobs_jobevent)
+    FROM jobs_jobevent WHERE type <> 'job.promoted')
 SELECT 'I2 settled once, when it ends', j.id FROM ended j
   LEFT JOIN budgets_entry e ON e.reference = j.id AND e.kind = 'settle'
  GROUP BY j.id, j.is_ended, j.parked_by

@@ -104,8 +104,7 @@ class TestCancelRaces:
         answers, thread = _in_a_thread(lambda: cancel(job.id))
 
         with transaction.atomic(), connection.cursor() as cursor:
-            arguments = claims.claim_arguments("chat", "w", 1, lease_s=30.0, idle=True)
-            cursor.execute(claims._CLAIM, arguments)
+            cursor.execute(*claims.claim_statement("chat", "w", 1, lease_s=30.0, idle=True))
             thread.start()
             builders.wait_until_blocked()
         thread.join(10)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from genie.core import transactions
 from jobs import claims, lifecycle, selectors, services
-from jobs.claims import Beat, Renewed
+from jobs.claims import Beat, Renewed, Serving
 from jobs.lifecycle import Requeue
 from jobs.models import Attempt, Job, JobEvent
 from jobs.selectors import JobKey
@@ -72,7 +72,7 @@ class TestClaim:
         event = JobEvent.objects.filter(job=job).latest("id")
         assert (event.type, event.attempt, event.data) == ("job.running", 1, {"worker": "w1"})
 
-    def test_follows_lane_then_age_then_id(self, account: Any) -> None:
+    def test_follows_lane_then_turn_then_id(self, account: Any) -> None:
         slow = builders.make_job(account, lane=Lane.SLOW)
         twins = [builders.submission(account) for _ in range(2)]
         with builders.later("-1 minute"):
@@ -174,7 +174,7 @@ class TestMore:
         builders.make_job(account, model="echo-embed", requested_model="echo-embed")
         builders.make_job(account, queue="embedding")
 
-        assert not self.more(models=["echo-chat"])
+        assert not self.more(serving=Serving(models=["echo-chat"]))
 
     def test_what_must_wait_for_its_time_is_not(self) -> None:
         claimed = builders.make_running_job()
@@ -200,10 +200,8 @@ class TestSolo:
         assert claimed[0].solo
 
     def test_it_holds_back_those_behind_it_until_the_process_is_idle(self, account: Any) -> None:
-        first = builders.make_job(account)
-        with builders.later("-1 hour"):
-            builders.make_job(account, lane=Lane.NORMAL)
-        suspect = Job.objects.exclude(id=first.id).get().id
+        suspect = builders.make_job(account).id
+        builders.make_job(account)
         for _ in range(2):
             (claimed,) = builders.claim(limit=1)
             assert claimed.job_id == suspect
@@ -232,8 +230,7 @@ class TestClaimUnderConcurrency:
 
         thread = threading.Thread(target=second)
         with transaction.atomic(), connection.cursor() as cursor:
-            arguments = claims.claim_arguments("chat", "w", 2, lease_s=30.0, idle=True)
-            cursor.execute(claims._CLAIM, arguments)
+            cursor.execute(*claims.claim_statement("chat", "w", 2, lease_s=30.0, idle=True))
             thread.start()
             thread.join(10)  # it does not wait for us
 

@@ -22,7 +22,7 @@ from budgets.types import HoldRequest
 from budgets.windows import Layer, WindowKind
 from genie.core import errors, transactions
 from genie.tenants import services as tenants
-from jobs import claims, ledger_check, operations, parking, positions, selectors, services, sweep
+from jobs import claims, ledger_check, operations, parking, selectors, services, sweep
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.parking import Cursor
 from jobs.selectors import JobKey, ListFilter
@@ -209,7 +209,6 @@ class TestWaiting:
         assert isinstance(answer, Accepted)
         assert answer.queue_position == 2  # behind the job that holds the cap
         assert view(answer.job_id).queue_position == 2
-        assert positions.Depths().after_adding("chat", 1, added=0) == 2
 
     def test_readers_see_which_cap_and_until_when(self, full: Any) -> None:
         parked = builders.make_parked_job(full)
@@ -604,7 +603,7 @@ class TestBounds:
             cursor.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'job_claim_order'")
             ((definition,),) = cursor.fetchall()
 
-        assert "(queue, lane, queued_at, id)" in definition
+        assert "(queue, lane, start_tag, id)" in definition
         assert "parked_by IS NULL" in definition
 
 

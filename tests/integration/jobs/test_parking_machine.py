@@ -124,8 +124,11 @@ class ParkingMachine(RuleBasedStateMachine):
     def run_one(self, part: float) -> None:
         self._tick()
         (claimed,) = builders.claim(queue=self.queue, limit=1)
-        assert claimed.job_id == self.line.pop(0)
         job = self.jobs[claimed.job_id]
+        # Whose turn it is is not parking's to say; of one caller they go as they were admitted.
+        theirs = [one for one in self.line if self.jobs[one].application == job.application]
+        assert claimed.job_id == theirs[0]
+        self.line.remove(claimed.job_id)
         cost = int(job.amount * part)
 
         builders.finish(claimed, cost_microcredits=cost)

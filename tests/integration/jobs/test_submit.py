@@ -124,7 +124,7 @@ class TestBatch:
 
         statements(2)  # makes the counters' rows
 
-        assert statements(1) == statements(20) <= 8
+        assert statements(1) == statements(20) <= 10
 
     def test_a_job_that_cannot_be_inserted_takes_the_whole_batch_back(self, account: Any) -> None:
         good, bad = builders.submission(account), builders.submission(account, max_attempts=-1)

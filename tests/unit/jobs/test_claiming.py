@@ -23,12 +23,16 @@ class Host:
         self.stopping = False
         self.taken = 0
         self.solo = False
+        self.loaded: list[str] = []
 
     def running(self) -> int:
         return self.taken
 
     def slots_taken(self, _queue: str) -> int:
         return self.taken
+
+    def loaded_models(self) -> list[str]:
+        return self.loaded
 
     def runs_solo(self) -> bool:
         return self.solo

@@ -32,7 +32,7 @@ class TestJobBody:
     def test_of_a_queued_job_tells_its_place_and_time(self) -> None:
         job = views.job()
 
-        body = json.loads(wire.job_json(job, seconds_per_job=0.5))
+        body = json.loads(wire.job_json(job, eta_s=2.04))
 
         assert body == {
             "id": f"chatcmpl-{ids.bare(job.id)}",
@@ -70,7 +70,7 @@ class TestJobBody:
         parked = selectors.parked(cap, day=views.CREATED.date())
         job = views.job(parked=parked, queue_position=None)
 
-        body = wire.job_body(job, seconds_per_job=0.5)
+        body = wire.job_body(job)
 
         assert (body["status"], body["queue_position"], body["eta_seconds"]) == (
             "queued",

@@ -1,0 +1,211 @@
+"""Books turns: gives jobs that enter a line their start tags. See Note [Virtual time] in scheduling.
+
+A line is what shares one virtual time: the jobs of one queue, lane and model. Models have lines of
+their own because workers serve them at paces of their own: a caller's turn for a slow model cannot
+be paid for with the time of a fast one.
+
+Note [Where virtual time is kept]
+    A claim leaves the largest tag that it took on the clock of its queue's lane. It passes over a
+    clock that another claim is writing, so that no claim waits for another; a clock that lags a
+    little only lets newcomers in a little earlier. A line's time is that clock, or the tag of the
+    line's first job where that is lower: a line whose workers are slower than another's. Jobs that
+    were given back keep their old tags and do not count, or they would turn the time back.
+
+Note [Bookings of one organisation are serial]
+    What a caller has booked is read, moved on and written in the transaction that admits its jobs.
+    Every such transaction has locked the counters of its organisation before (each hold does), so
+    no other one books for that organisation meanwhile, and nothing more is locked here. The sweep
+    moves jobs up a lane without a hold: there two jobs of a caller may get one turn between them.
+"""
+
+import dataclasses
+import itertools
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from genie.core import transactions
+from jobs.scheduling import Bookings, Caller, Weights
+
+NOBODY = uuid.UUID(int=0)  # stands in a caller's key for no application or no member
+
+
+class Line(NamedTuple):
+    """What shares one virtual time."""
+
+    queue: str
+    lane: int
+    model: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """A job that enters a line."""
+
+    job_id: uuid.UUID
+    line: Line
+    organization_id: uuid.UUID
+    caller: Caller
+    work_s: float
+
+    def in_lane(self, lane: int) -> "Entrant":
+        """Return the job as it enters another lane of its queue."""
+        return dataclasses.replace(self, line=self.line._replace(lane=lane))
+
+
+ENTRANT_COLUMNS = "id, queue, lane, model, organization_id, application_id, member_id, work_s"
+
+
+def entrant(
+    job_id: uuid.UUID,
+    queue: str,
+    lane: int,
+    model: str,
+    organization_id: uuid.UUID,
+    *rest: Any,
+) -> Entrant:
+    """Return a job's row as it enters its line; takes ``ENTRANT_COLUMNS``."""
+    application_id, member_id, work_s = rest
+    return Entrant(
+        job_id=job_id,
+        line=Line(queue, lane, model),
+        organization_id=organization_id,
+        caller=(application_id, member_id),
+        work_s=work_s,
+    )
+
+
+# Each line's time, and who of the organisations that come has booked time after it.
+_READ = """
+SELECT g.place, t.time, t.clocked, c.application_id, c.member_id, c.booked_until
+FROM unnest(%s::int[], %s::text[], %s::smallint[], %s::text[], %s::uuid[]) AS g(place, queue, lane, model, organization_id)
+CROSS JOIN LATERAL (
+  SELECT least(coalesce(clock.virtual_time, 0), coalesce(head.start_tag, clock.virtual_time, 0)) AS time,
+    clock.virtual_time IS NOT NULL AS clocked
+  FROM (SELECT) AS one
+  LEFT JOIN jobs_queueclock clock ON clock.queue = g.queue AND clock.lane = g.lane
+  LEFT JOIN LATERAL (
+    SELECT start_tag FROM jobs_job j WHERE j.queue = g.queue AND j.model = g.model AND j.lane = g.lane
+      AND j.state = 'queued' AND j.parked_by IS NULL AND j.attempt = 0
+    ORDER BY j.start_tag LIMIT 1) head ON true) t
+LEFT JOIN jobs_booking c ON c.queue = g.queue AND c.lane = g.lane AND c.model = g.model
+  AND c.organization_id = g.organization_id AND c.booked_until > t.time
+"""
+
+_WEIGHTS = "SELECT organization_id, application_id, weight FROM jobs_weight WHERE organization_id = ANY(%s::uuid[])"
+
+# In the order of the key, as every statement that writes several of them.
+_WRITE = """
+INSERT INTO jobs_booking (queue, lane, model, organization_id, application_id, member_id,
+  booked_until, booked_at)
+SELECT q, l, m, o, a, b, e, genie_now() FROM unnest(%s::text[], %s::smallint[], %s::text[], %s::uuid[],
+  %s::uuid[], %s::uuid[], %s::float8[]) AS r(q, l, m, o, a, b, e)
+ON CONFLICT (queue, lane, model, organization_id, application_id, member_id) DO UPDATE
+  SET booked_until = greatest(jobs_booking.booked_until, EXCLUDED.booked_until), booked_at = EXCLUDED.booked_at
+"""
+
+_START_CLOCKS = """
+INSERT INTO jobs_queueclock (queue, lane, virtual_time)
+SELECT q, l, 0 FROM unnest(%s::text[], %s::smallint[]) AS r(q, l) ON CONFLICT (queue, lane) DO NOTHING
+"""
+
+_Group = tuple[
+    Line, uuid.UUID
+]  # whose bookings depend on one another: of one organisation in one line
+
+
+def book(entrants: Sequence[Entrant]) -> dict[uuid.UUID, float]:
+    """Return the start tag of each job, and book their time; two round trips whatever the number.
+
+    Needs the caller's transaction; see Note [Bookings of one organisation are serial]. Of one
+    caller the older job goes first.
+    """
+    if not entrants:
+        return {}
+    with transactions.transaction_required():
+        groups = _groups(entrants)
+        bookings = _read(list(groups))
+        tags: dict[uuid.UUID, float] = {}
+        booked: dict[tuple[Line, uuid.UUID, Caller], float] = {}
+        for group, coming in groups.items():
+            for one in coming:
+                tags[one.job_id] = bookings[group].book(one.caller, one.work_s)
+                booked[(*group, one.caller)] = bookings[group].until(one.caller)
+        _write(booked)
+    return tags
+
+
+def _groups(entrants: Iterable[Entrant]) -> dict[_Group, list[Entrant]]:
+    groups: dict[_Group, list[Entrant]] = {}
+    for one in sorted(entrants, key=lambda entrant: entrant.job_id):
+        groups.setdefault((one.line, one.organization_id), []).append(one)
+    return groups
+
+
+def _read(groups: Sequence[_Group]) -> dict[_Group, Bookings]:
+    """Return the bookings of each group as they are now."""
+    organizations = sorted({organization_id for _, organization_id in groups})
+    with connection.cursor() as lines, connection.cursor() as weights:
+        lines.execute(_READ, [list(range(len(groups))), *_columns(groups)])
+        weights.execute(_WEIGHTS, [organizations])
+        rows = lines.fetchall()
+        weighed = _weights(weights.fetchall())
+    _start_clocks({groups[row[0]][0] for row in rows if not row[2]})
+    found: dict[_Group, Bookings] = {}
+    for place, its_rows in itertools.groupby(sorted(rows, key=_place), key=_place):
+        group, ours = groups[place], list(its_rows)
+        booked = {(_known(row[3]), _known(row[4])): row[5] for row in ours if row[5] is not None}
+        found[group] = Bookings(ours[0][1], booked, weighed.get(group[1], Weights()))
+    return found
+
+
+def _place(row: tuple[Any, ...]) -> int:
+    return int(row[0])
+
+
+def _columns(groups: Sequence[_Group]) -> list[list[Any]]:
+    return [
+        [line.queue for line, _ in groups],
+        [line.lane for line, _ in groups],
+        [line.model for line, _ in groups],
+        [organization_id for _, organization_id in groups],
+    ]
+
+
+def _weights(rows: Iterable[tuple[Any, ...]]) -> dict[uuid.UUID, Weights]:
+    own: dict[uuid.UUID, dict[str, int]] = {}
+    applications: dict[uuid.UUID, dict[uuid.UUID | None, int]] = {}
+    for organization_id, application_id, weight in rows:
+        if application_id is None:
+            own[organization_id] = {"organization": weight}
+        else:
+            applications.setdefault(organization_id, {})[application_id] = weight
+    return {
+        organization_id: Weights(
+            applications=applications.get(organization_id, {}), **own.get(organization_id, {})
+        )
+        for organization_id in own.keys() | applications.keys()
+    }
+
+
+def _start_clocks(lines: Iterable[Line]) -> None:
+    """Let the lanes have a clock that had none; a claim only ever moves one on."""
+    lanes = sorted({(line.queue, line.lane) for line in lines})
+    if lanes:
+        with connection.cursor() as cursor:
+            cursor.execute(_START_CLOCKS, [[one[0] for one in lanes], [one[1] for one in lanes]])
+
+
+def _write(booked: Mapping[tuple[Line, uuid.UUID, Caller], float]) -> None:
+    rows = sorted(
+        (*line, organization_id, caller[0] or NOBODY, caller[1] or NOBODY, end)
+        for (line, organization_id, caller), end in booked.items()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _known(key: uuid.UUID) -> uuid.UUID | None:
+    return None if key == NOBODY else key
