@@ -183,11 +183,6 @@ def _checked(pipe: Any, run: Run) -> Iterator[None]:
             hook.remove()
 
 
-def _size(part: torch.nn.Module) -> int:
-    tensors = (*part.parameters(), *part.buffers())
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
 def _parameters(pipe: Any) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(pipe.__call__).parameters
 
