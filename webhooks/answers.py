@@ -8,7 +8,7 @@ from dataclasses import dataclass
 # RFC 9110 gives a number of seconds no end; a year is longer than anybody waits for.
 MAX_RETRY_AFTER = dt.timedelta(days=365)
 
-_SECONDS = re.compile(r"[0-9]{1,10}")
+_SECONDS = re.compile(r"0*([0-9]{1,4000})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +30,15 @@ def retry_after(value: str | None) -> dt.timedelta | dt.datetime | None:
     datetime.timedelta(seconds=120)
     >>> retry_after("Wed, 21 Oct 2026 07:28:00 GMT")
     datetime.datetime(2026, 10, 21, 7, 28, tzinfo=datetime.timezone.utc)
+    >>> retry_after("99999999999999")
+    datetime.timedelta(days=365)
     >>> retry_after("soon") is None
     True
     """
     text = (value or "").strip()
-    if _SECONDS.fullmatch(text):
-        return min(dt.timedelta(seconds=int(text)), MAX_RETRY_AFTER)
+    if found := _SECONDS.fullmatch(text):
+        longest_s = int(MAX_RETRY_AFTER.total_seconds())
+        return dt.timedelta(seconds=min(int(found[1]), longest_s))
     try:
         at = email.utils.parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError, IndexError):

@@ -193,6 +193,8 @@ def _to_endpoint(old: Delivery) -> uuid.UUID:
 
 
 def _require_open(endpoint: Endpoint) -> None:
+    if endpoint.deleted_at is not None:
+        raise CannotRedeliver(f"Endpoint {endpoint.name!r} has been deleted.")
     if endpoint.url is None:
         raise CannotRedeliver(f"Endpoint {endpoint.name!r} has no URL; pull its events instead.")
     if not endpoint.enabled:

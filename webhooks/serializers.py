@@ -44,9 +44,11 @@ class ReplaySerializer(StrictSerializer):
     """From when on, and where an earlier call stopped."""
 
     since = StrictMoment()
-    cursor = StrictText(required=False, max_length=64)
+    cursor = StrictText(required=False, allow_null=True, max_length=64)  # null: from `since` on
 
-    def validate_cursor(self, value: str) -> Place:
+    def validate_cursor(self, value: str | None) -> Place | None:
+        if value is None:
+            return None
         place = naming.decode_cursor(value)
         if place is None:
             raise serializers.ValidationError("write the next_cursor of the call before.")

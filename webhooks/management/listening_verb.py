@@ -22,6 +22,10 @@ def listen(command: GenieCommand, options: dict[str, Any]) -> None:
         InvalidRequest, NotFound: An option is none, or names nothing.
     """
     url, limit = options["forward"], options["limit"]
+    if limit is not None and limit < 1:
+        raise InvalidRequest(
+            f"--limit {limit}: write a number of events from 1 on, or leave it out."
+        )
     listening.check_address(url)
     source, place = _source(options), _start(options)
     console = rich.console.Console(highlight=False, soft_wrap=True, stderr=command.as_json)
@@ -49,6 +53,10 @@ def _source(options: dict[str, Any]) -> Source:
         raise InvalidRequest(f"--secret {problem}.")
     if options["endpoint"]:
         endpoint = finding.endpoint(options["endpoint"], organization_id)
+        if not endpoint.events:  # it hears only of jobs that name it, which no log tells apart
+            raise InvalidRequest(
+                f"Endpoint {endpoint.name!r} subscribes to nothing; listen to its organization with --org."
+            )
         return listening.of_endpoint(endpoint, now=timezone.now(), secret=secret)
     if organization_id is None:
         raise InvalidRequest("Whose events? Give --endpoint or --org.")

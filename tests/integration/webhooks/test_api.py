@@ -368,7 +368,8 @@ class TestReplay:
         api("PATCH", path, {"enabled": True})
 
         answers = [
-            api("POST", f"{path}/replay", {"since": "2020-01-01T00:00:00Z"}) for _ in range(2)
+            api("POST", f"{path}/replay", {"since": "2020-01-01T00:00:00Z", "cursor": None})
+            for _ in range(2)
         ]
         deliver()
 

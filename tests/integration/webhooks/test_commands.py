@@ -262,12 +262,15 @@ class TestListen:
             (["--forward", "http://localhost/", "--endpoint", "no"], "There is no endpoint"),
             (["--forward", "http://localhost/", "--endpoint", "dev", "--after", "x"], "--after"),
             (["--forward", "http://localhost/", "--endpoint", "dev", "--secret", "\n"], "--secret"),
+            (["--forward", "http://localhost/", "--endpoint", "dev", "--limit", "0"], "--limit 0"),
+            (["--forward", "http://localhost/", "--endpoint", "deaf"], "subscribes to nothing"),
         ],
     )
     def test_refuses_what_makes_no_sense_in_one_sentence(
         self, words: list[str], sentence: str
     ) -> None:
         builders.make_endpoint(None, name="dev")
+        builders.make_endpoint(None, name="deaf", events=[])
 
         with pytest.raises(CommandError, match=sentence):
             call_command("webhooks", "listen", *words)
