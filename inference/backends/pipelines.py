@@ -34,12 +34,15 @@ _FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 _VARIANTS = ("*.fp16*", "*.bf16*", "*.fp32*", "*.non_ema*", "*.ema*")
 
 
-def fetch(spec: ModelSpec, source: str, *, shared: Collection[str] = ()) -> Path:
+def fetch(
+    spec: ModelSpec, source: str, *, revision: str | None, shared: Collection[str] = ()
+) -> Path:
     """Return the directory of a pipeline: a path, or of a hub id what it needs, downloaded.
 
     Args:
         spec: whose options count.
         source: a directory that begins with /, or a hub id.
+        revision: commit or tag of a hub id.
         shared: parts that are at hand already.
 
     Raises:
@@ -47,7 +50,7 @@ def fetch(spec: ModelSpec, source: str, *, shared: Collection[str] = ()) -> Path
         ModelLoadFailed: its index names something that is never loaded.
     """
     if not source.startswith("/"):
-        return _download(spec, source, shared)
+        return _download(spec, source, revision=revision, shared=shared)
     directory = Path(source)
     if not (directory / INDEX).is_file():
         logger.error("model %s: no %s in %s", spec.id, INDEX, directory)
@@ -111,12 +114,14 @@ def be_quiet() -> None:
     diffusers_logging.set_verbosity_error()
 
 
-def _download(spec: ModelSpec, hub_id: str, shared: Collection[str]) -> Path:
+def _download(
+    spec: ModelSpec, hub_id: str, *, revision: str | None, shared: Collection[str]
+) -> Path:
     """Return the snapshot of a hub id: its index first, which says what else is needed.
 
     A repository often has the same weights several times, at its root and as variants.
     """
-    index = Path(huggingface_hub.hf_hub_download(hub_id, INDEX, revision=spec.revision))
+    index = Path(huggingface_hub.hf_hub_download(hub_id, INDEX, revision=revision))
     variant = spec.options.get("variant")
     weights = f"*.{variant}*.safetensors" if variant else "*.safetensors"
     wanted = [
@@ -127,7 +132,7 @@ def _download(spec: ModelSpec, hub_id: str, shared: Collection[str]) -> Path:
     ]
     found = huggingface_hub.snapshot_download(
         hub_id,
-        revision=spec.revision,
+        revision=revision,
         allow_patterns=[INDEX, *wanted],
         ignore_patterns=None if variant else [f"*/{pattern}" for pattern in _VARIANTS],
     )

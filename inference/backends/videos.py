@@ -25,9 +25,9 @@ _SHARED = ("vae", "text_encoder", "tokenizer")  # between the pipelines of one f
 class VideoBackend(DiffusionBackend):
     """Makes one video after another.
 
-    Option `transitions`: a second checkpoint for requests with pictures, as a hub id, a directory
-    that begins with /, or one under the model's own that begins with ./ ; it shares what the two
-    have in common.
+    Option `transitions`: a second checkpoint for requests with pictures, as a hub id (of option
+    `transitions_revision`), a directory that begins with /, or one under the model's own that begins
+    with ./ ; it shares what the two have in common.
     """
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -51,7 +51,7 @@ class VideoBackend(DiffusionBackend):
 
     def open_pipelines(self) -> None:
         """Open the pipelines, and check that they can do what the models file promises."""
-        directory = pipelines.fetch(self.spec, self.spec.source)
+        directory = pipelines.fetch(self.spec, self.spec.source, revision=self.spec.revision)
         ways = video_ways.of(pipelines.open_pipeline(self.spec, directory))
         if "transitions" in self.spec.options:
             ways = ways.over(self._transitions(str(directory), ways))
@@ -118,7 +118,8 @@ class VideoBackend(DiffusionBackend):
         first = ways.pipes[0]
         is_family = type(first).__name__.startswith("Wan")
         shared = {part: getattr(first, part) for part in _SHARED} if is_family else {}
-        found = pipelines.fetch(self.spec, source, shared=tuple(shared))
+        revision = self.spec.options.get("transitions_revision")
+        found = pipelines.fetch(self.spec, source, revision=revision, shared=tuple(shared))
         return video_ways.of(pipelines.open_pipeline(self.spec, found, shared=shared))
 
     def _way(self, request: VideoRequest) -> Way:
