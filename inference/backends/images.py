@@ -38,7 +38,7 @@ class ImageBackend(DiffusionBackend):
 
     def open_pipelines(self) -> None:
         """Open the pipeline."""
-        directory = pipelines.fetch(self.spec, self.spec.source, revision=self.spec.revision)
+        directory = pipelines.fetch(self.spec, self.spec.source)
         self._pipe = pipelines.open_pipeline(self.spec, directory)
         diffusion.check_pipeline(self.spec, self._pipe, needed=("num_images_per_prompt",))
         self.place(self._pipe)

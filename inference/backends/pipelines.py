@@ -34,15 +34,13 @@ _FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 _VARIANTS = ("*.fp16*", "*.bf16*", "*.fp32*", "*.non_ema*", "*.ema*")
 
 
-def fetch(
-    spec: ModelSpec, source: str, *, revision: str | None, shared: Collection[str] = ()
-) -> Path:
+def fetch(spec: ModelSpec, source: str, *, shared: Collection[str] = ()) -> Path:
     """Return the directory of a pipeline: a path, or of a hub id what it needs, downloaded.
 
     Args:
         spec: whose options count.
-        source: a directory that begins with /, or a hub id.
-        revision: commit or tag of a hub id.
+        source: a directory that begins with /, or a hub id: the model's own, of its revision, or
+            that of option `transitions`, of option `transitions_revision`.
         shared: parts that are at hand already.
 
     Raises:
@@ -50,7 +48,7 @@ def fetch(
         ModelLoadFailed: its index names something that is never loaded.
     """
     if not source.startswith("/"):
-        return _download(spec, source, revision=revision, shared=shared)
+        return _download(spec, source, shared)
     directory = Path(source)
     if not (directory / INDEX).is_file():
         logger.error("model %s: no %s in %s", spec.id, INDEX, directory)
@@ -114,13 +112,13 @@ def be_quiet() -> None:
     diffusers_logging.set_verbosity_error()
 
 
-def _download(
-    spec: ModelSpec, hub_id: str, *, revision: str | None, shared: Collection[str]
-) -> Path:
+def _download(spec: ModelSpec, hub_id: str, shared: Collection[str]) -> Path:
     """Return the snapshot of a hub id: its index first, which says what else is needed.
 
     A repository often has the same weights several times, at its root and as variants.
     """
+    is_own = hub_id == spec.source
+    revision = spec.revision if is_own else spec.options.get("transitions_revision")
     index = Path(huggingface_hub.hf_hub_download(hub_id, INDEX, revision=revision))
     variant = spec.options.get("variant")
     weights = f"*.{variant}*.safetensors" if variant else "*.safetensors"

@@ -51,7 +51,7 @@ class VideoBackend(DiffusionBackend):
 
     def open_pipelines(self) -> None:
         """Open the pipelines, and check that they can do what the models file promises."""
-        directory = pipelines.fetch(self.spec, self.spec.source, revision=self.spec.revision)
+        directory = pipelines.fetch(self.spec, self.spec.source)
         ways = video_ways.of(pipelines.open_pipeline(self.spec, directory))
         if "transitions" in self.spec.options:
             ways = ways.over(self._transitions(str(directory), ways))
@@ -118,8 +118,7 @@ class VideoBackend(DiffusionBackend):
         first = ways.pipes[0]
         is_family = type(first).__name__.startswith("Wan")
         shared = {part: getattr(first, part) for part in _SHARED} if is_family else {}
-        revision = self.spec.options.get("transitions_revision")
-        found = pipelines.fetch(self.spec, source, revision=revision, shared=tuple(shared))
+        found = pipelines.fetch(self.spec, source, shared=tuple(shared))
         return video_ways.of(pipelines.open_pipeline(self.spec, found, shared=shared))
 
     def _way(self, request: VideoRequest) -> Way:

@@ -46,7 +46,7 @@ class TestFetch:
     def test_downloads_the_parts_that_are_used_and_nothing_else(
         self, hub: list[dict[str, Any]]
     ) -> None:
-        pipelines.fetch(media.image_spec(HUB_ID), HUB_ID, revision="abc")
+        pipelines.fetch(media.image_spec(HUB_ID, revision="abc"), HUB_ID)
 
         (asked,) = hub
         assert (asked["hub_id"], asked["revision"]) == (HUB_ID, "abc")
@@ -68,15 +68,19 @@ class TestFetch:
         ]  # fmt: skip
 
     def test_takes_the_variant_that_is_named(self, hub: list[dict[str, Any]]) -> None:
-        spec = media.image_spec(HUB_ID, options={"variant": "fp16"})
-        pipelines.fetch(spec, HUB_ID, revision=None)
+        pipelines.fetch(media.image_spec(HUB_ID, options={"variant": "fp16"}), HUB_ID)
 
         assert "unet/*.fp16*.safetensors" in hub[0]["allow_patterns"]
         assert "unet/*.safetensors" not in hub[0]["allow_patterns"]
 
-    def test_leaves_out_what_is_at_hand(self, hub: list[dict[str, Any]]) -> None:
-        pipelines.fetch(media.image_spec(HUB_ID), HUB_ID, revision=None, shared=("unet",))
+    def test_a_second_checkpoint_has_its_own_revision_and_leaves_out_what_is_at_hand(
+        self, hub: list[dict[str, Any]]
+    ) -> None:
+        options = {"transitions_revision": "def"}
+        spec = media.video_spec(media.WAN, revision="abc", options=options)
+        pipelines.fetch(spec, HUB_ID, shared=("unet",))
 
+        assert hub[0]["revision"] == "def"
         assert not [pattern for pattern in hub[0]["allow_patterns"] if pattern.startswith("unet")]
 
     def test_a_directory_without_a_pipeline_is_a_missing_model(self, tmp_path: Path) -> None:
