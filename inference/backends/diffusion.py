@@ -3,6 +3,7 @@
 import abc
 import contextlib
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from inference.backends import devices, loading, pipelines
 from inference.backends.serial import Run, SerialBackend, generation_failed
 from inference.errors import GenerationFailed, InferenceError, ModelLoadFailed, OutOfMemory
 from inference.specs import ModelSpec
+
+logger = logging.getLogger(__name__)
 
 Step = Callable[[float], None]  # called after each step with the share of the steps that are done
 
@@ -50,6 +53,14 @@ class DiffusionBackend(SerialBackend):
         loading.set_threads(self.spec)
         self.device = loading.pick_device(self.spec)
         loading.guarded(self.spec, self.open_pipelines)
+        logger.info(
+            "model %s: %s on %s, %.1f GiB. %s",
+            self.spec.id,
+            ", ".join(type(pipe).__name__ for pipe in self.pipes),
+            self.device,
+            self.memory_bytes() / 2**30,
+            self.spec.description,  # a stand-in says that it is one
+        )
 
     def release(self) -> None:
         """Free the memory of the model."""

@@ -39,7 +39,8 @@ def fetch(spec: ModelSpec, source: str, *, shared: Collection[str] = ()) -> Path
 
     Args:
         spec: whose options count.
-        source: a directory that begins with /, or a hub id.
+        source: a directory that begins with /, or a hub id: the model's own, of its revision, or
+            that of option `transitions`, of option `transitions_revision`.
         shared: parts that are at hand already.
 
     Raises:
@@ -116,7 +117,9 @@ def _download(spec: ModelSpec, hub_id: str, shared: Collection[str]) -> Path:
 
     A repository often has the same weights several times, at its root and as variants.
     """
-    index = Path(huggingface_hub.hf_hub_download(hub_id, INDEX, revision=spec.revision))
+    is_own = hub_id == spec.source
+    revision = spec.revision if is_own else spec.options.get("transitions_revision")
+    index = Path(huggingface_hub.hf_hub_download(hub_id, INDEX, revision=revision))
     variant = spec.options.get("variant")
     weights = f"*.{variant}*.safetensors" if variant else "*.safetensors"
     wanted = [
@@ -127,7 +130,7 @@ def _download(spec: ModelSpec, hub_id: str, shared: Collection[str]) -> Path:
     ]
     found = huggingface_hub.snapshot_download(
         hub_id,
-        revision=spec.revision,
+        revision=revision,
         allow_patterns=[INDEX, *wanted],
         ignore_patterns=None if variant else [f"*/{pattern}" for pattern in _VARIANTS],
     )

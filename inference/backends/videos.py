@@ -25,9 +25,9 @@ _SHARED = ("vae", "text_encoder", "tokenizer")  # between the pipelines of one f
 class VideoBackend(DiffusionBackend):
     """Makes one video after another.
 
-    Option `transitions`: a second checkpoint for requests with pictures, as a hub id, a directory
-    that begins with /, or one under the model's own that begins with ./ ; it shares what the two
-    have in common.
+    Option `transitions`: a second checkpoint for requests with pictures, as a hub id (of option
+    `transitions_revision`), a directory that begins with /, or one under the model's own that begins
+    with ./ ; it shares what the two have in common.
     """
 
     def __init__(self, spec: ModelSpec) -> None:

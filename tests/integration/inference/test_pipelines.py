@@ -73,9 +73,14 @@ class TestFetch:
         assert "unet/*.fp16*.safetensors" in hub[0]["allow_patterns"]
         assert "unet/*.safetensors" not in hub[0]["allow_patterns"]
 
-    def test_leaves_out_what_is_at_hand(self, hub: list[dict[str, Any]]) -> None:
-        pipelines.fetch(media.image_spec(HUB_ID), HUB_ID, shared=("unet",))
+    def test_a_second_checkpoint_has_its_own_revision_and_leaves_out_what_is_at_hand(
+        self, hub: list[dict[str, Any]]
+    ) -> None:
+        options = {"transitions_revision": "def"}
+        spec = media.video_spec(media.WAN, revision="abc", options=options)
+        pipelines.fetch(spec, HUB_ID, shared=("unet",))
 
+        assert hub[0]["revision"] == "def"
         assert not [pattern for pattern in hub[0]["allow_patterns"] if pattern.startswith("unet")]
 
     def test_a_directory_without_a_pipeline_is_a_missing_model(self, tmp_path: Path) -> None:
