@@ -225,7 +225,9 @@ class Answer:
         self._response = response
         self._sock = sock
         self.status = response.status
-        self.is_stream = response.headers.get("Content-Type", "").startswith("text/event-stream")
+        self.is_stream = (
+            response.headers.get("Content-Type", "").lower().startswith("text/event-stream")
+        )
         self.retry_after = response.headers.get("Retry-After")
 
     def pieces(self) -> Iterator[bytes]:

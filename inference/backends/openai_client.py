@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _LIST_S = 10.0  # for the list of models, which needs no model
 _LIST_BYTES = 4 * 1024 * 1024
+_NAMES, _NAME_CHARS = 50, 200  # of what it lists, that are logged
 _ERROR_BYTES = 64 * 1024
 _INPUTS_A_REQUEST = 64  # so that no answer is too long to hold, and a cancel acts between them
 _VECTORS_BYTES = 64 * 1024 * 1024  # of that many inputs
@@ -196,7 +197,10 @@ class Client:
             names = answers.model_ids(answer.body(limit=_LIST_BYTES))
         if wanted not in names and f"{wanted}:latest" not in names:  # as Ollama writes it
             logger.error(
-                "model %s: its server has no %r; it has %r", self._spec.id, wanted, names[:50]
+                "model %s: its server has no %r; it has %r",
+                self._spec.id,
+                wanted,
+                [name[:_NAME_CHARS] for name in names[:_NAMES]],
             )
             raise self._not_loaded(
                 "its server does not list the name that option model gives; the log of the worker "

@@ -5,21 +5,29 @@ It has habits of its own: it lists no model that lies in a directory, ends its s
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers.utils.import_utils import is_serve_available
 
-from inference import registry
+from inference import registry, scripts
 from inference.backends.openai import OpenAIBackend
 from inference.errors import Cancelled, ModelLoadFailed
-from inference.types import ChatRequest, ChatResult, FinishReason, SamplingParams, Usage
+from inference.types import (
+    ChatRequest,
+    ChatResult,
+    FinishReason,
+    SamplingParams,
+    ToolCall,
+    ToolUse,
+    Usage,
+)
 from tests.unit.inference.listeners import RecordingListener
 from tests.unit.inference.specs import echo_spec
 
@@ -31,6 +39,14 @@ pytestmark = pytest.mark.skipif(
 CHECKPOINT = Path(registry.__file__).with_name("checkpoints") / "genie-tiny-chat"
 PROGRAM = "from transformers.cli.transformers import main; main()"
 PROMPT_TOKENS = 9
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather now",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
 ANSWER = "Hello! How can I help you?"
 
 
@@ -59,7 +75,7 @@ def server_url() -> Iterator[str]:
         drain.start()
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        process.send_signal(signal.SIGINT)
+        process.kill()
         process.wait(30)
         if drain.ident is not None:
             drain.join()
@@ -85,12 +101,15 @@ def backend(server_url: str) -> Iterator[OpenAIBackend]:
     found.close(timeout_s=10)
 
 
-def chat(max_tokens: int = 50, stop: tuple[str, ...] = ()) -> ChatRequest:
+def chat(
+    text: str = "Hello", *, max_tokens: int = 50, stop: tuple[str, ...] = (), **fields: Any
+) -> ChatRequest:
     return ChatRequest(
         request_id="r1",
         model="far",
-        messages=({"role": "user", "content": "Hello"},),
+        messages=({"role": "user", "content": text},),
         sampling=SamplingParams(max_tokens=max_tokens, stop=stop, temperature=0.0, seed=2**52),
+        **fields,
     )
 
 
@@ -127,6 +146,19 @@ def test_answers_several_at_once_and_outlives_a_cancel(backend: OpenAIBackend) -
     for listener in listeners[1:]:
         assert isinstance(listener.wait(), ChatResult)
         assert listener.text == ANSWER
+
+
+def test_calls_a_tool(backend: OpenAIBackend) -> None:
+    listener = RecordingListener()
+    use = ToolUse(tools=(WEATHER,))
+    backend.submit(chat("What is the weather in Paris?", max_tokens=60, tool_use=use), listener)
+
+    outcome = listener.wait()
+
+    assert isinstance(outcome, ChatResult)
+    assert outcome.finish_reason is FinishReason.TOOL_CALLS
+    assert outcome.tool_calls == (ToolCall(name="get_weather", arguments='{"city": "Paris"}'),)
+    assert listener.text == scripts.of([(outcome.text, outcome.tool_calls)])
 
 
 def test_a_model_that_it_does_not_serve_is_a_failed_load(server_url: str) -> None:
