@@ -27,10 +27,11 @@ from inference.errors import (
     InputRejected,
     ModelLoadFailed,
 )
+from inference.fanout import Generated
 from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
 from inference.tokenization import PromptTokenizer
-from inference.types import ChatRequest, EmbeddingRequest, Modality, Request
+from inference.types import EmbeddingRequest, Modality, Request
 from inference.upstreams import Upstream
 
 logger = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class OpenAIBackend:
 
     def _problem_of(self, request: Request) -> InferenceError | None:
         is_chat = self._spec.modality is Modality.CHAT
-        if not isinstance(request, ChatRequest if is_chat else EmbeddingRequest):
+        if not isinstance(request, Generated if is_chat else EmbeddingRequest):
             return InputRejected(
                 f"Model {self._spec.id} is for {self._spec.modality} only.", field="model"
             )

@@ -65,7 +65,7 @@ def chunk_of(data: str) -> Chunk:
         return Chunk(usage=usage)
     choice = choices[0]
     delta = _part(choice, "delta") or _part(choice, "message")
-    text = _text(delta.get("content"))
+    text = _text(delta.get("content")) or _text(choice.get("text"))  # the latter of a completion
     thoughts = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
     calls = tuple(_calls(delta.get("tool_calls")))
     return Chunk(
@@ -153,9 +153,25 @@ def _calls(value: Any) -> Iterator[CallDelta]:
 
 
 def _logprobs(value: Any) -> Iterator[tuple[Likelihood, tuple[Likelihood, ...]]]:
-    for entry in _list(value.get("content") if isinstance(value, dict) else None):
+    if not isinstance(value, dict):
+        return
+    yield from _legacy(value)
+    for entry in _list(value.get("content")):
         chosen = _likelihood(entry)
         yield chosen, tuple(_likelihood(one) for one in _list(entry.get("top_logprobs")))
+
+
+def _legacy(value: dict[str, Any]) -> Iterator[tuple[Likelihood, tuple[Likelihood, ...]]]:
+    """Yield those of a text completion, which has lists beside each other."""
+    tokens, logprobs = _list(value.get("tokens")), _list(value.get("token_logprobs"))
+    tops = _list(value.get("top_logprobs")) or [None] * len(tokens)
+    if not len(tokens) == len(logprobs) == len(tops):
+        raise Unreadable
+    for token, logprob, top in zip(tokens, logprobs, tops, strict=True):
+        if not isinstance(top, dict | None):
+            raise Unreadable
+        likely = [_likelihood({"token": key, "logprob": one}) for key, one in (top or {}).items()]
+        yield _likelihood({"token": token, "logprob": logprob}), tuple(likely)
 
 
 def _likelihood(entry: Any) -> Likelihood:

@@ -1,4 +1,4 @@
-"""Reads the answer of one chat from an upstream, and counts what it has cost.
+"""Reads the answer of one chat or completion from an upstream, and counts what it has cost.
 
 Note [Counting]
     The server's own usage counts, where it tells any: at the end of a stream, or as it goes. Until
@@ -9,17 +9,20 @@ Note [Counting]
 
 import contextlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from inference import scripts
 from inference.backends.openai_answers import CallDelta, Chunk, Unreadable
 from inference.backends.stops import StopScanner
 from inference.errors import InputRejected
+from inference.fanout import Generated
 from inference.specs import ModelSpec
 from inference.tokenization import PromptTokenizer
 from inference.types import (
     ChatRequest,
     ChatResult,
+    CompletionRequest,
     FinishReason,
     Likelihood,
     TokenLogprob,
@@ -34,13 +37,16 @@ class ChatReader:
     """Takes the chunks of one answer. One thread feeds it; any thread may read its usage."""
 
     def __init__(
-        self, request: ChatRequest, *, spec: ModelSpec, tokenizer: PromptTokenizer | None
+        self, request: Generated, *, spec: ModelSpec, tokenizer: PromptTokenizer | None
     ) -> None:
         self.tokens = 0  # pieces so far, which stand for tokens until the server tells
         self.is_cut = False  # the answer ends here, though the server would go on
         self._request = request
         self._spec = spec
         self._tokenizer = tokenizer
+        self._opening = _opening(request, tokenizer)
+        self._has_opened = not self._opening
+        self._use = request.tool_use if isinstance(request, ChatRequest) else None
         self._stops = StopScanner(request.sampling.stop)
         self._made = 0  # characters of text that came, told or held back
         self._pieces: list[str] = []  # of the text, without calls
@@ -73,16 +79,17 @@ class ChatReader:
             return ""
         self.tokens += chunk.has_tokens
         self._place(chunk)
+        opening = self._open()
         text, is_stopped = self._scanned(scripts.clean(chunk.text))
         # Each piece has at least one token; beyond the limit the server ignores it.
         is_beyond = self.tokens > self._request.sampling.max_tokens
         self.is_cut = is_stopped or (is_beyond and chunk.finish_reason is None)
-        script = self._text(text)
+        script = opening + self._text(text)
         if is_stopped:
             self._reason = FinishReason.STOP
             return script
         # Calls are no text that a stop string could be in.
-        if self._request.tool_use is not None:
+        if self._use is not None:
             script += "".join(self._call(delta) for delta in chunk.calls)
         if self.is_cut or chunk.finish_reason is not None:
             script += self._text(self._stops.flush())
@@ -93,7 +100,7 @@ class ChatReader:
         """Take the end of a stream that did not say why it ended; return what is left to tell."""
         if self._reason is not None:
             return ""
-        script = self._text(self._stops.flush())
+        script = self._open() + self._text(self._stops.flush())
         self._reason = self._reason_of("stop")
         return script
 
@@ -105,7 +112,7 @@ class ChatReader:
     def result(self) -> ChatResult:
         """Return the finished answer."""
         assert self._reason is not None  # noqa: S101 - for mypy: asked only once it has ended
-        text = "".join(self._pieces)
+        text = self._opening + "".join(self._pieces)
         return ChatResult(
             text=text,
             finish_reason=self._reason,
@@ -129,6 +136,12 @@ class ChatReader:
             prompt_tokens=self._prompt_tokens(),
             completion_tokens=min(completion, self._request.sampling.max_tokens),
         )
+
+    def _open(self) -> str:
+        """Return what the answer begins with, made by nobody; once."""
+        opening = "" if self._has_opened else self._opening
+        self._has_opened = True
+        return opening
 
     def _scanned(self, text: str) -> tuple[str, bool]:
         if self.tokens <= self._request.sampling.min_tokens:
@@ -163,18 +176,19 @@ class ChatReader:
         self._made += len(scripts.clean(chunk.text))
         if self._request.sampling.logprobs is None:
             return
-        placed = list(_placed(chunk, begun=begun, end=self._made))
+        placed = _placed(chunk, begun=begun, end=self._made)
         self._fresh += placed
         self._logprobs += placed
 
     def _prompt_tokens(self) -> int:
-        messages, use = self._request.messages, self._request.tool_use
-        tools = use.tools if use is not None else ()
+        if isinstance(self._request, CompletionRequest):
+            return text_tokens(self._request.prompts, self._tokenizer)
+        messages, tools = self._request.messages, self._use.tools if self._use else ()
         if self._tokenizer is not None:
             # The template here may refuse what the server took.
             with contextlib.suppress(InputRejected):
                 return self._tokenizer.count_chat(messages, tools)
-        return estimate([*messages, *tools])
+        return _estimate([*messages, *tools])
 
     def _reason_of(self, word: str) -> FinishReason:
         if word == "content_filter":
@@ -199,19 +213,49 @@ class _Call:
         return ToolCall(name=self.name, arguments="".join(self.arguments))
 
 
-def estimate(value: Any) -> int:
+def text_tokens(texts: Sequence[str | tuple[int, ...]], tokenizer: PromptTokenizer | None) -> int:
+    """Return how many tokens texts have, or about how many. See Note [Counting]."""
+    if tokenizer is not None:
+        return tokenizer.count_texts(texts)
+    return sum(_estimate(one) if isinstance(one, str) else len(one) for one in texts)
+
+
+def _opening(request: Generated, tokenizer: PromptTokenizer | None) -> str:
+    """Return the prompt where the answer is to begin with it.
+
+    Raises:
+        InputRejected: It is token ids, and nothing here can spell them.
+    """
+    if not isinstance(request, CompletionRequest) or not request.echo:
+        return ""
+    (prompt,) = request.prompts  # the engine makes one request of each
+    if isinstance(prompt, str):
+        return prompt
+    if tokenizer is None:
+        raise InputRejected("echo needs a prompt of text for this model.", field="echo")
+    return str(tokenizer.raw.decode(list(prompt)))
+
+
+def _estimate(value: Any) -> int:
     """Return about how many tokens a text, or the texts of a request, have."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return -(-len(text.encode(errors="replace")) // _BYTES_A_TOKEN)
 
 
 def _placed(chunk: Chunk, *, begun: int, end: int) -> list[TokenLogprob]:
-    """Return the tokens of a chunk with their ends; the last ends where the chunk's text does."""
-    found, reached = [], begun
+    """Return the tokens of a chunk with their places; the last ends where the chunk's text does.
+
+    A token that ends inside a character counts with it.
+    """
+    found, length, half = [], begun, b""
     for number, (chosen, top) in enumerate(chunk.logprobs, start=1):
-        reached = min(reached + len(scripts.clean(chosen.token)), end)
-        is_last = number == len(chunk.logprobs)
-        found.append(TokenLogprob(chosen=chosen, top=_ranked(top), end=end if is_last else reached))
+        offset, data = length, half + chosen.raw
+        whole = data.decode(errors="ignore")
+        half = data[len(whole.encode()) :]
+        length = min(length + len(scripts.clean(whole)), end)
+        is_last = number == len(chunk.logprobs) and bool(chunk.text)
+        token_end = end if is_last else length + bool(half)
+        found.append(TokenLogprob(chosen=chosen, top=_ranked(top), end=token_end, offset=offset))
     return found
 
 

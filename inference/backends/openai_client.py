@@ -1,4 +1,4 @@
-"""The exchanges with an upstream: is the model there, one chat, the vectors of one request."""
+"""The exchanges with an upstream: is the model there, one answer, the vectors of one request."""
 
 import array
 import contextlib
@@ -22,9 +22,10 @@ from inference.backends.dialing import (
 )
 from inference.backends.openai_answers import DONE, Reported, Unreadable
 from inference.backends.openai_calls import Call
-from inference.backends.openai_chats import ChatReader, estimate
+from inference.backends.openai_chats import ChatReader, text_tokens
 from inference.backends.sse import MAX_EVENT_BYTES, EventReader, EventTooLong
 from inference.errors import InferenceError, InputRejected, ModelLoadFailed, ServerUnavailable
+from inference.fanout import Generated
 from inference.specs import ModelSpec
 from inference.tokenization import PromptTokenizer
 from inference.types import ChatRequest, EmbeddingRequest, EmbeddingResult, Modality, Usage
@@ -89,10 +90,10 @@ class Client:
             InferenceError: What the call is to end with instead.
         """
         try:
-            if isinstance(call.request, ChatRequest):
-                self._chat(call, call.request)
-            elif isinstance(call.request, EmbeddingRequest):
+            if isinstance(call.request, EmbeddingRequest):
                 self._embed(call, call.request)
+            elif isinstance(call.request, Generated):
+                self._generate(call, call.request)
         except Unreachable as error:
             self.is_welcome = False
             logger.warning("model %s: cannot connect to %s: %s", self._spec.id,
@@ -105,18 +106,21 @@ class Client:
         except Reported as report:
             raise failures.of_event(self._spec, report.error) from None
 
-    def _chat(self, call: Call, request: ChatRequest) -> None:
+    def _generate(self, call: Call, request: Generated) -> None:
         reader = ChatReader(request, spec=self._spec, tokenizer=self._tokenizer)
         call.measure = reader.usage
-        body = requests.chat_body(request, self._upstream)
-        with self._answer(call, "/chat/completions", body) as answer:
-            self._read_chat(call, reader, answer)
+        if isinstance(request, ChatRequest):
+            path, body = "/chat/completions", requests.chat_body(request, self._upstream)
+        else:
+            path, body = "/completions", requests.completion_body(request, self._upstream)
+        with self._answer(call, path, body) as answer:
+            self._read(call, reader, answer)
             _tell(call, reader, reader.close())
             if reader.is_cut:
                 call.cord.cut()  # so that the server stops too
             call.end(reader.result())
 
-    def _read_chat(self, call: Call, reader: ChatReader, answer: Answer) -> None:
+    def _read(self, call: Call, reader: ChatReader, answer: Answer) -> None:
         for data in _events(answer):
             if data == DONE:
                 if not reader.has_ended and not reader.tokens:
@@ -142,7 +146,7 @@ class Client:
             found, usage = answers.vectors_of(whole, count=len(inputs))
             self._require_width(request, len(found[0]))
             vectors += [answers.shortened(vector, request.dimensions) for vector in found]
-            tokens += self._count(inputs) if usage is None else usage.prompt_tokens
+            tokens += text_tokens(inputs, self._tokenizer) if usage is None else usage.prompt_tokens
             call.measure = functools.partial(Usage, prompt_tokens=tokens)
         call.end(EmbeddingResult(vectors=tuple(vectors), usage=Usage(prompt_tokens=tokens)))
 
@@ -152,12 +156,6 @@ class Client:
                 f"dimensions is {request.dimensions}; model {self._spec.id} has {width}.",
                 field="dimensions",
             )
-
-    def _count(self, inputs: tuple[str | tuple[int, ...], ...]) -> int:
-        """Return the tokens of inputs whose server tells none. See Note [Counting]."""
-        if self._tokenizer is not None:
-            return self._tokenizer.count_texts(inputs)
-        return sum(estimate(one) if isinstance(one, str) else len(one) for one in inputs)
 
     @contextlib.contextmanager
     def _answer(self, call: Call, path: str, body: bytes) -> Iterator[Answer]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inference import structured
-from inference.types import ChatRequest, SamplingParams, ToolUse
+from inference.types import ChatRequest, CompletionRequest, SamplingParams, ToolUse
 from inference.upstreams import Upstream
 
 _SEED_MASK = 2**31 - 1  # llama.cpp's are 32 bits wide, and -1 means any
@@ -22,10 +22,27 @@ def chat_body(request: ChatRequest, upstream: Upstream) -> bytes:
         "messages": [dict(message) for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
-        **_sampling(request.sampling, upstream),
+        **_sampling(request.sampling, limit=upstream.max_tokens_field),
+        **_logprobs(request.sampling),
         **(_format(request.schema) if request.schema is not None else {}),
         **(_tools(request.tool_use) if request.tool_use is not None else {}),
     }
+    return _json(fields, upstream)
+
+
+def completion_body(request: CompletionRequest, upstream: Upstream) -> bytes:
+    """Return the body of a text completion that is streamed."""
+    (prompt,) = request.prompts  # the engine makes one request of each
+    fields = {
+        "model": upstream.model,
+        "prompt": prompt,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        **_sampling(request.sampling),
+    }
+    if request.sampling.logprobs is not None:
+        fields["logprobs"] = request.sampling.logprobs
+    # `echo` stays here: several servers do not know it.
     return _json(fields, upstream)
 
 
@@ -45,11 +62,8 @@ def embedding_body(inputs: Sequence[str | Sequence[int]], upstream: Upstream) ->
     return _json({"model": upstream.model, "input": list(inputs)}, upstream)
 
 
-def _sampling(sampling: SamplingParams, upstream: Upstream) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        upstream.max_tokens_field: sampling.max_tokens,
-        "temperature": sampling.temperature,
-    }
+def _sampling(sampling: SamplingParams, *, limit: str = "max_tokens") -> dict[str, Any]:
+    fields: dict[str, Any] = {limit: sampling.max_tokens, "temperature": sampling.temperature}
     optional: dict[str, tuple[Any, Any]] = {
         "top_p": (sampling.top_p, 1.0),
         "min_tokens": (sampling.min_tokens, 0),
@@ -58,10 +72,14 @@ def _sampling(sampling: SamplingParams, upstream: Upstream) -> dict[str, Any]:
         "presence_penalty": (sampling.presence_penalty, 0.0),
         "frequency_penalty": (sampling.frequency_penalty, 0.0),
     }
-    if sampling.logprobs is not None:
-        fields["logprobs"] = True
-        optional["top_logprobs"] = (sampling.logprobs, 0)
     return fields | {key: value for key, (value, usual) in optional.items() if value != usual}
+
+
+def _logprobs(sampling: SamplingParams) -> dict[str, Any]:
+    if sampling.logprobs is None:
+        return {}
+    top = {"top_logprobs": sampling.logprobs} if sampling.logprobs else {}
+    return {"logprobs": True, **top}
 
 
 def _format(schema: Mapping[str, Any]) -> dict[str, Any]:

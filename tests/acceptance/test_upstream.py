@@ -9,10 +9,12 @@ import pytest
 from inference import scripts
 from inference.backends.openai import OpenAIBackend
 from inference.errors import InferenceError, ModelLoadFailed
+from inference.fanout import Generated
 from inference.specs import ModelSpec, Price
 from inference.types import (
     ChatRequest,
     ChatResult,
+    CompletionRequest,
     EmbeddingRequest,
     EmbeddingResult,
     FinishReason,
@@ -66,7 +68,7 @@ def chat(text: str, **fields: Any) -> ChatRequest:
     )
 
 
-def completed(backend: OpenAIBackend, request: ChatRequest) -> tuple[ChatResult, str]:
+def completed(backend: OpenAIBackend, request: Generated) -> tuple[ChatResult, str]:
     """Return the answer, and the script that was told on the way."""
     listener = RecordingListener()
     backend.submit(request, listener)
@@ -83,6 +85,17 @@ def test_chats_and_vectors_pass_through(open_backend: Open) -> None:
         finish_reason=FinishReason.STOP,
         usage=Usage(prompt_tokens=3, completion_tokens=4),
     )
+    assert told == outcome.text
+
+    prompts = CompletionRequest(
+        request_id="r3",
+        model="far",
+        prompts=("one",),
+        sampling=SamplingParams(max_tokens=1),
+        echo=True,
+    )
+    outcome, told = completed(open_backend("echo"), prompts)
+    assert (outcome.text, outcome.finish_reason) == ("oneecho:", FinishReason.LENGTH)
     assert told == outcome.text
 
     listener = RecordingListener()

@@ -22,6 +22,7 @@ from inference.errors import Cancelled, ModelLoadFailed
 from inference.types import (
     ChatRequest,
     ChatResult,
+    CompletionRequest,
     FinishReason,
     SamplingParams,
     ToolCall,
@@ -146,6 +147,20 @@ def test_answers_several_at_once_and_outlives_a_cancel(backend: OpenAIBackend) -
     for listener in listeners[1:]:
         assert isinstance(listener.wait(), ChatResult)
         assert listener.text == ANSWER
+
+
+def test_goes_on_from_a_text(backend: OpenAIBackend) -> None:
+    listener = RecordingListener()
+    request = CompletionRequest(
+        request_id="r1",
+        model="far",
+        prompts=("<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n",),
+        sampling=SamplingParams(max_tokens=8, temperature=0.0),
+    )
+    backend.submit(request, listener)
+
+    assert isinstance(listener.wait(), ChatResult)
+    assert listener.text == ANSWER
 
 
 def test_calls_a_tool(backend: OpenAIBackend) -> None:

@@ -21,10 +21,12 @@ from inference.errors import (
     ModelLoadFailed,
     ServerUnavailable,
 )
+from inference.fanout import Generated
 from inference.registry import Registry
 from inference.types import (
     ChatRequest,
     ChatResult,
+    CompletionRequest,
     EmbeddingRequest,
     EmbeddingResult,
     FinishReason,
@@ -111,7 +113,7 @@ def embedding(*inputs: str | tuple[int, ...], dimensions: int | None = None) -> 
     return EmbeddingRequest(request_id="r1", model="far", inputs=inputs, dimensions=dimensions)
 
 
-def run(backend: OpenAIBackend, request: ChatRequest | EmbeddingRequest) -> RecordingListener:
+def run(backend: OpenAIBackend, request: Generated | EmbeddingRequest) -> RecordingListener:
     listener = RecordingListener()
     backend.submit(request, listener)
     listener.wait(10)
@@ -260,6 +262,20 @@ class TestChat:
             "presence_penalty": 1.0,
             "frequency_penalty": -1.0,
         }
+
+    def test_passes_a_text_completion_on(self, server: UpstreamServer, load: Load) -> None:
+        backend = load()
+        server.next(stream([event(choices=[{"text": "x", "finish_reason": "stop"}])]))
+        sampling = SamplingParams(max_tokens=5)
+
+        listener = run(
+            backend,
+            CompletionRequest(request_id="r1", model="far", prompts=("Hi",), sampling=sampling),
+        )
+
+        assert server.asked[0].path == "/v1/completions"
+        assert server.asked[0].fields["prompt"] == "Hi"
+        assert listener.text == "x"
 
     def test_says_nothing_that_is_usual(self, server: UpstreamServer, load: Load) -> None:
         backend = load()

@@ -1,5 +1,6 @@
 """Schemas, tools and likelihoods of a model of another server: how they are asked for, and read."""
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -11,15 +12,19 @@ from inference.backends import openai_answers as answers
 from inference.backends import openai_requests as requests
 from inference.backends.openai_answers import Unreadable
 from inference.backends.openai_chats import ChatReader
+from inference.errors import InputRejected
+from inference.fanout import Generated
 from inference.types import (
     ChatRequest,
     ChatResult,
+    CompletionRequest,
     FinishReason,
     Likelihood,
     SamplingParams,
     TokenLogprob,
     ToolCall,
     ToolUse,
+    Usage,
 )
 from inference.upstreams import Upstream
 from tests.unit.inference.specs import echo_spec
@@ -44,7 +49,18 @@ def asked(request: ChatRequest) -> dict[str, Any]:
     return dict(json.loads(requests.chat_body(request, UPSTREAM)))
 
 
-def read(request: ChatRequest, *events: bytes) -> tuple[list[str], ChatResult, list[TokenLogprob]]:
+def completion(prompt: str | tuple[int, ...] = "Once", **fields: Any) -> CompletionRequest:
+    logprobs = fields.pop("logprobs", None)
+    return CompletionRequest(
+        request_id="r1",
+        model="far",
+        prompts=(prompt,),
+        sampling=SamplingParams(max_tokens=50, logprobs=logprobs),
+        **fields,
+    )
+
+
+def read(request: Generated, *events: bytes) -> tuple[list[str], ChatResult, list[TokenLogprob]]:
     """Return the pieces of the script, the result, and the likelihoods."""
     reader = ChatReader(request, spec=echo_spec("far"), tokenizer=None)
     data = [one.removeprefix(b"data: ").decode() for one in events]
@@ -257,3 +273,97 @@ class TestLogprobs:
     def test_that_make_no_sense_cannot_be_read(self, entry: Any) -> None:
         with pytest.raises(Unreadable):
             read(chat(logprobs=0), with_logprobs("a", entry))
+
+    def test_of_half_a_character_count_with_it(self) -> None:
+        first, second = "\u20ac".encode()[:2], "\u20ac".encode()[2:]
+
+        _, result, told = read(
+            chat(logprobs=0),
+            with_logprobs("a", likely("a")),
+            with_logprobs("", {**likely("?"), "bytes": list(first)}),
+            with_logprobs("\u20ac", {**likely("?"), "bytes": list(second)}),
+            delta(finish="stop"),
+        )
+
+        assert [(one.offset, one.end) for one in told] == [(0, 1), (1, 2), (1, 2)]
+        assert result.logprobs == tuple(told)
+
+
+def text(said: str, finish: str | None = None, **more: Any) -> bytes:
+    return event(choices=[{"index": 0, "text": said, "finish_reason": finish, **more}])
+
+
+class TestCompletions:
+    @pytest.mark.parametrize("prompt", ["Once", (1, 2)])
+    def test_are_asked_for(self, prompt: str | tuple[int, ...]) -> None:
+        upstream = dataclasses.replace(UPSTREAM, max_tokens_field="max_completion_tokens")
+
+        found = json.loads(requests.completion_body(completion(prompt, logprobs=2), upstream))
+
+        assert found == {
+            "model": "served",
+            "prompt": list(prompt) if isinstance(prompt, tuple) else prompt,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": 50,
+            "temperature": 1.0,
+            "logprobs": 2,
+        }
+
+    def test_are_read_as_they_come(self) -> None:
+        pieces, result, _ = read(completion(), text(" upon"), text(" a time"), text("", "length"))
+
+        assert pieces == [" upon", " a time"]
+        assert (result.text, result.finish_reason) == (" upon a time", FinishReason.LENGTH)
+
+    def test_begin_with_the_prompt_where_that_was_asked_for(self) -> None:
+        pieces, result, _ = read(completion(echo=True), text(" upon"), text("", "stop"))
+
+        assert pieces == ["Once upon"]
+        assert result.text == "Once upon"
+        assert result.usage.completion_tokens == 1
+
+    def test_that_say_nothing_begin_so_too(self) -> None:
+        pieces, result, _ = read(completion(echo=True))
+
+        assert pieces == ["Once"]
+        assert result.text == "Once"
+
+    def test_cannot_begin_with_token_ids_that_nothing_here_can_spell(self) -> None:
+        with pytest.raises(InputRejected, match="echo needs a prompt of text"):
+            read(completion((1, 2), echo=True))
+
+    def test_count_token_ids_where_the_server_tells_nothing(self) -> None:
+        _, result, _ = read(completion((1, 2, 3)), text("x", "stop"))
+
+        assert result.usage == Usage(prompt_tokens=3, completion_tokens=1)
+
+    def test_have_likelihoods_in_their_own_shape(self) -> None:
+        logprobs = {
+            "tokens": [" upon", " a"],
+            "token_logprobs": [-0.5, -1.0],
+            "top_logprobs": [{" upon": -0.5, " in": -2.0}, None],
+            "text_offset": [0, 5],
+        }
+
+        _, result, told = read(
+            completion(logprobs=2), text(" upon a", logprobs=logprobs), text("", "stop")
+        )
+
+        assert [(one.chosen.token, one.offset, one.end) for one in told] == [
+            (" upon", 0, 5), (" a", 5, 7),
+        ]  # fmt: skip
+        assert [one.token for one in told[0].top] == [" upon", " in"]
+        assert result.logprobs == tuple(told)
+
+    @pytest.mark.parametrize(
+        "logprobs",
+        [
+            {"tokens": ["a"], "token_logprobs": []},
+            {"tokens": ["a"], "token_logprobs": [None]},
+            {"tokens": ["a"], "token_logprobs": [-1.0], "top_logprobs": [7]},
+        ],
+    )
+    def test_with_likelihoods_that_make_no_sense_cannot_be_read(self, logprobs: Any) -> None:
+        with pytest.raises(Unreadable):
+            read(completion(logprobs=1), text("a", logprobs=logprobs))

@@ -7,7 +7,8 @@ import pytest
 
 from genie.core.errors import InvalidRequest
 from inference.types import Modality
-from jobs.intake import submit
+from jobs.intake import bodies, submit
+from jobs.intake import completion as completions
 from jobs.intake.bodies import ChatBody, EmbeddingsBody
 from jobs.intake.submit import Work
 from tests.unit.inference.specs import echo_spec
@@ -24,6 +25,15 @@ def chat(content: str, **fields: Any) -> Work:
     messages = [{"role": "user", "content": content}]
     body = ChatBody.model_validate({"model": "m", "messages": messages, **fields})
     return asyncio.run(submit.chat_work(body, spec))
+
+
+def completion(prompt: str, **fields: Any) -> Work:
+    spec = echo_spec(
+        backend="openai", source="http://far/v1", context_tokens=CONTEXT,
+        max_output_tokens=CONTEXT, capabilities=("completions",),
+    )  # fmt: skip
+    body = bodies.parse(bodies.CompletionBody, {"model": "m", "prompt": prompt, **fields})
+    return asyncio.run(completions.completion_work(body, spec))
 
 
 def embedding(*texts: str) -> Work:
@@ -62,6 +72,16 @@ class TestChat:
     def test_cannot_ask_for_more_than_the_model_makes(self) -> None:
         with pytest.raises(InvalidRequest):
             chat(LONG, max_tokens=CONTEXT + 1)
+
+
+class TestCompletions:
+    def test_hold_the_bound_where_it_fits(self) -> None:
+        assert 0 < completion("Hi", max_tokens=100).prompt_tokens < 100
+
+    def test_are_let_in_though_the_bound_does_not_fit(self) -> None:
+        work = completion(LONG, max_tokens=100)
+
+        assert (work.prompt_tokens, work.completion_tokens) == (CONTEXT - 100, 100)
 
 
 class TestEmbeddings:
