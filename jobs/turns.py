@@ -19,7 +19,6 @@ Note [Bookings of one organisation are serial]
 """
 
 import dataclasses
-import itertools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -29,6 +28,7 @@ from django.db import connection
 from genie.core import transactions
 from jobs.scheduling import Bookings, Caller, Weights
 
+_NORMAL = Weights()
 NOBODY = uuid.UUID(int=0)  # stands in a caller's key for no application or no member
 
 
@@ -77,34 +77,38 @@ def entrant(
     )
 
 
-# Each line's time, and who of the organisations that come has booked time after it.
-_READ = """
-SELECT g.place, t.time, t.clocked, c.application_id, c.member_id, c.booked_until
-FROM unnest(%s::int[], %s::text[], %s::smallint[], %s::text[], %s::uuid[]) AS g(place, queue, lane, model, organization_id)
-CROSS JOIN LATERAL (
-  SELECT least(coalesce(clock.virtual_time, 0), coalesce(head.start_tag, clock.virtual_time, 0)) AS time,
-    clock.virtual_time IS NOT NULL AS clocked
-  FROM (SELECT) AS one
-  LEFT JOIN jobs_queueclock clock ON clock.queue = g.queue AND clock.lane = g.lane
+# The lines that are entered, and each one's time.
+_LINES = (
+    "unnest(%s::text[], %s::smallint[], %s::text[]) WITH ORDINALITY AS l(queue, lane, model, place)"
+)
+_READ = f"""
+WITH line AS MATERIALIZED (
+  SELECT l.place, l.queue, l.lane, l.model, clock.virtual_time IS NOT NULL AS clocked,
+    least(coalesce(clock.virtual_time, 0), coalesce(head.start_tag, clock.virtual_time, 0)) AS time
+  FROM {_LINES}
+  LEFT JOIN jobs_queueclock clock ON clock.queue = l.queue AND clock.lane = l.lane
   LEFT JOIN LATERAL (
-    SELECT start_tag FROM jobs_job j WHERE j.queue = g.queue AND j.model = g.model AND j.lane = g.lane
+    SELECT start_tag FROM jobs_job j WHERE j.queue = l.queue AND j.model = l.model AND j.lane = l.lane
       AND j.state = 'queued' AND j.parked_by IS NULL AND j.attempt = 0
-    ORDER BY j.start_tag LIMIT 1) head ON true) t
-LEFT JOIN jobs_booking c ON c.queue = g.queue AND c.lane = g.lane AND c.model = g.model
-  AND c.organization_id = g.organization_id AND c.booked_until > t.time
-"""
+    ORDER BY j.start_tag LIMIT 1) head ON true)
+SELECT g.line - 1, g.organization_id, line.time, line.clocked, c.application_id, c.member_id, c.booked_until
+FROM unnest(%s::int[], %s::uuid[]) AS g(line, organization_id)
+JOIN line ON line.place = g.line
+LEFT JOIN jobs_booking c ON c.queue = line.queue AND c.lane = line.lane AND c.model = line.model
+  AND c.organization_id = g.organization_id AND c.booked_until > line.time
+"""  # noqa: S608 - composed of constants
 
 _WEIGHTS = "SELECT organization_id, application_id, weight FROM jobs_weight WHERE organization_id = ANY(%s::uuid[])"
 
 # In the order of the key, as every statement that writes several of them.
-_WRITE = """
-INSERT INTO jobs_booking (queue, lane, model, organization_id, application_id, member_id,
-  booked_until, booked_at)
-SELECT q, l, m, o, a, b, e, genie_now() FROM unnest(%s::text[], %s::smallint[], %s::text[], %s::uuid[],
-  %s::uuid[], %s::uuid[], %s::float8[]) AS r(q, l, m, o, a, b, e)
+_WRITE = f"""
+INSERT INTO jobs_booking (queue, lane, model, organization_id, application_id, member_id, booked_until, booked_at)
+SELECT l.queue, l.lane, l.model, o, a, m, e, genie_now()
+FROM {_LINES} JOIN unnest(%s::int[], %s::uuid[], %s::uuid[], %s::uuid[], %s::float8[]) AS r(line, o, a, m, e)
+  ON l.place = r.line ORDER BY 1, 2, 3, 4, 5, 6
 ON CONFLICT (queue, lane, model, organization_id, application_id, member_id) DO UPDATE
   SET booked_until = greatest(jobs_booking.booked_until, EXCLUDED.booked_until), booked_at = EXCLUDED.booked_at
-"""
+"""  # noqa: S608 - composed of constants
 
 _START_CLOCKS = """
 INSERT INTO jobs_queueclock (queue, lane, virtual_time)
@@ -146,32 +150,32 @@ def _groups(entrants: Iterable[Entrant]) -> dict[_Group, list[Entrant]]:
 
 def _read(groups: Sequence[_Group]) -> dict[_Group, Bookings]:
     """Return the bookings of each group as they are now."""
+    lines = list(dict.fromkeys(line for line, _ in groups))
+    place_of = {line: place for place, line in enumerate(lines, start=1)}
     organizations = sorted({organization_id for _, organization_id in groups})
-    with connection.cursor() as lines, connection.cursor() as weights:
-        lines.execute(_READ, [list(range(len(groups))), *_columns(groups)])
-        weights.execute(_WEIGHTS, [organizations])
-        rows = lines.fetchall()
-        weighed = _weights(weights.fetchall())
-    _start_clocks({groups[row[0]][0] for row in rows if not row[2]})
-    found: dict[_Group, Bookings] = {}
-    for place, its_rows in itertools.groupby(sorted(rows, key=_place), key=_place):
-        group, ours = groups[place], list(its_rows)
-        booked = {(_known(row[3]), _known(row[4])): row[5] for row in ours if row[5] is not None}
-        found[group] = Bookings(ours[0][1], booked, weighed.get(group[1], Weights()))
-    return found
+    with connection.cursor() as reading, connection.cursor() as weighing:
+        wanted = [place_of[line] for line, _ in groups], [owner for _, owner in groups]
+        reading.execute(_READ, [*_columns(lines), *wanted])
+        weighing.execute(_WEIGHTS, [organizations])
+        rows = reading.fetchall()
+        weights = _weights(weighing.fetchall())
+    _start_clocks({lines[row[0]] for row in rows if not row[3]})
+    times: dict[_Group, float] = {}
+    booked: dict[_Group, dict[Caller, float]] = {}
+    for place, organization_id, time, _, application_id, member_id, until in rows:
+        group = lines[place], organization_id
+        times[group] = time
+        of_group = booked.setdefault(group, {})
+        if until is not None:
+            of_group[_known(application_id), _known(member_id)] = until
+    return {
+        group: Bookings(times[group], booked[group], weights.get(group[1], _NORMAL))
+        for group in groups
+    }
 
 
-def _place(row: tuple[Any, ...]) -> int:
-    return int(row[0])
-
-
-def _columns(groups: Sequence[_Group]) -> list[list[Any]]:
-    return [
-        [line.queue for line, _ in groups],
-        [line.lane for line, _ in groups],
-        [line.model for line, _ in groups],
-        [organization_id for _, organization_id in groups],
-    ]
+def _columns(lines: Sequence[Line]) -> list[list[Any]]:
+    return [list(column) for column in zip(*lines, strict=True)]
 
 
 def _weights(rows: Iterable[tuple[Any, ...]]) -> dict[uuid.UUID, Weights]:
@@ -199,12 +203,14 @@ def _start_clocks(lines: Iterable[Line]) -> None:
 
 
 def _write(booked: Mapping[tuple[Line, uuid.UUID, Caller], float]) -> None:
-    rows = sorted(
-        (*line, organization_id, caller[0] or NOBODY, caller[1] or NOBODY, end)
+    lines = list(dict.fromkeys(line for line, _, _ in booked))
+    place_of = {line: place for place, line in enumerate(lines, start=1)}
+    rows = [
+        (place_of[line], organization_id, caller[0] or NOBODY, caller[1] or NOBODY, end)
         for (line, organization_id, caller), end in booked.items()
-    )
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_WRITE, [*_columns(lines), *(list(one) for one in zip(*rows, strict=True))])
 
 
 def _known(key: uuid.UUID) -> uuid.UUID | None:

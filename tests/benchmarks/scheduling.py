@@ -57,8 +57,9 @@ def _measure(depth: int, rounds: int, times: int) -> Any:
 
 _MEASURED = (
     "Written by `make bench-scheduling` on {today}: {cores} cores ({machine}), Python {python},"
-    " {options.rounds} rounds of {options.times}, medians in milliseconds. The load average of the"
-    " machine was {load:.1f} before the run; load and database share the cores."
+    " {options.rounds} rounds of {options.times}, medians in milliseconds of CPU of the client and its"
+    " backend together, which other programs hardly move. The load average of the machine was {load:.1f}"
+    " before the run."
 )
 _EXPLAINED = (
     "100 organizations share one queue of four models. *By age* is the order that there was before"
