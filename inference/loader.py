@@ -106,10 +106,13 @@ class Loader:
 
     def _run(self) -> None:
         while (order := self._line.get()) is not None:
-            if isinstance(order, _Unload):
-                order.told(self._unloaded(order.model))
-            else:
-                self._serve(order)
+            try:
+                if isinstance(order, _Unload):
+                    order.told(self._unloaded(order.model))
+                else:
+                    self._serve(order)
+            except Exception:  # without this thread no model would ever be loaded again
+                logger.exception("an order for a model was dropped")
 
     # --- loading -----------------------------------------------------------------------------
 
@@ -122,9 +125,13 @@ class Loader:
             outcome = self._brought(model)
         except InferenceError as error:
             outcome = error
-        except Exception:  # without this thread no model would ever be loaded again
+        except Exception:
             logger.exception("model %s could not be loaded", model.spec.id)
             outcome = _not_loaded(model.spec)
+        if isinstance(outcome, InferenceError):
+            # Its traceback and its cause hold what was half loaded, for as long as anybody holds it.
+            outcome.__traceback__ = outcome.__cause__ = outcome.__context__ = None
+            self._memory.reclaim()
         self._settle(model, outcome)
         if isinstance(outcome, DeviceLost):
             self._on_device_lost(outcome)
@@ -175,7 +182,7 @@ class Loader:
             self.budget_bytes = self._memory.budget_bytes()
         if not needed or self.budget_bytes is None:
             return
-        while leaving := self._next_to_leave(model, needed, self.budget_bytes):
+        while (leaving := self._next_to_leave(model, needed, self.budget_bytes)) is not None:
             self._discard(leaving)
 
     def _next_to_leave(self, model: Model, needed: int, budget: int) -> Backend | None:
@@ -203,14 +210,16 @@ class Loader:
             try:
                 return self._open(model.spec)
             except OutOfMemory:
-                with self._changed:
-                    name = residency.least_recently_used(self._residents(beside=model))
-                    leaving = (
-                        self._taken(self._models[name], "for lack of memory") if name else None
-                    )
+                leaving = self._take_one(besides=model)
                 if leaving is None:
                     raise
-                self._discard(leaving)
+            # Not in the handler: the exception holds what was half loaded.
+            self._discard(leaving)
+
+    def _take_one(self, *, besides: Model) -> Backend | None:
+        with self._changed:
+            name = residency.least_recently_used(self._residents(beside=besides))
+            return None if name is None else self._taken(self._models[name], "for lack of memory")
 
     def _open(self, spec: ModelSpec) -> Backend:
         backend = None
