@@ -1,7 +1,8 @@
 """Brings models into memory one after another, and makes room for them.
 
-The line is strictly first come, first served, and that is what keeps every model from starving: the
-model at its head is loaded next, whatever it takes. Where it does not fit beside what is there, idle
+The line is strictly first come, first served (but that what somebody waits for goes before what is only
+loaded ahead), and that is what keeps every model from starving: the model at its head is loaded next,
+whatever it takes. Where it does not fit beside what is there, idle
 models leave, least recently used first; where that is not enough, busy ones take no new requests,
 finish what they have, and leave (docs/adr/0020). Requests for a model that leaves line up behind, and
 whoever was in line before them goes first. So two models that do not fit together take turns, and
@@ -13,7 +14,6 @@ Loads never run side by side: two at once would need the memory of both.
 import dataclasses
 import itertools
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -72,7 +72,8 @@ class Loader:
         self._is_closed = is_closed
         self._memory = memory
         self._open_backend = open_backend
-        self._line: queue.SimpleQueue[Model | _Unload | None] = queue.SimpleQueue()
+        self._line: list[Model | _Unload] = []  # guarded by the lock
+        self._is_stopped = False
         self._uses = itertools.count(1)
         self._measured: dict[str, int] = {}  # what models took when they were loaded last
         self._opening: tuple[ModelSpec, float] | None = None
@@ -90,26 +91,47 @@ class Loader:
         """Put a model in line, unless it stands there. Needs the lock."""
         if model.loading_since is None:
             model.loading_since = time.monotonic()
-            self._line.put(model)
+            self._line.append(model)
+        self._changed.notify_all()  # somebody may wait for it now who did not before
 
     def unload(self, model: Model, told: Told) -> None:
         """Let a model leave in its turn; ``told`` hears how it went, from the loader's thread."""
-        self._line.put(_Unload(model, told))
+        with self._changed:
+            self._line.append(_Unload(model, told))
+            self._changed.notify_all()
 
     def used(self, model: Model) -> None:
         """Note that a model has just been used. Needs the lock."""
         model.last_used = next(self._uses)
 
     def stop(self) -> None:
-        """End the thread when it has done what it does now."""
-        self._line.put(None)
+        """End the thread when it has answered what stands in line."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
+
+    def _next_order(self) -> Model | _Unload | None:
+        """Wait for the next order, and take it out of the line; None at the end.
+
+        A model that somebody waits for goes before those that are only loaded ahead.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._line or self._is_stopped)
+            if not self._line:
+                return None
+            order = next((one for one in self._line if _is_awaited(one)), self._line[0])
+            self._line.remove(order)
+            return order
 
     def _run(self) -> None:
-        while (order := self._line.get()) is not None:
-            if isinstance(order, _Unload):
-                order.told(self._unloaded(order.model))
-            else:
-                self._serve(order)
+        while (order := self._next_order()) is not None:
+            try:
+                if isinstance(order, _Unload):
+                    order.told(self._unloaded(order.model))
+                else:
+                    self._serve(order)
+            except Exception:  # without this thread no model would ever be loaded again
+                logger.exception("an order for a model was dropped")
 
     # --- loading -----------------------------------------------------------------------------
 
@@ -122,9 +144,13 @@ class Loader:
             outcome = self._brought(model)
         except InferenceError as error:
             outcome = error
-        except Exception:  # without this thread no model would ever be loaded again
+        except Exception:
             logger.exception("model %s could not be loaded", model.spec.id)
             outcome = _not_loaded(model.spec)
+        if isinstance(outcome, InferenceError):
+            # Its traceback and its cause hold what was half loaded, for as long as anybody holds it.
+            outcome.__traceback__ = outcome.__cause__ = outcome.__context__ = None
+            self._memory.reclaim()
         self._settle(model, outcome)
         if isinstance(outcome, DeviceLost):
             self._on_device_lost(outcome)
@@ -175,7 +201,7 @@ class Loader:
             self.budget_bytes = self._memory.budget_bytes()
         if not needed or self.budget_bytes is None:
             return
-        while leaving := self._next_to_leave(model, needed, self.budget_bytes):
+        while (leaving := self._next_to_leave(model, needed, self.budget_bytes)) is not None:
             self._discard(leaving)
 
     def _next_to_leave(self, model: Model, needed: int, budget: int) -> Backend | None:
@@ -203,14 +229,16 @@ class Loader:
             try:
                 return self._open(model.spec)
             except OutOfMemory:
-                with self._changed:
-                    name = residency.least_recently_used(self._residents(beside=model))
-                    leaving = (
-                        self._taken(self._models[name], "for lack of memory") if name else None
-                    )
+                leaving = self._take_one(besides=model)
                 if leaving is None:
                     raise
-                self._discard(leaving)
+            # Not in the handler: the exception holds what was half loaded.
+            self._discard(leaving)
+
+    def _take_one(self, *, besides: Model) -> Backend | None:
+        with self._changed:
+            name = residency.least_recently_used(self._residents(beside=besides))
+            return None if name is None else self._taken(self._models[name], "for lack of memory")
 
     def _open(self, spec: ModelSpec) -> Backend:
         backend = None
@@ -310,6 +338,10 @@ class Loader:
             for name, one in self._models.items()
             if one.backend is not None and one is not beside
         ]
+
+
+def _is_awaited(order: Model | _Unload) -> bool:
+    return isinstance(order, _Unload) or bool(order.waiting or order.watchers)
 
 
 def _not_loaded(spec: ModelSpec) -> ModelLoadFailed:

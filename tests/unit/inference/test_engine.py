@@ -253,6 +253,21 @@ class TestLoading:
 
         assert engine.loading() == frozenset()
 
+    def test_what_somebody_waits_for_goes_before_what_is_loaded_ahead(self, opened: Opened) -> None:
+        opened.prepare = lambda backend: None
+        registry = Registry([echo_spec(name) for name in ("a", "b", "c")])
+        engine = Engine(registry, open_backend=opened)
+        engine.preload(["a", "b"])
+        first = _wait_opened(opened)
+        engine.submit(request("c"), RecordingListener())
+
+        opened.prepare = lambda backend: backend.may_load.set()
+        first.may_load.set()
+        wait_for_backend(opened, 1).finish()
+
+        assert [backend.spec.id for backend in opened.backends[:2]] == ["a", "c"]
+        engine.close(timeout_s=5)
+
     def test_preload_needs_no_request(self, engine: Engine, opened: Opened) -> None:
         engine.preload(["a"])
         listener = RecordingListener()

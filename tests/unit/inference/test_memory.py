@@ -363,6 +363,20 @@ class TestNoRoom:
         assert outcome.retryable
         assert engine.loaded() == ("a",)
 
+    def test_the_error_of_a_load_holds_nothing_of_it(
+        self, start: Start, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: FakeBackend) -> None:
+            raise OutOfMemory("There is no memory left.") from RuntimeError("of the device")
+
+        monkeypatch.setattr(machine, "load", fail)
+        engine = start(spec("a", 60))
+
+        outcome = submit(engine, "a", "1").wait(LIMIT_S)
+
+        assert isinstance(outcome, OutOfMemory)
+        assert (outcome.__traceback__, outcome.__cause__, outcome.__context__) == (None,) * 3
+
 
 class TestOperators:
     def test_a_load_tells_how_it_went(self, start: Start) -> None:
