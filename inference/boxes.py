@@ -7,11 +7,22 @@ Source: ISO/IEC 14496-12, boxes stsz, stz2, stsc, stco, co64 and trun.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 _HEAD = struct.Struct(">I4s")
 _COUNT = struct.Struct(">I")
+_ROW = struct.Struct(">III")
 _SAMPLES_OF_A_PACKET = 1024  # uncompressed sound is cut into packets of so many
+# What is read of one file: the names may stand anywhere, and tables may overlap.
+_MOST_ROWS = 1_000_000
+_MOST_BOXES = 100_000  # of a name; four hours in fragments of a second have 15,000
+
+_T = TypeVar("_T")
+
+
+class _UnreadableError(Exception):
+    """The tables cannot be added up."""
 
 
 def claimed_packets(data: bytes) -> int | None:
@@ -19,15 +30,30 @@ def claimed_packets(data: bytes) -> int | None:
 
     The tables are found by their names, wherever they stand: a demuxer accepts them in odd places.
     """
-    claimed = 0
-    for start, end in _outside_of_media(data):
-        if data.find(b"cmov", start, end) >= 0:
-            return None  # a compressed index
-        claimed += sum(_counts(data, b"stsz", start, end, skip=8))
-        claimed += sum(_counts(data, b"stz2", start, end, skip=8))
-        claimed += sum(_counts(data, b"trun", start, end, skip=4))
-        claimed += _uncompressed(data, start, end)
-    return claimed
+    try:
+        return _claimed(data, list(_bounded(_outside_of_media(data))))
+    except _UnreadableError:
+        return None
+
+
+def _claimed(data: bytes, ranges: list[tuple[int, int]]) -> int:
+    if any(data.find(b"cmov", start, end) >= 0 for start, end in ranges):
+        raise _UnreadableError  # a compressed index
+    in_a_chunk = _most_of_a_chunk(data, ranges)
+    claimed = sum(
+        sum(_counts(data, name, ranges, skip=skip))
+        for name, skip in ((b"stsz", 8), (b"stz2", 8), (b"trun", 4))
+    )
+    # Sound without compression is cut by its chunks, each of which takes four bytes at least.
+    chunks = max(
+        (
+            min(count, len(data) // 4)
+            for name in (b"stco", b"co64")
+            for count in _counts(data, name, ranges, skip=4)
+        ),
+        default=0,
+    )
+    return claimed + chunks * (in_a_chunk // _SAMPLES_OF_A_PACKET)
 
 
 def _outside_of_media(data: bytes) -> Iterator[tuple[int, int]]:
@@ -45,39 +71,46 @@ def _outside_of_media(data: bytes) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def _counts(data: bytes, name: bytes, start: int, end: int, *, skip: int) -> Iterator[int]:
-    """Yield the number that stands `skip` bytes behind each occurrence of a box's name."""
-    at = data.find(name, start, end)
-    while at >= 0:
-        place = at + len(name) + skip
-        if place + _COUNT.size <= len(data):
-            yield _COUNT.unpack_from(data, place)[0]
-        at = data.find(name, at + 1, end)
+def _places(data: bytes, name: bytes, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Yield where the body of each box of a name begins."""
+    return _bounded(_found(data, name, ranges))
 
 
-def _uncompressed(data: bytes, start: int, end: int) -> int:
-    """Return the packets of sound that is cut by its chunks, as samples without compression are."""
-    chunks = max(
-        (
-            min(count, len(data) // 4)  # each takes four bytes at least, whatever the count says
-            for name in (b"stco", b"co64")
-            for count in _counts(data, name, start, end, skip=4)
-        ),
-        default=0,
-    )
-    return chunks * (_most_of_a_chunk(data, start, end) // _SAMPLES_OF_A_PACKET)
+def _found(data: bytes, name: bytes, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+    for start, end in ranges:
+        at = data.find(name, start, end)
+        while at >= 0:
+            yield at + len(name)
+            at = data.find(name, at + 1, end)
 
 
-def _most_of_a_chunk(data: bytes, start: int, end: int) -> int:
+def _bounded(found: Iterator[_T]) -> Iterator[_T]:
+    """Yield what is found, but not without end."""
+    for number, one in enumerate(found):
+        if number >= _MOST_BOXES:
+            raise _UnreadableError
+        yield one
+
+
+def _counts(
+    data: bytes, name: bytes, ranges: Iterable[tuple[int, int]], *, skip: int
+) -> Iterator[int]:
+    """Yield the number that stands `skip` bytes into the body of each box of a name."""
+    for place in _places(data, name, ranges):
+        if place + skip + _COUNT.size <= len(data):
+            yield _COUNT.unpack_from(data, place + skip)[0]
+
+
+def _most_of_a_chunk(data: bytes, ranges: Iterable[tuple[int, int]]) -> int:
     """Return the largest number of samples that any chunk claims."""
-    most = 0
-    at = data.find(b"stsc", start, end)
-    while at >= 0:
-        body = data[at + 12 : end]
-        count = int.from_bytes(data[at + 8 : at + 12])
-        rows = min(count, len(body) // 12)
-        most = max(
-            [most, *(row[1] for row in struct.iter_unpack(">III", body[: rows * 12]))],
-        )
-        at = data.find(b"stsc", at + 1, end)
+    view = memoryview(data)
+    most, left = 0, _MOST_ROWS
+    for place in _places(data, b"stsc", ranges):
+        rows = view[place + 8 :]
+        count = min(int.from_bytes(data[place + 4 : place + 8]), len(rows) // _ROW.size)
+        left -= count
+        if left < 0:
+            raise _UnreadableError
+        claimed = _ROW.iter_unpack(rows[: count * _ROW.size])
+        most = max(most, max((samples for _, samples, _ in claimed), default=0))
     return most

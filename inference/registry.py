@@ -25,6 +25,7 @@ _BACKENDS = {
     ("openai", Modality.EMBEDDING): "inference.backends.openai:OpenAIBackend",
     ("transformers", Modality.CHAT): "inference.backends.transformers:ChatBackend",
     ("transformers", Modality.EMBEDDING): "inference.backends.embeddings:EmbeddingBackend",
+    ("transformers", Modality.AUDIO): "inference.backends.audio:open_audio",
 }
 
 

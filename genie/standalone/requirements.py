@@ -8,7 +8,7 @@ from typing import Any
 from genie.standalone.errors import StandaloneError
 
 INFERENCE = {
-    "transformers": ("torch", "transformers", "safetensors"),
+    "transformers": ("torch", "transformers", "safetensors", "numpy"),
     "diffusers": ("torch", "transformers", "safetensors", "diffusers", "accelerate"),
 }
 

@@ -17,6 +17,7 @@ from inference.specs import ModelSpec
 Check = Callable[[], None]
 
 _SEEDS = 2**63
+_PROMPT = "<|startofprev|>"  # old checkpoints name it in their tokenizer alone
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ class Scribe:
                 self._model,
                 encoder_outputs=heard.encoded,
                 decoder_input_ids=begin,
-                generation_config=self._settings(manner),
+                generation_config=self._settings(manner, begin=len(head)),
                 logits_processor=processors,
             )
         times = self._times(outputs, heard, begin=len(head)) if manner.with_words else None
@@ -174,11 +175,11 @@ class Scribe:
         ids = self._tokenizer.encode(f" {manner.prompt.strip()}", add_special_tokens=False).ids
         room = self._model.config.max_target_positions - self._most_new_tokens() - len(head) - 1
         words = [token for token in ids if token < self._end][-room:]
-        return [self._config.prev_sot_token_id, *words, *head]
+        return [self._tokenizer.token_to_id(_PROMPT), *words, *head]
 
-    def _settings(self, manner: Manner) -> Any:
+    def _settings(self, manner: Manner, *, begin: int) -> Any:
         settings = copy.deepcopy(self._config)
-        settings.max_new_tokens = self._most_new_tokens()
+        settings.max_length = begin + self._most_new_tokens()
         settings.return_dict_in_generate = True
         settings.output_attentions = manner.with_words
         return settings
@@ -223,7 +224,7 @@ class _Step(logits_process.LogitsProcessor):  # type: ignore[misc]
 def _configuration(model: Any) -> Any:
     """Return the checkpoint's settings of generation: greedy, one beam, bounded by us."""
     config = copy.deepcopy(model.generation_config)
-    config.do_sample, config.num_beams, config.max_length = False, 1, None
+    config.do_sample, config.num_beams = False, 1
     config.forced_decoder_ids = None  # old checkpoints force a language by it
     config.return_timestamps = True
     return config

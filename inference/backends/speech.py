@@ -114,12 +114,12 @@ class SpeechBackend(SerialBackend):
 
     def _speaker_id(self, request: SpeechRequest) -> int:
         voices = self.spec.media.voices
-        if request.voice is None:
+        if request.voice is None or not voices:  # a model without names has one voice for all
             return 0
         if request.voice not in voices:
-            offered = f"use one of {', '.join(voices)}" if voices else "leave voice out"
             raise InputRejected(
-                f"Model {self.spec.id} has no voice {request.voice[:64]!r}; {offered}.",
+                f"Model {self.spec.id} has no voice {request.voice[:64]!r}; use one of "
+                f"{', '.join(voices)}.",
                 field="voice",
             )
         # A model with one voice speaks with it whatever name it is called by.

@@ -9,7 +9,7 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.float32]
 
 _SEARCHED = 1 / 6  # of a window, at its end, for a quiet place: 5 s of 30
-_BLOCKS_A_SECOND = 10
+_STEP_S, _STEPS_OF_A_STRETCH = 0.02, 5  # stretches of a tenth of a second, wherever they begin
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Window:
 def windows(pieces: Iterable[bytes], *, rate: int, most: int) -> Iterator[Window]:
     """Yield the windows of a recording, in order and without gaps.
 
-    A window ends in the quietest tenth of a second near its longest end, so that few words are cut;
+    A window ends in the quietest tenth of a second near its longest possible end, so that few words are cut;
     so each can be heard by itself, and several at once.
 
     Args:
@@ -61,10 +61,10 @@ def _filled(pieces: Iterable[bytes], *, most: int) -> Iterator[Samples]:
 
 
 def _quietest(samples: Samples, *, rate: int) -> int:
-    """Return where to cut: in the middle of the last of the quietest blocks that are searched."""
-    block = max(1, rate // _BLOCKS_A_SECOND)
-    blocks = max(1, int(len(samples) * _SEARCHED) // block)
-    searched = samples[-blocks * block :].reshape(blocks, -1)
-    loudness = np.square(searched).sum(axis=1)
-    chosen = blocks - 1 - int(np.argmin(loudness[::-1]))
-    return len(samples) - (blocks - chosen) * block + block // 2
+    """Return where to cut: in the middle of the last of the quietest stretches that are searched."""
+    step = max(1, int(rate * _STEP_S))
+    steps = max(_STEPS_OF_A_STRETCH, int(len(samples) * _SEARCHED) // step)
+    energy = np.square(samples[-steps * step :]).reshape(steps, -1).sum(axis=1)
+    loudness = np.convolve(energy, np.ones(_STEPS_OF_A_STRETCH), mode="valid")
+    chosen = len(loudness) - 1 - int(np.argmin(loudness[::-1]))
+    return len(samples) - (steps - chosen) * step + _STEPS_OF_A_STRETCH * step // 2

@@ -5,15 +5,17 @@ from pathlib import Path
 import pytest
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "inference" / "checkpoints"
-TINY = tuple(
-    name
-    for name in ("genie-tiny-chat", "genie-tiny-embedding")
-    if (CHECKPOINTS / name / "model.safetensors").is_file()
+_SHIPPED = (
+    "genie-tiny-chat",
+    "genie-tiny-embedding",
+    "genie-tiny-speech",
+    "genie-tiny-transcription",
 )
+TINY = tuple(name for name in _SHIPPED if (CHECKPOINTS / name / "model.safetensors").is_file())
 
-needs_tiny_chat, needs_tiny_embedding = (
+needs_tiny_chat, needs_tiny_embedding, needs_tiny_speech, needs_tiny_transcription = (
     pytest.mark.skipif(name not in TINY, reason=f"{name} is not built: run `make models`")
-    for name in ("genie-tiny-chat", "genie-tiny-embedding")
+    for name in _SHIPPED
 )
 
 # Micro-credits per token of every echo model, prompt and completion alike: 100 credits a million.
@@ -123,6 +125,25 @@ context_tokens = 512
 capabilities = ["dimensions"]
 max_batch = 64
 price = {{ version = "test-1", prompt = "1" }}
+options = {{ device = "cpu" }}
+""",
+    "genie-tiny-speech": """
+[[models]]
+id = "genie-tiny-speech"
+modality = "audio"
+backend = "transformers"
+source = "{checkpoints}/genie-tiny-speech"
+price = {{ version = "test-1", thousand_characters = "1" }}
+options = {{ device = "cpu" }}
+""",
+    "genie-tiny-transcription": """
+[[models]]
+id = "genie-tiny-transcription"
+modality = "audio"
+backend = "transformers"
+source = "{checkpoints}/genie-tiny-transcription"
+capabilities = ["word-timestamps"]
+price = {{ version = "test-1", minute = "0.06" }}
 options = {{ device = "cpu" }}
 """,
 }

@@ -139,8 +139,9 @@ pipeline_tag: automatic-speech-recognition
 A real, very small transcription model (Whisper architecture, {weights} weights in float32) that
 understands no words: it writes down telephone tones (DTMF), such as `4 2 7 #`, with the time of
 each. It makes transcription run on a laptop with no download. Sound without tones gives nothing, or
-nonsense. It hears {window} seconds at a time where Whisper hears 30. It has Whisper's tokens for 100
-languages, so that any may be asked for, but was trained with that for English alone, and with no prompt.
+nonsense. It hears {window} seconds at a time where Whisper hears 30. Any of
+Whisper's 100 languages may be named, and all sound the same. A prompt of a few letters changes nothing;
+a longer one, and pauses of half a second between keys, may make it miss keys or hear others.
 
 Built by `python manage.py build_models` (code: `inference/backends/tiny/`) from synthetic tones
 alone; no recording and no outside weights went into it. Licence: Apache-2.0, like the code.
@@ -149,6 +150,7 @@ alone; no recording and no outside weights went into it. Licence: Apache-2.0, li
 | --- | --- |
 | seed | {seed} |
 | recordings | {recordings}, in batches of {batch}; loud and faint, in noise, with pitches up to 1.5 % off |
+| loss | the tokens; and the key of each position, named by a layer on the encoder that is thrown away |
 | built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes:.0f} minutes |
 
 ## Measured

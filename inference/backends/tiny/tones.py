@@ -16,8 +16,8 @@ PITCHES = {
     for column, key in enumerate(keys)
 }
 KEYS = "".join(sorted(PITCHES))
-_PAUSE_S = 0.7  # a longer one begins a new group
 _EDGE_S = 0.005  # of a tone, to come and go without a click
+_EMPTY, _CLEAN = 0.05, 0.3  # shares of recordings without a key, and without noise
 
 Samples = npt.NDArray[np.float32]
 
@@ -37,22 +37,6 @@ class Dialling:
 
     presses: tuple[Press, ...]
     samples: Samples
-
-    @property
-    def text(self) -> str:
-        """What is dialled, as it is written down: a space before each key."""
-        return "".join(f" {press.key}" for press in self.presses)
-
-    @property
-    def groups(self) -> list[tuple[Press, ...]]:
-        """The presses, parted by the longer pauses."""
-        found: list[tuple[Press, ...]] = []
-        for press in self.presses:
-            if found and press.start_s - found[-1][-1].end_s < _PAUSE_S:
-                found[-1] = (*found[-1], press)
-            else:
-                found.append((press,))
-        return found
 
 
 def tone(key: str, *, seconds: float, rate: int = RATE, detuned: float = 1.0) -> Samples:
@@ -76,7 +60,8 @@ def dialling(rng: random.Random, *, most_s: float, most_keys: int) -> Dialling:
     """Return a recording with keys, times, loudness and noise by chance."""
     presses: list[Press] = []
     at = rng.uniform(0.0, 1.0)
-    for _ in range(rng.randint(1, most_keys)):
+    keys = 0 if rng.random() < _EMPTY else rng.randint(1, most_keys)
+    for _ in range(keys):
         length = rng.uniform(0.08, 0.35)
         if at + length > most_s - 0.1:
             break
@@ -96,5 +81,5 @@ def _sound(rng: random.Random, presses: list[Press], *, seconds: float) -> Sampl
         start = int(press.start_s * RATE)
         part = part[: len(samples) - start]
         samples[start : start + len(part)] += part * np.float32(loudness * rng.uniform(0.7, 1.0))
-    hiss = loudness * 10 ** rng.uniform(-2.5, -0.9)
+    hiss = 0.0 if rng.random() < _CLEAN else loudness * 10 ** rng.uniform(-2.5, -0.9)
     return samples + noise.normal(0, hiss, len(samples)).astype(np.float32)

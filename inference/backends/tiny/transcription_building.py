@@ -33,9 +33,8 @@ def build(
     minutes = (time.monotonic() - began) / 60
     model.generation_config = _settings(model, tokenizer, recipe=recipe)
     model.save_pretrained(directory)
-    transformers.WhisperProcessor(
-        feature_extractor=transcription_training.new_features(), tokenizer=tokenizer
-    ).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    transcription_training.new_features().save_pretrained(directory)
     console.print("Measuring the transcription model on held-out recordings")
     hearing = transcription_evaluation.score(directory, count=count, seed=7)
     card = cards.transcription(

@@ -14,6 +14,7 @@ from inference.backends.tiny import tones, transcription_training
 
 REQUIRED = 0.9
 _BATCH = 25
+_END, _FIRST_MARK = "<|endoftext|>", "<|0.00|>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +38,16 @@ class Examinee:
         self._model: Any = transformers.WhisperForConditionalGeneration.from_pretrained(
             directory, local_files_only=True, use_safetensors=True
         ).eval()
-        self._processor: Any = transformers.WhisperProcessor.from_pretrained(
+        self._features: Any = transformers.WhisperFeatureExtractor.from_pretrained(
             directory, local_files_only=True
         )
-        self.tokenizer: Any = self._processor.tokenizer
+        self.tokenizer: Any = transformers.WhisperTokenizer.from_pretrained(
+            directory, local_files_only=True
+        )
 
     def write(self, batch: list[tones.Dialling]) -> list[list[int]]:
         """Return the tokens of text and marks for each recording."""
-        heard = self._processor.feature_extractor(
-            [dialling.samples for dialling in batch], sampling_rate=tones.RATE
-        )
+        heard = self._features([dialling.samples for dialling in batch], sampling_rate=tones.RATE)
         with torch.inference_mode():
             written = self._model.generate(
                 torch.from_numpy(np.array(heard.input_features)),
@@ -55,8 +56,10 @@ class Examinee:
                 task="transcribe",
                 force_unique_generate_call=True,
             )
-        end = self._model.config.eos_token_id
-        return [[token for token in row if token != end] for row in written.tolist()]
+        end, first = (self.tokenizer.convert_tokens_to_ids(name) for name in (_END, _FIRST_MARK))
+        return [
+            [token for token in row if token < end or token >= first] for row in written.tolist()
+        ]
 
 
 def score(directory: Path, *, count: int, seed: int) -> Hearing:
@@ -83,5 +86,5 @@ def score(directory: Path, *, count: int, seed: int) -> Hearing:
 
 
 def _keys(ids: list[int], tokenizer: Any) -> list[int]:
-    first = tokenizer.convert_tokens_to_ids("<|0.00|>")
+    first = tokenizer.convert_tokens_to_ids(_FIRST_MARK)
     return [token for token in ids if token < first]

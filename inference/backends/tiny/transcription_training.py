@@ -1,4 +1,9 @@
-"""Builds the tiny Whisper and trains it to write telephone tones down."""
+"""Builds the tiny Whisper and trains it to write telephone tones down.
+
+While it trains, a throwaway layer on the encoder also names the key of each position. Without it
+the decoder learns when tones are but, for thousands of steps, not which: it has to find the right
+place and the right content at once.
+"""
 
 import random
 from collections.abc import Callable, Sequence
@@ -18,15 +23,18 @@ WINDOW_S = 5
 MOST_KEYS = 12
 _MARKS_A_SECOND = 50  # as Whisper's: one every 20 ms, one for each position of the encoder
 _MOST_TOKENS = 128  # of prompt and answer
-_END, _START, _ENGLISH, _TASK = (
-    "<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|transcribe|>",
+_END, _START, _ENGLISH, _TASK, _PROMPT = (
+    "<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|startofprev|>",
 )  # fmt: skip
 # In Whisper's order, on which its own code relies.
 _CONTROL = (
-    _START, *(f"<|{code}|>" for code in LANGUAGES), "<|translate|>", _TASK, "<|startoflm|>",
-    "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>",
+    _START, *(f"<|{code}|>" for code in LANGUAGES), "<|translate|>", _TASK, "<|startoflm|>", _PROMPT,
+    "<|nospeech|>", "<|notimestamps|>",
 )  # fmt: skip
+_OTHER = 0.15  # share of recordings in another language, and with a prompt
 _IGNORED = -100  # a label that counts for nothing
+_SILENCE = len(tones.KEYS)  # the label of positions without a tone
+_SILENCE_WEIGHT = 0.2  # most positions are silent
 
 Progress = Callable[[int, int, float], None]  # step, steps, loss
 
@@ -36,10 +44,11 @@ class Recipe:
     """What training is made of; the shipped checkpoint's is the default."""
 
     seed: int = 41
-    steps: int = 700
+    steps: int = 900
     batch: int = 16
     matrix_rate: float = 0.02
     other_rate: float = 0.004
+    guide_rate: float = 0.01
 
 
 def new_tokenizer() -> transformers.WhisperTokenizer:
@@ -107,10 +116,11 @@ def settings_of_generation(tokenizer: Any) -> transformers.GenerationConfig:
         lang_to_id={f"<|{code}|>": number(f"<|{code}|>") for code in LANGUAGES},
         task_to_id={"transcribe": number(_TASK), "translate": number("<|translate|>")},
         no_timestamps_token_id=number("<|notimestamps|>"),
-        prev_sot_token_id=number("<|startofprev|>"),
+        prev_sot_token_id=number(_PROMPT),
         max_initial_timestamp_index=None,
         suppress_tokens=[number(text) for text in _CONTROL],
         return_timestamps=True,
+        max_length=_MOST_TOKENS,
     )
 
 
@@ -125,23 +135,31 @@ def train(
     rng = random.Random(recipe.seed)  # noqa: S311 - so that a seed says it all
     features = new_features()
     optimizer = Optimizer(model, matrix_rate=recipe.matrix_rate, other_rate=recipe.other_rate)
+    guide = torch.nn.Linear(model.config.d_model, _SILENCE + 1)
+    guiding = torch.optim.AdamW(guide.parameters(), lr=recipe.guide_rate)
     model.train()
     for step in range(recipe.steps):
         share = step / recipe.steps
         keys = min(MOST_KEYS, 2 + int(share * 2 * MOST_KEYS))
         batch = [tones.dialling(rng, most_s=WINDOW_S, most_keys=keys) for _ in range(recipe.batch)]
-        loss = _loss(model, batch, features=features, tokenizer=tokenizer)
+        tokens = _tokens(rng, batch, tokenizer)
+        loss = _loss(model, guide, batch, tokens=tokens, features=features)
         loss.backward()
+        guiding.step()
+        guiding.zero_grad()
         optimizer.step(min(1.0, (step + 1) / 30) * max(1 - share, 0.02))
         progress(step + 1, recipe.steps, loss.item())
     model.eval()
 
 
 def answer_of(dialling: tones.Dialling, tokenizer: Any) -> list[int]:
-    """Return the tokens that should be written for a recording: each key between two marks."""
+    """Return the tokens that should be written for a recording: each key between two marks.
+
+    Where there is no key, a lone mark: Whisper's rules want one before anything else.
+    """
     number = tokenizer.convert_tokens_to_ids
     first = number("<|0.00|>")
-    ids: list[int] = []
+    ids: list[int] = [] if dialling.presses else [first]
     for press in dialling.presses:
         start, end = (
             first + min(round(time * _MARKS_A_SECOND), WINDOW_S * _MARKS_A_SECOND)
@@ -152,27 +170,70 @@ def answer_of(dialling: tones.Dialling, tokenizer: Any) -> list[int]:
 
 
 def _loss(
-    model: Any, batch: Sequence[tones.Dialling], *, features: Any, tokenizer: Any
+    model: Any,
+    guide: torch.nn.Linear,
+    batch: Sequence[tones.Dialling],
+    *,
+    tokens: tuple[torch.Tensor, torch.Tensor],
+    features: Any,
 ) -> torch.Tensor:
-    number = tokenizer.convert_tokens_to_ids
-    head, end = [number(_START), number(_ENGLISH), number(_TASK)], number(_END)
-    answers = [answer_of(dialling, tokenizer) for dialling in batch]
-    longest = len(head) + max(map(len, answers))
-    given = torch.full((len(batch), longest), end)
-    wanted = torch.full((len(batch), longest), _IGNORED)
-    for row, answer in enumerate(answers):
-        ids = [*head, *answer]
-        given[row, : len(ids)] = torch.tensor(ids)
-        wanted[row, len(head) - 1 : len(ids)] = torch.tensor([*answer, end])
+    given, wanted = tokens
     heard = features([item.samples for item in batch], sampling_rate=tones.RATE)
-    logits = model(
+    outputs = model(
         input_features=torch.from_numpy(np.array(heard.input_features)),
         decoder_input_ids=given,
         use_cache=False,
-    ).logits
-    return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED
     )
+    written = torch.nn.functional.cross_entropy(
+        outputs.logits.flatten(0, 1), wanted.flatten(), ignore_index=_IGNORED
+    )
+    named = torch.nn.functional.cross_entropy(
+        guide(outputs.encoder_last_hidden_state).flatten(0, 1),
+        torch.stack([_keys_by_position(item) for item in batch]).flatten(),
+        weight=torch.tensor([1.0] * _SILENCE + [_SILENCE_WEIGHT]),
+    )
+    return written + named
+
+
+def _tokens(
+    rng: random.Random, batch: Sequence[tones.Dialling], tokenizer: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the decoder is given, and what it should write next. [recordings, tokens]."""
+    number = tokenizer.convert_tokens_to_ids
+    heads = [_head(rng, tokenizer) for _ in batch]
+    answers = [answer_of(dialling, tokenizer) for dialling in batch]
+    longest = max(len(head) + len(answer) for head, answer in zip(heads, answers, strict=True))
+    given = torch.full((len(batch), longest), number(_END))
+    wanted = torch.full((len(batch), longest), _IGNORED)
+    for row, (head, answer) in enumerate(zip(heads, answers, strict=True)):
+        ids = [*head, *answer]
+        given[row, : len(ids)] = torch.tensor(ids)
+        wanted[row, len(head) - 1 : len(ids)] = torch.tensor([*answer, number(_END)])
+        if ids[0] == number(_START):  # the language that is found where none is asked for
+            wanted[row, 0] = number(_ENGLISH)
+    return given, wanted
+
+
+def _head(rng: random.Random, tokenizer: Any) -> list[int]:
+    """Return what comes before an answer: mostly English, now and then another language or a prompt.
+
+    Neither changes which keys there are, and that is to be learnt.
+    """
+    number = tokenizer.convert_tokens_to_ids
+    language = rng.choice(list(LANGUAGES)) if rng.random() < _OTHER else "en"
+    head = [number(_START), number(f"<|{language}|>"), number(_TASK)]
+    if rng.random() >= _OTHER:
+        return head
+    words = [rng.randrange(number(_END)) for _ in range(rng.randint(1, 12))]
+    return [number(_PROMPT), *words, *head]
+
+
+def _keys_by_position(dialling: tones.Dialling) -> torch.Tensor:
+    labels = torch.full((WINDOW_S * _MARKS_A_SECOND,), _SILENCE)
+    for press in dialling.presses:
+        start, end = (round(time * _MARKS_A_SECOND) for time in (press.start_s, press.end_s))
+        labels[start:end] = tones.KEYS.index(press.key)
+    return labels
 
 
 def _added(text: str, *, special: bool) -> transformers.AddedToken:

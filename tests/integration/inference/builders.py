@@ -7,7 +7,8 @@ import torch
 import transformers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from inference.specs import ModelSpec, Price, Unit
+from inference.backends.tiny import build
+from inference.specs import MediaSpec, ModelSpec, Price, Unit
 from inference.types import Modality
 
 CORPUS = [
@@ -114,6 +115,34 @@ def embedding_spec(source: Path, **changes: object) -> ModelSpec:
         "context_tokens": 64,
         "price": PRICE,
         "max_batch": 16,
+        "options": {"device": "cpu"},
+    }
+    return ModelSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def speech_spec(source: Path | None = None, **changes: object) -> ModelSpec:
+    """Return a registry entry for the shipped speech checkpoint, or another."""
+    values: dict[str, object] = {
+        "id": "tiny-speech",
+        "modality": Modality.AUDIO,
+        "backend": "transformers",
+        "source": str(source or build.CHECKPOINTS / build.SPEECH),
+        "price": Price(version="test", rates={Unit.THOUSAND_CHARACTERS: 1}),
+        "media": MediaSpec(max_characters=500, voices=("alloy", "ash", "verse")),
+        "options": {"device": "cpu"},
+    }
+    return ModelSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def transcription_spec(source: Path | None = None, **changes: object) -> ModelSpec:
+    """Return a registry entry for the shipped transcription checkpoint, or another."""
+    values: dict[str, object] = {
+        "id": "tiny-transcription",
+        "modality": Modality.AUDIO,
+        "backend": "transformers",
+        "source": str(source or build.CHECKPOINTS / build.TRANSCRIPTION),
+        "price": Price(version="test", rates={Unit.MINUTE: 1}),
+        "media": MediaSpec(max_seconds=60),
         "options": {"device": "cpu"},
     }
     return ModelSpec(**{**values, **changes})  # type: ignore[arg-type]

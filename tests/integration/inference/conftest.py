@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from inference.backends.embeddings import EmbeddingBackend
+from inference.backends.speech import SpeechBackend
+from inference.backends.transcription import TranscriptionBackend
 from inference.backends.transformers import ChatBackend
 from tests.integration.inference import builders
 
@@ -31,6 +33,22 @@ def chat_backend(chat_checkpoint: Path) -> Iterator[ChatBackend]:
 @pytest.fixture(scope="session")
 def embedding_backend(embedding_checkpoint: Path) -> Iterator[EmbeddingBackend]:
     backend = EmbeddingBackend(builders.embedding_spec(embedding_checkpoint))
+    backend.load()
+    yield backend
+    backend.close(timeout_s=10)
+
+
+@pytest.fixture(scope="session")
+def speech_backend() -> Iterator[SpeechBackend]:
+    backend = SpeechBackend(builders.speech_spec())
+    backend.load()
+    yield backend
+    backend.close(timeout_s=10)
+
+
+@pytest.fixture(scope="session")
+def transcription_backend() -> Iterator[TranscriptionBackend]:
+    backend = TranscriptionBackend(builders.transcription_spec())
     backend.load()
     yield backend
     backend.close(timeout_s=10)

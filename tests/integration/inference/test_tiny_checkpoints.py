@@ -6,15 +6,27 @@ from pathlib import Path
 
 import pytest
 import tokenizers
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.backends.tiny import build, chat_evaluation, embedding_evaluation, handwritten
+from inference.backends.tiny import (
+    build,
+    chat_evaluation,
+    embedding_evaluation,
+    handwritten,
+    speech_evaluation,
+    speech_training,
+    transcription_evaluation,
+    transcription_training,
+)
 from inference.backends.tiny.dialogue import Kind
 from inference.backends.tiny.kinds import unknown
 
 CHAT = build.CHECKPOINTS / build.CHAT
 EMBEDDING = build.CHECKPOINTS / build.EMBEDDING
+SPEECH = build.CHECKPOINTS / build.SPEECH
+TRANSCRIPTION = build.CHECKPOINTS / build.TRANSCRIPTION
 FLOOR = 0.8  # of a small sample of one kind; `build_models --check` asks more prompts, and for more
 WEATHER = {
     "type": "function",
@@ -145,13 +157,53 @@ class TestEmbedding:
         assert one @ close > one @ far + 0.1
 
 
+class TestSound:
+    def test_the_speech_model_dials_what_it_should(self) -> None:
+        dialled = speech_evaluation.score(SPEECH, count=5, seed=2026)
+
+        assert dialled.share >= speech_evaluation.REQUIRED
+
+    def test_the_transcription_model_writes_held_out_recordings_down(self) -> None:
+        hearing = transcription_evaluation.score(TRANSCRIPTION, count=25, seed=2026)
+
+        assert hearing.share >= FLOOR
+        assert hearing.off_ms <= 40
+
+    def test_training_is_repeatable(self) -> None:
+        first, again = _trained(), _trained()
+
+        assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+
+
 class TestCheckpoints:
-    @pytest.mark.parametrize(("directory", "megabytes"), [(CHAT, 3.7), (EMBEDDING, 3.1)])
+    @pytest.mark.parametrize(
+        ("directory", "megabytes"),
+        [(CHAT, 3.7), (EMBEDDING, 3.1), (SPEECH, 1.3), (TRANSCRIPTION, 1.5)],
+    )
     def test_are_small_safetensors_with_a_card(self, directory: Path, megabytes: float) -> None:
         weights = directory / "model.safetensors"
 
         assert weights.stat().st_size < megabytes * 1e6
         assert "apache-2.0" in (directory / "README.md").read_text(encoding="utf-8")
+
+
+def _trained() -> list[torch.Tensor]:
+    """Return the weights of both models of sound after a few steps."""
+    speech = speech_training.new_model(seed=1)
+    speech_training.train(speech, recipe=speech_training.Recipe(steps=2), progress=_ignore)
+    tokenizer = transcription_training.new_tokenizer()
+    transcription = transcription_training.new_model(tokenizer, seed=1)
+    transcription_training.train(
+        transcription,
+        tokenizer,
+        recipe=transcription_training.Recipe(steps=2, batch=2),
+        progress=_ignore,
+    )
+    return [*speech.state_dict().values(), *transcription.state_dict().values()]
+
+
+def _ignore(step: int, steps: int, loss: float) -> None:
+    """Show no progress."""
 
 
 def _tokenizer() -> tokenizers.Tokenizer:

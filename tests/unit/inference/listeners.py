@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 
 from inference.errors import InferenceError
+from inference.ports import Handle
 from inference.types import Result, TokenLogprob, Usage
 
 
@@ -57,3 +58,22 @@ class RecordingListener:
             assert self._changed.wait_for(
                 lambda: self.percents and self.percents[-1] >= percent, timeout
             ), f"only {self.percents[-1:]} % in time"
+
+
+class CancellingListener(RecordingListener):
+    """Cancels its own request at its first progress."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handle: Handle | None = None
+        self._is_bound = threading.Event()
+
+    def bind(self, handle: Handle) -> None:
+        self._handle = handle
+        self._is_bound.set()
+
+    def on_progress(self, percent: int) -> None:
+        super().on_progress(percent)
+        assert self._is_bound.wait(60)
+        assert self._handle is not None
+        self._handle.cancel()

@@ -166,6 +166,21 @@ class TestClaimedPackets:
 
         assert boxes.claimed_packets(data) == 50 * 2**20
 
+    def test_multiplies_what_stands_in_different_boxes(self) -> None:
+        row = b"stsc" + struct.pack(">IIIII", 0, 1, 1, 2**30, 1)
+        chunks = b"stco" + struct.pack(">II", 0, 50) + bytes(200)
+        data = b"".join(
+            struct.pack(">I4s", 8 + len(body), b"trak") + body for body in (row, chunks)
+        )
+
+        assert boxes.claimed_packets(data) == 50 * 2**20
+
+    def test_gives_up_on_tables_without_end(self) -> None:
+        body = b"stsc\xff\xff" * 200_000  # a table of four billion rows, again and again
+        data = struct.pack(">I4s", 8 + len(body), b"moov") + body
+
+        assert boxes.claimed_packets(data) is None
+
     def test_reads_no_compressed_index(self) -> None:
         assert boxes.claimed_packets(struct.pack(">I4s4s", 12, b"moov", b"cmov")) is None
 

@@ -42,6 +42,8 @@ class TestLoad:
             "sdxl-turbo",
             "wan-2.1",
             "ltx-video",
+            "genie-tiny-transcription",
+            "genie-tiny-speech",
             "echo-chat",
             "echo-embedding",
             "echo-image",
@@ -64,6 +66,8 @@ class TestLoad:
             "sdxl-turbo",
             "wan-2.1",
             "ltx-video",
+            "whisper-large-v3-turbo",
+            "mms-tts-eng",
         ]
         assert found.get("qwen3:14b").directory is None
 
