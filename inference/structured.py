@@ -244,7 +244,12 @@ def _compiler_said(message: str) -> SchemaRejected:
     for pattern, keyword in _KEYWORD_OF:
         if pattern.search(lowered):
             return SchemaRejected(keyword, _OVERLAPPING if keyword == "oneOf" else first)
-    named = next((one for one in sorted(_CHECKED, key=len, reverse=True) if one in first), "schema")
+    # The first that is named, and of those that begin there the longest: minLength, not min.
+    named = min(
+        (one for one in _CHECKED if one in first),
+        key=lambda one: (first.index(one), -len(one)),
+        default="schema",
+    )
     if "NoExtension" in first:
         return SchemaRejected(named, "no value satisfies the schema")
     return SchemaRejected(named, first)

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import measures, stack
+from tests.benchmarks import generation, measures, stack
 from tests.benchmarks.measures import Row
 
 CLIENTS = (1, 16, 64)
@@ -28,6 +28,7 @@ MEASURES: dict[str, Callable[[stack.Bench, measures.Plan], list[Row]]] = {
     "noop": measures.noop,
     "sync": measures.sync,
     "first-token": measures.first_token,
+    "generate": generation.generate,
 }
 TITLES = {
     "submit": "Submit (async), all four layers capped, against a bare DRF view + INSERT + apply_async",
@@ -35,6 +36,7 @@ TITLES = {
     "noop": "No-op jobs drained end to end, against a Celery no-op",
     "sync": "Sync call: the latency that Genie adds to the model's own time",
     "first-token": "Stream: the time to the first token that Genie adds to the model's own time",
+    "generate": "Chats of 64 tokens at once on torch: a worker beside its engine alone (aim: 0.95)",
 }
 
 
@@ -131,7 +133,7 @@ _NOTES = """## How it is measured
 - Workers are stopped while submits are measured, so that what they do is not counted as a submit's.
 - The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections. Against a model of no time such a loop keeps every core busy, so what it shows as latency is the number of clients over the throughput; a model of 100 ms shows what a caller waits in addition while there is room.
 - Aims: a submit at 2.0 or more of the bare stack, a poll at 0.5 or more of a constant view of Django's own handler on the same server, a sync call with less than 20 ms added at 16 clients. What the tables above say of them is what is true; on one or two cores a closed loop of 16 clients and the servers share what there is.
-- Batching: chats of 64 tokens each on the tiny chat model, 1, 8 and 32 at once; `x one` is the time until the last has ended, as a multiple of the time of one.
+- Batching: chats of 64 tokens each on the tiny chat model, 1, 8, 32 and 64 at once; `x one` is the time until the last has ended, as a multiple of the time of one.
 - On a CUDA device `make bench-gpu` measures models of real sizes: [benchmarks-gpu.md](benchmarks-gpu.md).
 """
 

@@ -1,6 +1,6 @@
-"""Measures what batching is worth: 1, 8 and 32 chats of 64 tokens at once.
+"""Measures what batching is worth: 1, 8, 32 and 64 chats of 64 tokens at once.
 
-    python -m tests.benchmarks.batching [--models FILE] [--model ID] [--json FILE]
+    python -m tests.benchmarks.batching [--models FILE] [--model ID] [--sizes 1,8] [--json FILE]
 
 Without the checkpoint of the models file it builds one with random weights, of the same kind.
 """
@@ -24,7 +24,7 @@ from tests.integration.inference import builders
 from tests.unit.inference.listeners import RecordingListener
 
 TOKENS = 64
-SIZES = (1, 8, 32)
+SIZES = (1, 8, 32, 64)
 ROUNDS = 5  # the median of these counts
 
 
@@ -39,18 +39,20 @@ class Figures:
     times_one: float  # seconds, as a multiple of the seconds of one chat
 
 
-def measure(backend: ChatBackend, model_id: str) -> list[Figures]:
-    """Return the figures for each of SIZES, after one round to warm up."""
-    _run(backend, model_id, max(SIZES))
+def measure(
+    backend: ChatBackend, model_id: str, *, sizes: Sequence[int], rounds: int
+) -> list[Figures]:
+    """Return the figures for each number of chats, after one round to warm up."""
+    _run(backend, model_id, max(sizes))
     found: list[Figures] = []
-    for size in SIZES:
-        rounds = [_run(backend, model_id, size) for _ in range(ROUNDS)]
-        seconds = statistics.median(total for total, _ in rounds)
+    for size in sizes:
+        runs = [_run(backend, model_id, size) for _ in range(rounds)]
+        seconds = statistics.median(total for total, _ in runs)
         found.append(
             Figures(
                 chats=size,
                 seconds=round(seconds, 4),
-                first_delta_seconds=round(statistics.median(first for _, first in rounds), 4),
+                first_delta_seconds=round(statistics.median(first for _, first in runs), 4),
                 tokens_per_second=round(size * TOKENS / seconds, 1),
                 times_one=round(seconds / found[0].seconds, 2) if found else 1.0,
             )
@@ -63,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--models", type=Path, default=Path("inference/models.toml"))
     parser.add_argument("--model", default="genie-tiny-chat")
+    parser.add_argument("--sizes", type=_sizes, default=SIZES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     logging.disable(logging.INFO)
@@ -72,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.perf_counter()
         backend.load()
         load_seconds = round(time.perf_counter() - started, 3)
-        figures = measure(backend, spec.id)
+        figures = measure(backend, spec.id, sizes=options.sizes, rounds=options.rounds)
         backend.close(timeout_s=30)
     report = {
         "model": spec.id,
@@ -83,6 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in text.split(","))
 
 
 class _TimedListener(RecordingListener):
@@ -104,7 +112,7 @@ def _run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:
     started = time.perf_counter()
     listeners = [_TimedListener() for _ in range(size)]
     for number, listener in enumerate(listeners):
-        backend.submit(_request(model_id, number), listener)
+        backend.submit(request_for(model_id, number), listener)
     outcomes = [listener.wait(600) for listener in listeners]
     ended = time.perf_counter()
     wrong = [outcome for outcome in outcomes if not isinstance(outcome, ChatResult)]
@@ -114,7 +122,8 @@ def _run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:
     return ended - started, first - started
 
 
-def _request(model_id: str, number: int) -> ChatRequest:
+def request_for(model_id: str, number: int) -> ChatRequest:
+    """Return one of the chats: TOKENS tokens, whatever the model would say."""
     return ChatRequest(
         request_id=f"bench-{number}",
         model=model_id,

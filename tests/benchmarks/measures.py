@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psycopg
 import redis
@@ -238,7 +239,7 @@ def _drain_genie(bench: Bench) -> float:
         with bench.paused(WORKER, *SERVICES):
             _fill(bench, ("Genie", bench.ports["genie"], lambda _: request), NOOP_JOBS)
             began = time.monotonic()
-        return NOOP_JOBS / (_until(lambda: _open_jobs(connection) == 0) - began)
+        return NOOP_JOBS / (until(lambda: open_jobs(connection) == 0) - began)
 
 
 def _drain_celery(bench: Bench) -> float:
@@ -247,12 +248,13 @@ def _drain_celery(bench: Bench) -> float:
     with bench.paused(BARE_WORKER):
         _fill(bench, ("bare", bench.ports["bare"], lambda _: request), NOOP_JOBS)
         began = time.monotonic()
-    drained = _until(lambda: client.llen("bare:bare") == 0 and client.hlen("bare:unacked") == 0)
+    drained = until(lambda: client.llen("bare:bare") == 0 and client.hlen("bare:unacked") == 0)
     client.close()
     return NOOP_JOBS / (drained - began)
 
 
-def _until(done: Callable[[], bool]) -> float:
+def until(done: Callable[[], bool]) -> float:
+    """Wait for something to be so, and return when it was, on the monotonic clock."""
     deadline = time.monotonic() + 120
     pause = threading.Event()
     while not done():
@@ -262,7 +264,8 @@ def _until(done: Callable[[], bool]) -> float:
     return time.monotonic()
 
 
-def _open_jobs(connection: "psycopg.Connection[tuple[int]]") -> int:
+def open_jobs(connection: "psycopg.Connection[tuple[Any, ...]]") -> int:
+    """Return how many jobs have not ended."""
     row = connection.execute(
         "SELECT count(*) FROM jobs_job WHERE state IN ('queued', 'running')"
     ).fetchone()
@@ -272,4 +275,4 @@ def _open_jobs(connection: "psycopg.Connection[tuple[int]]") -> int:
 def _clear(bench: Bench) -> None:
     """Let the workers finish what the submits left behind, so that the next measure starts calm."""
     with psycopg.connect(bench.env["DATABASE_URL"], autocommit=True) as connection:
-        _until(lambda: _open_jobs(connection) == 0)
+        until(lambda: open_jobs(connection) == 0)

@@ -24,6 +24,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 120.0
 CREDITS = "100000000"  # caps that are checked on every window and never reached
 
+TORCH_MODEL = "genie-tiny-chat"
 SLOW_MODEL, SLOW_MODEL_MS = "echo-slow", 100.0  # answers one token, after so long
 
 _MODELS = f"""
@@ -49,6 +50,19 @@ capabilities = ["stream"]
 max_batch = 256
 price = {{ version = "bench", prompt = "0.10", completion = "0.40" }}
 options = {{ step_seconds = {SLOW_MODEL_MS / 1000} }}
+
+[[models]]
+id = "{TORCH_MODEL}"
+modality = "chat"
+backend = "transformers"
+source = "{BASE_DIR}/inference/checkpoints/genie-tiny-chat"
+context_tokens = 1024
+max_output_tokens = 512
+default_max_tokens = 64
+capabilities = ["stream", "seed", "min_tokens"]
+max_batch = 64
+price = {{ version = "bench", prompt = "0.05", completion = "0.20" }}
+options = {{ device = "auto" }}
 """
 
 WORKER = "worker-bench"
