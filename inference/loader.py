@@ -284,7 +284,8 @@ class Loader:
         if model.backend is not backend:
             model.backend, model.size_bytes = backend, self._measured[model.spec.id]
             size = sizes.in_words(model.size_bytes)
-            logger.info("model %s is loaded: %s", model.spec.id, size)
+            # A stand-in says that it is one.
+            logger.info("model %s is loaded: %s. %s", model.spec.id, size, model.spec.description)
         self.used(model)
 
     # --- unloading ---------------------------------------------------------------------------
