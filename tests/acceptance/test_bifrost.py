@@ -189,6 +189,8 @@ def test_results_are_the_answers_of_the_synchronous_routes(client: Client) -> No
     assert [one["index"] for one in drawn["data"]] == [0, 1]
     picture = requests.get(drawn["data"][0]["url"], timeout=30)
     assert picture.headers["Content-Type"] == "image/png"
+    native = client.caller.get("/v1/jobs?limit=1").json()["data"][0]
+    assert native["usage"] == {"megapixel_steps": 2 * 2 * 0.065536}
 
 
 def test_a_job_reads_back_by_each_spelling_here_and_natively(client: Client) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
+from genie.core import errors as native
 from genie.core.errors import GenieError
 from jobs.dialects import bifrost
 from jobs.dialects.bifrost import RequestType
-from jobs.facades.bifrost import errors, keys, reading
+from jobs.facades.bifrost import capabilities, errors, keys, reading
 from tests import schemas
 from tests.unit.jobs.test_uploads import BOUNDARY, part
 
@@ -351,3 +352,83 @@ class TestForms:
         message = form_refused(request_type, MODEL, FILE[request_type], part(name, value))
 
         assert message.startswith(f"invalid request format: {name}")
+
+
+def told(error: GenieError, *, method: str = "POST", path: str = "rerank") -> tuple[Any, Any]:
+    """Return the answer to an error, and its envelope."""
+    request = RequestFactory().generic(method, bifrost.PREFIX + path)
+    answer = errors.render(request, error)
+    envelope = json.loads(answer.content)
+    schemas.require("bifrost", "error", envelope)
+    return answer, envelope
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("error", "status", "error_type", "code"),
+        [
+            (native.ModelNotAllowed("x"), 403, "model_blocked", "model-not-allowed"),
+            (native.IpNotAllowed("x"), 403, "virtual_key_blocked", "ip-not-allowed"),
+            (native.Forbidden("x"), 403, "virtual_key_blocked", "forbidden"),
+            (native.RateLimited("x"), 429, "rate_limited", "rate-limited"),
+            (native.QueueFull("x"), 429, "rate_limited", "queue-full"),
+            (native.BudgetCapHit("x"), 402, "budget_exceeded", "budget-cap-hit"),
+            (native.ContentPolicyViolation("x"), 400, None, "content-policy-violation"),
+            (native.PayloadTooLarge("x"), 413, None, "payload-too-large"),
+            (native.IdempotencyKeyReused("x"), 422, None, "idempotency-key-reused"),
+            (native.InternalError("x"), 500, None, None),
+            (native.MethodNotAllowed("PUT", ["POST"]), 405, None, None),
+            (native.NotFound("x"), 404, None, None),
+        ],
+    )
+    def test_of_the_tree_have_the_contracts_words(
+        self, error: GenieError, status: int, error_type: str | None, code: str | None
+    ) -> None:
+        answer, envelope = told(error)
+
+        assert answer.status_code == envelope["status_code"] == status
+        assert envelope.get("type") == envelope["error"].get("type") == error_type
+        assert envelope["error"].get("code") == code
+        assert envelope["error"]["message"] == error.message
+        assert envelope["is_bifrost_error"] == (status == 500)
+        assert {name: answer[name] for name in error.headers} == error.headers
+
+    @pytest.mark.parametrize(
+        ("method", "done"), [("POST", "failed to create"), ("GET", "failed to retrieve")]
+    )
+    def test_of_a_store_that_is_down_are_500(self, method: str, done: str) -> None:
+        answer, envelope = told(native.Unavailable("x"), method=method)
+
+        assert (answer.status_code, envelope["is_bifrost_error"]) == (500, True)
+        assert envelope["error"]["message"] == f"{done} async job: storage unavailable"
+        assert answer["Retry-After"] == "1"
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @pytest.mark.parametrize("path", ["rerank/x", "nothing", "chat/completions/x/y"])
+    def test_of_what_is_not_there_are_one_on_polls(self, method: str, path: str) -> None:
+        first, _ = told(native.NotFound("There is no route."), method=method, path=path)
+
+        assert first.content == errors.not_found().content
+
+    def test_of_a_key_bring_a_challenge_with_401_alone(self) -> None:
+        missing, _ = told(errors.KeyMissing())
+        unknown, _ = told(native.Unauthorized())
+
+        assert (missing.status_code, "WWW-Authenticate" in missing) == (401, True)
+        assert (unknown.status_code, "WWW-Authenticate" in unknown) == (400, False)
+
+
+class TestModels:
+    @pytest.mark.parametrize(
+        ("model", "name"),
+        [
+            ("lite", "lite"),
+            ("genie/lite", "lite"),
+            ("genie/qwen/lite", "qwen/lite"),
+            ("qwen/lite", "qwen/lite"),
+            ("genie/", "genie/"),
+            ("/lite", "/lite"),
+        ],
+    )
+    def test_lose_the_name_of_a_configured_provider(self, model: str, name: str) -> None:
+        assert capabilities.local_name(model) == name
