@@ -69,13 +69,20 @@ def cover(image: Image.Image, *, width: int, height: int) -> Image.Image:
     return ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)
 
 
-def write(image: Image.Image, image_format: ImageFormat) -> bytes:
-    """Return an RGB picture, encoded. Same picture, same bytes."""
+def write(image: Image.Image, image_format: ImageFormat, *, quality: int | None = None) -> bytes:
+    """Return an RGB picture, encoded. Same picture, same bytes.
+
+    ``quality`` is 0 to 100 and acts on the formats that have losses.
+    """
     written = io.BytesIO()
     if image_format is ImageFormat.PNG:
         image.save(written, "PNG", compress_level=4)  # noise does not shrink further by trying
     else:
-        image.save(written, image_format.value.upper(), quality=_QUALITY[image_format])
+        image.save(
+            written,
+            image_format.value.upper(),
+            quality=_QUALITY[image_format] if quality is None else quality,
+        )
     return written.getvalue()
 
 

@@ -125,6 +125,7 @@ class ImageRequest:
     steps: int  # of the scheduler, at least 1
     seed: int
     format: ImageFormat = ImageFormat.PNG
+    quality: int | None = None  # 0 to 100, of formats with losses; None: the usual
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

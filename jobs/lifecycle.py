@@ -104,6 +104,7 @@ class Ended:
     webhook_endpoint_id: uuid.UUID | None
     reply_to: str
     facade: Facade
+    requested_model: str
     group_id: uuid.UUID | None
     expires_at: dt.datetime | None
     started_at: dt.datetime | None
@@ -153,7 +154,7 @@ WITH moved AS (
   WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
     j.cost_microcredits, j.webhook_url, old.webhook_secret, j.webhook_endpoint_id, j.reply_to,
-    j.parked_by IS NULL AS admitted, j.facade, j.group_id, j.expires_at, j.started_at,
+    j.parked_by IS NULL AS admitted, j.facade, j.group_id, j.expires_at, j.started_at, j.requested_model,
     -- As every later answer will have it: jsonb orders keys and blanks in its own way.
     CASE WHEN j.reply_to <> '' THEN j.result::text END AS result_text),
 logged AS (
@@ -164,7 +165,7 @@ closed AS (
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
   webhook_url, webhook_secret, webhook_endpoint_id, reply_to, admitted, result_text, facade, group_id, expires_at,
-  started_at FROM moved
+  started_at, requested_model FROM moved
 """
 
 _REQUEUE = """
@@ -342,6 +343,7 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         group_id=row[15],
         expires_at=row[16],
         started_at=row[17],
+        requested_model=row[18],
         result_json=row[13] or ending.result_json,
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,

@@ -22,4 +22,9 @@ MOUNTS = (
         urlconf="jobs.facades.openai.urls",
         render="jobs.facades.openai.errors.render",
     ),
+    Mount(
+        prefixes=("/v1/async/",),
+        urlconf="jobs.facades.bifrost.urls",
+        render="jobs.facades.bifrost.errors.render",
+    ),
 )

@@ -12,7 +12,7 @@ from inference.types import (
     Result,
     TranscriptionResult,
 )
-from jobs import files, results
+from jobs import files, responses, results
 from jobs.claims import Claimed
 from jobs.states import JobKind
 
@@ -43,14 +43,18 @@ def result_json(claimed: Claimed, result: Result) -> str:
 def _body(claimed: Claimed, result: Result) -> dict[str, Any]:
     match result:
         case ChatResult() | ChoicesResult():
-            is_chat = claimed.kind is JobKind.CHAT
-            return (results.chat_body if is_chat else results.completion_body)(
+            is_text = claimed.kind is JobKind.COMPLETION
+            body = (results.completion_body if is_text else results.chat_body)(
                 claimed.job_id,
                 model=claimed.model,
                 created_at=claimed.created_at,
                 result=result,
                 logprobs=claimed.tells_logprobs,
             )
+            if claimed.kind is JobKind.RESPONSE:
+                told = claimed.request["response"]
+                return responses.body(claimed.job_id, chat=body, told=told)
+            return body
         case EmbeddingResult():
             encoding = claimed.request.get("encoding_format", "float")
             return results.embedding_body(model=claimed.model, encoding=encoding, result=result)
@@ -69,10 +73,12 @@ def _media_body(claimed: Claimed, result: MediaResult) -> dict[str, Any]:
         )
     stored = _stored(claimed, result)[0]
     if claimed.kind is JobKind.SPEECH:
+        inline = len(stored.media.content) <= claimed.request.get("inline_bytes", 0)
         return results.speech_body(
             url=stored.url,
             media_type=stored.media.media_type,
             duration_ms=stored.media.duration_ms,
+            content=stored.media.content if inline else None,
         )
     return results.video_body(
         url=stored.url, duration_ms=stored.media.duration_ms or 0, substituted=substituted

@@ -153,9 +153,17 @@ def video_body(*, url: str, duration_ms: int, substituted: str | None) -> dict[s
     }
 
 
-def speech_body(*, url: str, media_type: str, duration_ms: int | None) -> dict[str, Any]:
-    """Return the body of completed speech, as polls have it; a sync caller is given the sound itself."""
-    return {"url": url, "content_type": media_type, "duration_ms": duration_ms}
+def speech_body(
+    *, url: str, media_type: str, duration_ms: int | None, content: bytes | None = None
+) -> dict[str, Any]:
+    """Return the body of completed speech, as polls have it; a sync caller is given the sound itself.
+
+    ``content`` brings the sound along, for contracts whose polls and webhooks say it in base64.
+    """
+    body = {"url": url, "content_type": media_type, "duration_ms": duration_ms}
+    if content is not None:
+        body["audio"] = base64.b64encode(content).decode()
+    return body
 
 
 def transcription_body(result: TranscriptionResult, *, written_as: str) -> dict[str, Any]:

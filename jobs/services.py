@@ -192,7 +192,7 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
             ]
         )
         groups.count_down(ended)
-        webhooks.publish_many([telling.event_of(one) for one in ended])
+        webhooks.publish_many([event for one in ended for event in telling.events_of(one)])
         _keep_files(endings, ended)
     return ended
 

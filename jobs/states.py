@@ -35,6 +35,7 @@ class JobKind(StrEnum):
 
     CHAT = "chat"
     COMPLETION = "completion"  # of plain text
+    RESPONSE = "response"  # a chat, in the shape of OpenAI's responses
     EMBEDDING = "embedding"
     IMAGE = "image"
     VIDEO = "video"
@@ -46,6 +47,7 @@ class JobKind(StrEnum):
 ID_PREFIXES = {
     JobKind.CHAT: "chatcmpl-",
     JobKind.COMPLETION: "cmpl-",
+    JobKind.RESPONSE: "resp-",
     JobKind.EMBEDDING: "emb-",
     JobKind.IMAGE: "imggen-",
     JobKind.VIDEO: "vidgen-",
@@ -56,6 +58,7 @@ ID_PREFIXES = {
 OBJECTS = {
     JobKind.CHAT: "chat.completion",
     JobKind.COMPLETION: "text_completion",
+    JobKind.RESPONSE: "response",
     JobKind.EMBEDDING: "embedding",
     JobKind.IMAGE: "image.generation",
     JobKind.VIDEO: "video.generation",

@@ -1,29 +1,43 @@
-"""Which webhook events the end of jobs causes: the native one of each, told to who subscribes."""
+"""Which webhook events the end of jobs causes: the native one of each, and those of other contracts."""
 
 import functools
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from jobs import events
+from jobs.dialects import bifrost_deliveries
+from jobs.dialects.bifrost import Seen
 from jobs.lifecycle import Ended
-from webhooks import payloads
+from jobs.states import Facade
+from webhooks import payloads, signing
 from webhooks.services import NewEvent
 
 
-def event_of(ended: Ended) -> NewEvent:
-    """Return the native event of a job's end; its body is made only if somebody is to have it."""
+def events_of(ended: Ended) -> Sequence[NewEvent]:
+    """Return the events of a job's end; a body is made only if somebody is to have it.
+
+    Who subscribes hears of every job natively. The endpoint that a job names is told in the words of
+    the contract that the job came through.
+    """
+    if ended.facade is Facade.BIFROST:
+        return [_native(ended, named=False), *_bifrost(ended)]
+    return [_native(ended)]
+
+
+def _native(ended: Ended, *, named: bool = True) -> NewEvent:
     return NewEvent(
         event_type=events.event_type(ended.state),
         organization_id=ended.organization_id,
         reference=ended.job_id,
-        body=functools.partial(_body, ended),
+        body=functools.partial(_native_body, ended),
         url=ended.webhook_url,
         sealed_secret=ended.webhook_secret,
-        endpoint_id=ended.webhook_endpoint_id,
+        endpoint_id=ended.webhook_endpoint_id if named else None,
     )
 
 
-def _body(ended: Ended) -> bytes:
+def _native_body(ended: Ended) -> bytes:
     body: dict[str, Any] = events.webhook_body(
         job_id=ended.job_id,
         kind=ended.kind,
@@ -33,3 +47,40 @@ def _body(ended: Ended) -> bytes:
         error=ended.error,
     )
     return payloads.serialise(body)
+
+
+def _bifrost(ended: Ended) -> list[NewEvent]:
+    if ended.webhook_endpoint_id is None:
+        return []
+    return [
+        NewEvent(
+            event_type=bifrost_deliveries.event_type(ended.state),
+            organization_id=ended.organization_id,
+            reference=ended.job_id,
+            body=lambda: bifrost_deliveries.delivery(_seen(ended), with_result=False),
+            body_with_result=lambda: bifrost_deliveries.delivery(_seen(ended), with_result=True),
+            expires_at=ended.expires_at,
+            expired_body=(lambda: bifrost_deliveries.expired(_seen(ended)))
+            if ended.expires_at
+            else None,
+            endpoint_id=ended.webhook_endpoint_id,
+            if_subscribed=bifrost_deliveries.subscriptions(ended.state),
+            format=signing.BIFROST.name,
+        )
+    ]
+
+
+def _seen(ended: Ended) -> Seen:
+    return Seen(
+        id=ended.job_id,
+        kind=ended.kind,
+        state=ended.state,
+        model=ended.model,
+        requested_model=ended.requested_model,
+        created_at=ended.created_at,
+        completed_at=ended.completed_at,
+        expires_at=ended.expires_at,
+        parts=ended.parts,
+        result=json.loads(ended.result_json) if ended.result_json is not None else None,
+        error=ended.error,
+    )

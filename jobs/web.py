@@ -27,11 +27,12 @@ from jobs import spending as jobs_spending
 from jobs.files import Found
 from jobs.groups import NewGroup
 from jobs.quotes import Question, Quote
-from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers
+from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers, OwnedKey
 from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
 from jobs.submissions import Accepted, Submission
 from webhooks import selectors as webhooks_selectors
+from webhooks.selectors import NamedEndpoint
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,11 +41,11 @@ _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
 def body_limit(path: str) -> int:
-    """Return the most bytes of a request body: JSON, which two routes let carry a recording or pictures."""
+    """Return the most bytes of a request body: JSON, or what may carry a recording or pictures."""
     json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
-    if path.endswith(("/videos/transitions", "/jobs/quote")):
+    if path.endswith(("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations")):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
     return json_bytes
 
@@ -117,6 +118,10 @@ _together: Coalescer[tuple[Sequence[Submission], NewGroup | None], list[Accepted
     "together", _one_by_one(_admit_together), max_batch=1
 )
 _reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
+_owned: Coalescer[OwnedKey, JobView | None] = Coalescer("owned", selectors.jobs_of_keys)
+_named_endpoints: Coalescer[tuple[uuid.UUID, str], NamedEndpoint | None] = Coalescer(
+    "named-endpoints", _one_by_one(lambda of: webhooks_selectors.endpoint_of_name(*of))
+)
 _asked: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, Asked]] = Coalescer(
     "asked", _one_by_one(selectors.asked)
 )
@@ -161,7 +166,7 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
-    *(_together, _asked, _members),
+    *(_together, _asked, _members, _owned, _named_endpoints),
 )
 
 
@@ -190,6 +195,19 @@ async def authenticate(
     return principal, decision.headers()
 
 
+async def identify(request: HttpRequest, *, key: str) -> Principal | None:
+    """Return the caller behind a key that is used where it may be; None for any other.
+
+    Counts against no rate limit and records no use: for reads that are to be free.
+    """
+    try:
+        principal = await authentication.authenticate_key(f"Bearer {key}", ask=_keys.ask)
+        principal.require_address(authentication.client_address(request))
+    except (errors.Unauthorized, errors.IpNotAllowed):
+        return None
+    return principal
+
+
 async def submit(submission: Submission) -> Accepted:
     """Admit a job; its ticket follows in the background. Raises what admission refuses with."""
     return await _admissions.ask(submission)
@@ -212,6 +230,11 @@ async def endpoint(organization_id: uuid.UUID, reference: str) -> uuid.UUID | No
     return await _endpoints.ask((organization_id, reference))
 
 
+async def named_endpoint(organization_id: uuid.UUID, name: str) -> NamedEndpoint | None:
+    """Return the organisation's webhook endpoint of this name, enabled or not."""
+    return await _named_endpoints.ask((organization_id, name))
+
+
 async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:
     """Return a job of this organisation.
 
@@ -222,6 +245,11 @@ async def job(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> JobView:
     if view is None:
         raise errors.JobNotFound
     return view
+
+
+async def owned_job(wanted: OwnedKey) -> JobView | None:
+    """Return the job of this id, kind and API key; None for whatever else there is."""
+    return await _owned.ask(wanted)
 
 
 async def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:

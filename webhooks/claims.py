@@ -137,7 +137,8 @@ SELECT c.id, coalesce(c.resends, c.id), c.attempts,
        genie_now(), c.format, c.schedule, c.url, c.host,
        array_remove(ARRAY[coalesce(e.sealed_secret, c.sealed_secret),
          CASE WHEN e.previous_secret_expires_at > genie_now() THEN e.previous_sealed_secret END], NULL),
-       e.sealed_headers, c.endpoint_id, v.reference, v.type, v.body
+       e.sealed_headers, c.endpoint_id, v.reference, v.type,
+       CASE WHEN v.expires_at <= genie_now() THEN v.expired_body ELSE v.body END
   FROM claimed c JOIN webhooks_event v ON v.id = c.event_id
   LEFT JOIN webhooks_endpoint e ON e.id = c.endpoint_id
 """

@@ -14,6 +14,10 @@ class EventType(StrEnum):
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
     JOB_TIMEOUT = "job.timeout"
+    # Of a job that names the endpoint in Bifrost's contract; an endpoint that subscribes to these
+    # alone hears of no other jobs, and of none in the native words.
+    ASYNC_JOB_COMPLETED = "async_job.completed"
+    ASYNC_JOB_FAILED = "async_job.failed"
     BUDGET_NEAR_CAP = "budget.near-cap"
     BUDGET_CAP_HIT = "budget.cap-hit"
     WEBHOOK_DISABLED = (

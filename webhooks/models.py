@@ -152,11 +152,20 @@ class Event(Row):
     body = models.BinaryField(
         db_comment="The bytes that are signed and sent; never serialised again"
     )
+    expires_at = models.DateTimeField(
+        null=True, db_comment="From then on attempts send expired_body in place of body"
+    )
+    expired_body = models.BinaryField(null=True)
     created_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
 
     class Meta:
         constraints = [
             models.CheckConstraint(name="webhooks_event_has_type", condition=~Q(type="")),
+            models.CheckConstraint(
+                name="webhooks_event_expires_into_a_body",
+                condition=Q(expires_at__isnull=True, expired_body__isnull=True)
+                | Q(expires_at__isnull=False, expired_body__isnull=False),
+            ),
         ]
         indexes = [
             # An organisation's events in order; what happened to one job.

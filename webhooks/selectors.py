@@ -48,6 +48,23 @@ def named_endpoints(batch: Sequence[tuple[uuid.UUID, str]]) -> list[uuid.UUID | 
     return [found.get(place) for place in places]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedEndpoint:
+    """An endpoint as a request names it."""
+
+    id: uuid.UUID
+    enabled: bool
+
+
+def endpoint_of_name(organization_id: uuid.UUID, name: str) -> NamedEndpoint | None:
+    """Return the organisation's endpoint of exactly this name, or None."""
+    live = Endpoint.objects.filter(
+        organization_id=organization_id, name=name.replace("\0", ""), deleted_at__isnull=True
+    )
+    row = live.values_list("id", "enabled").first()
+    return None if row is None else NamedEndpoint(id=row[0], enabled=row[1])
+
+
 def endpoints(
     organization_id: uuid.UUID | None, *, after: uuid.UUID | None = None, limit: int = 100
 ) -> list[Endpoint]:

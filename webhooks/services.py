@@ -30,8 +30,13 @@ class NewEvent:
     sealed_secret: str | None = (
         None  # of that URL, a token of genie.core.crypto; None sends unsigned
     )
-    endpoint_id: uuid.UUID | None = None  # gets it whatever it subscribes to, once
-    format: Format = Format.NATIVE  # only native events go to subscribers
+    endpoint_id: uuid.UUID | None = None  # gets it once, whatever it subscribes to, but see below
+    if_subscribed: Collection[str] = ()  # ... unless to none of these, where there are any
+    # In place of the body, if the named endpoint wants results brought along (include_response).
+    body_with_result: Callable[[], bytes] | None = None
+    expires_at: dt.datetime | None = None  # from then on an attempt sends ...
+    expired_body: Callable[[], bytes] | None = None  # ... this in place of the body
+    format: str = Format.NATIVE  # a key of formats.MANNERS; only native events go to subscribers
     kept: bool = False  # on record for who pulls events, even if nobody is sent it
 
 
@@ -42,11 +47,20 @@ class _Receiver(NamedTuple):
     host: str | None
     events: Collection[str]
     enabled: bool
+    include_response: bool
 
 
 class _Published(NamedTuple):
     id: uuid.UUID
     event: NewEvent
+    with_result: bool
+
+    def body(self) -> bytes:
+        """Return the bytes to send; made here, where it is known that somebody is to have them."""
+        made = self.event.body
+        if self.with_result and self.event.body_with_result is not None:
+            made = self.event.body_with_result
+        return made if isinstance(made, bytes) else made()
 
 
 class _NewDelivery(NamedTuple):
@@ -66,7 +80,7 @@ class _NewDelivery(NamedTuple):
 # Read in the publisher's transaction without a lock. An endpoint that is disabled meanwhile gets a
 # delivery that the sweep ends; one that is created meanwhile was created after the event.
 _RECEIVERS = """
-SELECT id, organization_id, url, host, events, enabled FROM webhooks_endpoint
+SELECT id, organization_id, url, host, events, enabled, include_response FROM webhooks_endpoint
  WHERE organization_id = ANY(%s::uuid[]) AND deleted_at IS NULL
    AND (events && %s::text[] OR id = ANY(%s::uuid[]))
  ORDER BY id
@@ -74,8 +88,9 @@ SELECT id, organization_id, url, host, events, enabled FROM webhooks_endpoint
 
 _PUBLISH = """
 WITH published AS (
-    INSERT INTO webhooks_event (id, type, organization_id, reference, body)
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::bytea[])
+    INSERT INTO webhooks_event (id, type, organization_id, reference, body, expires_at, expired_body)
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::bytea[],
+                         %s::timestamptz[], %s::bytea[])
 )
 INSERT INTO webhooks_delivery
   (id, event_id, endpoint_id, format, schedule, url, host, signed, sealed_secret, state, attempts)
@@ -209,7 +224,10 @@ def _addressed(events: Sequence[NewEvent]) -> tuple[list[_Published], list[_NewD
         mine = [one for one in receivers.get(event.organization_id, ()) if _gets(one, event)]
         if not (mine or event.url or event.kept):
             continue
-        published.append(_Published(ids.new_id(), event))
+        with_result = any(
+            one.include_response for one in mine if one.endpoint_id == event.endpoint_id
+        )
+        published.append(_Published(ids.new_id(), event, with_result))
         deliveries.extend(_to_url(published[-1]))
         deliveries.extend(
             _to_endpoint(published[-1], one) for one in mine if one.enabled and one.url
@@ -231,8 +249,11 @@ def _receivers(events: Iterable[NewEvent]) -> dict[uuid.UUID, list[_Receiver]]:
 
 
 def _gets(receiver: _Receiver, event: NewEvent) -> bool:
-    subscribes = event.format == Format.NATIVE and event.event_type in receiver.events
-    return subscribes or receiver.endpoint_id == event.endpoint_id
+    if event.format == Format.NATIVE and event.event_type in receiver.events:
+        return True
+    if receiver.endpoint_id != event.endpoint_id:
+        return False
+    return not event.if_subscribed or any(one in receiver.events for one in event.if_subscribed)
 
 
 def _to_url(published: _Published) -> Iterable[_NewDelivery]:
@@ -266,7 +287,7 @@ def _to_endpoint(published: _Published, receiver: _Receiver) -> _NewDelivery:
     )
 
 
-def schedule_of(form: Format) -> Schedule:
+def schedule_of(form: str) -> Schedule:
     """Return the schedule by which an endpoint is sent deliveries of this format."""
     return Schedule.REGISTERED if form == Format.NATIVE else Schedule(form)
 
@@ -278,11 +299,13 @@ def _event_columns(published: Sequence[_Published]) -> list[list[object]]:
             one.event.event_type,
             one.event.organization_id,
             one.event.reference,
-            one.event.body if isinstance(one.event.body, bytes) else one.event.body(),
+            one.body(),
+            one.event.expires_at,
+            one.event.expired_body and one.event.expired_body(),
         )
         for one in published
     ]
-    return _columns(rows, width=5)
+    return _columns(rows, width=7)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], *, width: int) -> list[list[object]]:

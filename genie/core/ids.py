@@ -67,8 +67,9 @@ def bare(value: uuid.UUID) -> str:
 def parse(text: str) -> uuid.UUID | None:
     """Return the id behind any of the three spellings, or None for anything else.
 
-    The object prefix (``chatcmpl-``) is not checked against the job: any prefix of lower-case
-    letters is stripped, since the id alone names the job.
+    The object prefix (``chatcmpl-``) may stand before either of the others. It is not checked against
+    the job: any prefix of lower-case letters is stripped, since the id alone names the job. The bare
+    form may lack the zero that it begins with for all ids of our time.
 
     >>> parse("chatcmpl-c000000000000000000000000z")
     UUID('00000000-0000-0000-0000-000000000023')
@@ -79,14 +80,16 @@ def parse(text: str) -> uuid.UUID | None:
         return None
     if _UUID.fullmatch(text):  # uuid.UUID itself takes braces, misplaced dashes and underscores
         return uuid.UUID(text)
-    prefix, dash, rest = text.rpartition("-")
-    if dash and not (prefix.isalpha() and prefix.islower()):
+    prefix, dash, rest = text.partition("-")
+    if not dash:
+        return _from_bare(text)
+    if not (prefix.isalpha() and prefix.islower()):
         return None
-    return _from_bare(rest)
+    return uuid.UUID(rest) if _UUID.fullmatch(rest) else _from_bare(rest)
 
 
 def _from_bare(text: str) -> uuid.UUID | None:
-    if len(text) != _BARE_LENGTH + 1 or text[0] != "c":
+    if len(text) not in (_BARE_LENGTH, _BARE_LENGTH + 1) or text[0] != "c":
         return None
     if any(character not in _ALPHABET for character in text[1:]):
         return None

@@ -114,7 +114,7 @@ class ImageBackend(DiffusionBackend):
 def _file(picture: torch.Tensor, request: ImageRequest) -> MediaFile:
     image = Image.fromarray(diffusion.to_bytes(picture))
     return MediaFile(
-        content=pictures.write(image, request.format),
+        content=pictures.write(image, request.format, quality=request.quality),
         media_type=f"image/{request.format}",
         width=request.width,
         height=request.height,

@@ -11,7 +11,7 @@ from jobs.intake import submit
 from jobs.states import JobKind
 
 _SUBSTITUTED = frozenset({Modality.IMAGE, Modality.VIDEO})
-_CAPABILITIES = {JobKind.TRANSITION: "transition"}
+_CAPABILITIES = {JobKind.TRANSITION: "transition", JobKind.COMPLETION: "completions"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,16 @@ def choose(principal: Principal, name: str, *, kind: JobKind) -> Chosen:
         served = registry.models().free_tier_model(spec.modality) or spec
     _require_able(served, kind)
     return Chosen(spec=served, substituted=served is not spec)
+
+
+def serves(spec: ModelSpec, kind: JobKind) -> bool:
+    """Tell whether a model does this kind of work: its modality, and where that is not all, its half."""
+    unit, needed = prices.MEDIA_UNITS.get(kind), _CAPABILITIES.get(kind)
+    return (
+        submit.serves(spec, kind)
+        and (unit is None or unit in spec.price.rates)
+        and (needed is None or needed in spec.capabilities)
+    )
 
 
 def _require_able(spec: ModelSpec, kind: JobKind) -> None:

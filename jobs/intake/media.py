@@ -40,8 +40,13 @@ async def images(request: HttpRequest, principal: Principal, fields: Mapping[str
     )
 
 
-async def image_work(principal: Principal, body: ImageBody) -> Work:
-    """Return the work of pictures; raises whatever the model, the moderation or the key refuses."""
+async def image_work(
+    principal: Principal, body: ImageBody, *, steps: int | None = None, quality: int | None = None
+) -> Work:
+    """Return the work of pictures; raises whatever the model, the moderation or the key refuses.
+
+    ``steps`` and ``quality`` (0 to 100, of what is written with losses) are for contracts that ask.
+    """
     chosen = choosing.choose(principal, body.model, kind=JobKind.IMAGE)
     size = media_bodies.dimensions(body.size)
     _require_fits(size, chosen.spec)
@@ -54,7 +59,7 @@ async def image_work(principal: Principal, body: ImageBody) -> Work:
             f"b64_json is for up to {_MAX_BASE64_PIXELS} pixels in all; take url for {body.n} of {body.size}",
         )
     await _moderate(body.prompt)
-    return _image_work(body, chosen, size)
+    return _image_work(body, chosen, size, steps=steps or chosen.spec.media.steps, quality=quality)
 
 
 async def videos(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
@@ -159,9 +164,10 @@ def speech_work(principal: Principal, body: SpeechBody) -> Work:
     )
 
 
-def _image_work(body: ImageBody, chosen: Chosen, size: Dimensions) -> Work:
-    steps = chosen.spec.media.steps
-    options = {
+def _image_work(
+    body: ImageBody, chosen: Chosen, size: Dimensions, *, steps: int, quality: int | None
+) -> Work:
+    options: dict[str, Any] = {
         "prompt": body.prompt,
         "negative_prompt": body.negative_prompt or "",
         "width": size.width,
@@ -171,6 +177,8 @@ def _image_work(body: ImageBody, chosen: Chosen, size: Dimensions) -> Work:
         "seed": _seed(body.seed),
         "format": body.output_format,
     }
+    if quality is not None:
+        options["quality"] = quality
     return Work(
         kind=JobKind.IMAGE,
         spec=chosen.spec,

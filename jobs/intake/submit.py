@@ -34,6 +34,7 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 _MODALITIES = {
     JobKind.CHAT: Modality.CHAT,
     JobKind.COMPLETION: Modality.CHAT,
+    JobKind.RESPONSE: Modality.CHAT,
     JobKind.EMBEDDING: Modality.EMBEDDING,
     JobKind.IMAGE: Modality.IMAGE,
     JobKind.VIDEO: Modality.VIDEO,
@@ -172,6 +173,11 @@ def resolve_model(principal: Principal, name: str, *, kind: JobKind) -> ModelSpe
         )
     principal.require_model(name, resolved=spec.id)
     return spec
+
+
+def serves(spec: ModelSpec, kind: JobKind) -> bool:
+    """Tell whether a model is of the modality that does this kind of work."""
+    return spec.modality is _MODALITIES.get(kind)
 
 
 async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:

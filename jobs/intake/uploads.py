@@ -44,6 +44,31 @@ class Form:
     digest: bytes  # SHA-256 of what it says, whatever boundary it was sent with
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a multipart form by name, texts and files, each name with all that came."""
+
+    texts: dict[str, list[str]]
+    files: dict[str, list[Upload]]
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what it says, whatever boundary it was sent with."""
+        told = hashlib.sha256(repr(sorted(self.texts.items())).encode())
+        for name, sent in sorted(self.files.items()):
+            for one in sent:
+                told.update(name.encode() + b"\0" + hashlib.sha256(one.content).digest())
+        return told.digest()
+
+
+class UnreadableForm(errors.InvalidRequest):
+    """The body is no well-formed multipart form; ``why`` says what the parser said."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The form could not be read: {why}")
+        self.why = why
+
+
 class _InMemory(MemoryFileUploadHandler):
     """Keeps the file in memory: the body is there already, and no larger than its route allows."""
 
@@ -58,42 +83,60 @@ async def read_form(request: HttpRequest, *, file_field: str) -> Form:
         UnsupportedMediaType: It is no multipart form.
         InvalidRequest: It is malformed, or has other files than the one.
     """
+    parts = await read_parts(request)
+    for name in parts.files:
+        if name != file_field:
+            raise errors.InvalidRequest.of(
+                name[:64], f"is not a file of this route; {file_field} is"
+            )
+    found = parts.files.get(file_field, [])
+    if len(found) != 1:
+        raise errors.InvalidRequest.of(file_field, "send one file")
+    if not found[0].content:
+        raise errors.InvalidRequest.of(file_field, "is empty")
+    return Form(fields=_texts(parts.texts), file=found[0], digest=parts.digest)
+
+
+async def read_parts(request: HttpRequest) -> Parts:
+    """Return a multipart form, whatever it has; its texts are clean and of bounded length.
+
+    Raises:
+        UnsupportedMediaType: It is no multipart form.
+        UnreadableForm: It is malformed.
+        InvalidRequest: A text has a NUL or a lone surrogate, or is too long.
+    """
     if request.META.get("CONTENT_TYPE", "").partition(";")[0].strip() != "multipart/form-data":
         raise errors.UnsupportedMediaType("Send the body as multipart/form-data.")
-    return await asyncio.to_thread(_parse, request, file_field)
+    return await asyncio.to_thread(_parse, request)
 
 
-def _parse(request: HttpRequest, file_field: str) -> Form:
+def _parse(request: HttpRequest) -> Parts:
     handler = _InMemory(request)
     try:
         parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], "utf-8")
         posted, sent = parser.parse()
     except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
-        raise errors.InvalidRequest(f"The form could not be read: {error}") from error
-    for name in sent:
-        if name != file_field:
-            raise errors.InvalidRequest.of(
-                name[:64], f"is not a file of this route; {file_field} is"
-            )
-    found = sent.getlist(file_field)
-    if len(found) != 1:
-        raise errors.InvalidRequest.of(file_field, "send one file")
-    content = found[0].read()
-    if not content:
-        raise errors.InvalidRequest.of(file_field, "is empty")
-    fields = {name: posted.getlist(name) for name in posted}
-    upload = Upload(content=content, media_type="application/octet-stream")
-    return Form(fields=_texts(fields), file=upload, digest=_digest(fields, content))
+        raise UnreadableForm(str(error)) from error
+    texts = {name: posted.getlist(name) for name in posted}
+    for name, values in texts.items():
+        for value in values:
+            guard.require_clean_text(value, field=name[:64])
+            if len(value) > _MAX_FIELD_CHARS:
+                raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
+    files = {name: [_upload(one) for one in sent.getlist(name)] for name in sent}
+    if not texts and not files:  # the parser reads bytes without its boundary as an empty form
+        raise UnreadableForm("it has no parts")
+    return Parts(texts=texts, files=files)
+
+
+def _upload(sent: Any) -> Upload:
+    return Upload(content=sent.read(), media_type="application/octet-stream")
 
 
 def _texts(fields: Mapping[str, list[str]]) -> dict[str, Any]:
     """Return the fields as a JSON body would have them: ``name[]`` is a list, others occur once."""
     texts: dict[str, Any] = {}
     for name, values in fields.items():
-        for value in values:
-            guard.require_clean_text(value, field=name[:64])
-            if len(value) > _MAX_FIELD_CHARS:
-                raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
         if name.endswith("[]"):
             texts[name.removesuffix("[]")] = values
         elif len(values) > 1:
@@ -101,12 +144,6 @@ def _texts(fields: Mapping[str, list[str]]) -> dict[str, Any]:
         else:
             texts[name] = values[0]
     return texts
-
-
-def _digest(fields: Mapping[str, list[str]], content: bytes) -> bytes:
-    told = hashlib.sha256(repr(sorted(fields.items())).encode())
-    told.update(hashlib.sha256(content).digest())
-    return told.digest()
 
 
 def picture(value: str, *, field: str) -> Upload | str:

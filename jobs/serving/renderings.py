@@ -20,11 +20,16 @@ async def rendered(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
         return HttpResponse(
             result.get("text", ""), content_type="text/plain; charset=utf-8", headers=headers
         )
-    content, media_type = await _file(result.get("url", ""))
+    content, media_type = await file_at(result.get("url", ""))
     return HttpResponse(content, content_type=media_type, headers=headers)
 
 
-async def _file(url: str) -> tuple[bytes, str]:
+async def file_at(url: str) -> tuple[bytes, str]:
+    """Return the file that a result names by its address, and its media type.
+
+    Raises:
+        NotFound: It has been removed since.
+    """
     token = url.rsplit("/", 2)[-2] if url.count("/") > 1 else ""
     found = await web.file(token)
     if found is None:

@@ -108,7 +108,12 @@ _EVENTS = {
 
 
 def job_frames(job: JobView, entry: Entry, *, ended: JobView | None) -> bytes:
-    """Return the frames of a job that streams no text: its start, how far it has come, its end."""
+    """Return the frames of a job that streams no text: its start, how far it has come, its end.
+
+    A delta has none: what answers in text but is no chat tells all of it at the end.
+    """
+    if entry.type is EntryType.DELTA:
+        return b""
     name = _EVENTS.get(entry.type) or f"job.{entry.state}"
     current = ended or job
     if entry.type is EntryType.PROGRESS:

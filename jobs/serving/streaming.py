@@ -10,6 +10,7 @@ from genie.core import errors
 from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
+from jobs.events import Entry
 from jobs.selectors import JobView
 from jobs.serving import answers, sse
 from jobs.serving.unanswered import Unanswered, goes_on
@@ -81,14 +82,16 @@ async def frames(
         async for entry, ended in follow.entries(job, watch, after=after, fresh=fresh):
             if entry is None:
                 yield sse.PING
-            elif job.kind in sse.TEXTS:
-                told = sse.text_frames(job, entry, ended=ended, include_usage=include_usage)
-                if told:  # a mark between choices says nothing
-                    yield told
-            else:
-                yield sse.job_frames(job, entry, ended=ended)
+            elif told := _frames_of(job, entry, ended=ended, include_usage=include_usage):
+                yield told  # a mark between choices says nothing
     except errors.GenieError as error:
         yield sse.failure_frames(job, await _told(job, error, refusal))
+
+
+def _frames_of(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
+    if job.kind in sse.TEXTS:
+        return sse.text_frames(job, entry, ended=ended, include_usage=include_usage)
+    return sse.job_frames(job, entry, ended=ended)
 
 
 async def _told(

@@ -13,8 +13,8 @@ from genie.core import crypto, ids
 from jobs import services
 from jobs.lifecycle import Ended, Requeue
 from jobs.models import Attempt, Job, JobEvent
-from jobs.states import TERMINAL, JobState, Mode
-from tests import builders
+from jobs.states import TERMINAL, Facade, JobState, Mode
+from tests import builders, schemas
 from webhooks import endpoints
 from webhooks.endpoints import Spec
 from webhooks.models import Delivery, Event
@@ -174,6 +174,44 @@ class TestWebhookEvent:
             ]
         )
         assert Event.objects.count() == 2
+
+    @pytest.mark.parametrize("state", sorted(TERMINAL))
+    @pytest.mark.parametrize("words", ["async_job", "job"])
+    def test_tells_the_endpoint_that_a_bifrost_job_names_in_its_words(
+        self, account: Any, state: JobState, words: str
+    ) -> None:
+        told = "completed" if state is JobState.COMPLETED else "failed"
+        named = _endpoint(account, [f"{words}.{told}"])
+        claimed = builders.make_running_job(
+            account,
+            facade=Facade.BIFROST,
+            requested_model="parrot",
+            webhook_endpoint_id=named,
+            result_ttl_s=60.0,
+        )
+
+        builders.finish(claimed, state)
+
+        delivery = Delivery.objects.select_related("event").get(format="bifrost")
+        event = delivery.event
+        assert (event.type, delivery.endpoint_id) == (f"async_job.{told}", named)
+        body, expired = (json.loads(bytes(one or b"")) for one in (event.body, event.expired_body))
+        schemas.require("bifrost", "delivery", body)
+        schemas.require("bifrost", "delivery", expired)
+        assert body["data"]["job_id"] == str(claimed.job_id)
+        assert event.expires_at == Job.objects.get().expires_at
+        natively = [one for one in Event.objects.all() if one.type == f"job.{state}"]
+        assert len(natively) == (words == "job" and state.value == told)
+
+    def test_of_a_bifrost_job_is_not_told_who_does_not_subscribe(self, account: Any) -> None:
+        named = _endpoint(account, ["job.failed"])
+        claimed = builders.make_running_job(
+            account, facade=Facade.BIFROST, webhook_endpoint_id=named, result_ttl_s=60.0
+        )
+
+        builders.finish(claimed)
+
+        assert not Event.objects.exists()
 
     def test_no_url_and_no_listener_means_no_event(self, account: Any) -> None:
         builders.finish(builders.make_running_job(account))

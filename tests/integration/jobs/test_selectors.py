@@ -4,12 +4,13 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from genie.core import ids
 from jobs import selectors, services
-from jobs.selectors import JobKey, ListFilter
+from jobs.selectors import JobKey, ListFilter, OwnedKey
 from jobs.serving import wire
-from jobs.states import JobState, Lane, Mode
+from jobs.states import JobKind, JobState, Lane, Mode
 from tests import builders
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +71,44 @@ class TestJobsByKey:
 
         assert view is not None
         assert view.queue_position == 2
+
+
+class TestJobsOfKeys:
+    def test_only_all_of_id_key_and_kind_find_a_job(
+        self, account: Any, django_assert_num_queries: Any
+    ) -> None:
+        mine, other = ids.new_id(), ids.new_id()
+        job, foreign = (builders.make_job(account, api_key_id=one) for one in (mine, other))
+        of_session = builders.make_job(account)
+        asked = [
+            OwnedKey(job_id=job_id, api_key_id=key_id, kind=kind)
+            for job_id, key_id, kind in (
+                (job.id, mine, JobKind.CHAT),
+                (job.id, other, JobKind.CHAT),
+                (job.id, mine, JobKind.EMBEDDING),
+                (foreign.id, mine, JobKind.CHAT),
+                (of_session.id, mine, JobKind.CHAT),
+                (ids.new_id(), mine, JobKind.CHAT),
+                (job.id, mine, JobKind.CHAT),
+            )
+        ]
+
+        with django_assert_num_queries(1):
+            found = selectors.jobs_of_keys(asked)
+
+        assert [view and view.id for view in found] == [job.id, *[None] * 5, job.id]
+
+    def test_from_its_expiry_on_there_is_none(self, account: Any) -> None:
+        key_id = ids.new_id()
+        claimed = builders.make_running_job(account, api_key_id=key_id, result_ttl_s=60.0)
+        builders.finish(claimed)
+        asked = OwnedKey(job_id=claimed.job_id, api_key_id=key_id, kind=JobKind.CHAT)
+        (before,) = selectors.jobs_of_keys([asked])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('genie.clock_offset', '60 s', true)")
+
+        assert before is not None
+        assert selectors.jobs_of_keys([asked]) == [None]
 
 
 class TestTerminalIds:

@@ -124,6 +124,25 @@ class TestDelivery:
         assert first.headers["webhook-id"] == second.headers["webhook-id"] == str(delivery_id)
         assert [one.number for one in Attempt.objects.all()] == [2]
 
+    def test_sends_another_body_once_what_it_tells_of_has_expired(
+        self, receiver: Receiver, clock: Clock
+    ) -> None:
+        endpoint_id = make_endpoint(receiver.url("/500,500")).endpoint.id
+        expires_at = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+        (delivery_id,) = publish(
+            event(endpoint_id=endpoint_id, expires_at=expires_at, expired_body=lambda: b"{}")
+        )
+        deliver()
+        make_due(delivery_id)
+        deliver()
+        clock("61 minutes")
+        make_due(delivery_id)
+
+        deliver()
+
+        assert [one.body for one in receiver.requests] == [BODY, BODY, b"{}"]
+        assert len({one.headers["webhook-id"] for one in receiver.requests}) == 1
+
     def test_follows_the_ten_steps_and_then_fails(self, receiver: Receiver, clock: Clock) -> None:
         make_endpoint(receiver.url("/503"))
         (delivery_id,) = publish()

@@ -95,6 +95,46 @@ class TestFanOut:
             named.endpoint.id, "bifrost", "bifrost",
         )  # fmt: skip
 
+    @pytest.mark.parametrize(
+        ("subscribed", "gets"), [(["job.failed"], 1), (["job.completed"], 0), ([], 0)]
+    )
+    def test_goes_to_a_named_endpoint_only_if_it_subscribes_where_that_is_asked(
+        self, subscribed: list[str], gets: int
+    ) -> None:
+        named = make_endpoint(URL, events=subscribed)
+        wanted = ("async_job.failed", "job.failed")
+
+        publish(
+            event(
+                "async_job.failed",
+                format=Format.BIFROST,
+                endpoint_id=named.endpoint.id,
+                if_subscribed=wanted,
+            )
+        )
+
+        assert Delivery.objects.count() == Event.objects.count() == gets
+
+    @pytest.mark.parametrize(("include", "body"), [(True, b"with"), (False, b"without")])
+    def test_brings_the_result_along_as_the_named_endpoint_wants(
+        self,
+        include: bool,  # noqa: FBT001 - one value of the parameters
+        body: bytes,
+    ) -> None:
+        named = make_endpoint(URL, include_response=include)
+
+        publish(
+            event(
+                "async_job.completed",
+                format=Format.BIFROST,
+                endpoint_id=named.endpoint.id,
+                body=lambda: b"without",
+                body_with_result=lambda: b"with",
+            )
+        )
+
+        assert bytes(Event.objects.get().body) == body
+
     def test_writes_and_renders_nothing_that_nobody_would_have(
         self, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:

@@ -182,3 +182,11 @@ class TestWrite:
         image = Image.effect_noise((16, 16), 90).convert("RGB")
 
         assert read(pictures.write(image, ImageFormat.PNG)).tobytes() == image.tobytes()
+
+    @pytest.mark.parametrize("image_format", [ImageFormat.JPEG, ImageFormat.WEBP])
+    def test_of_a_lower_quality_are_smaller(self, image_format: ImageFormat) -> None:
+        noise = Image.effect_noise((64, 64), 80).convert("RGB")
+
+        sizes = [len(pictures.write(noise, image_format, quality=q)) for q in (0, 50, 100)]
+
+        assert sizes == sorted(set(sizes))

@@ -250,6 +250,11 @@ class TestJobFrames:
         assert json.loads(end["data"])["result"] == views.result()
         assert done == {"data": "[DONE]"}
 
+    def test_of_a_response_leave_its_words_to_the_end(self) -> None:
+        job = views.job(JobState.RUNNING, kind=JobKind.RESPONSE)
+
+        assert sse.job_frames(job, Entry(seq=2, type=EntryType.DELTA, text="a"), ended=None) == b""
+
 
 class TestCursor:
     def test_is_read_back(self) -> None:

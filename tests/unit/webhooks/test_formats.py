@@ -4,6 +4,7 @@ import pytest
 
 from budgets import gate
 from jobs import events
+from jobs.dialects import bifrost_deliveries
 from jobs.states import JobState
 from webhooks import formats, own_headers
 from webhooks.event_types import EventType
@@ -19,6 +20,7 @@ class TestTables:
 
     def test_of_event_types_name_what_jobs_and_budgets_publish(self) -> None:
         published = {events.event_type(state) for state in TERMINAL}
+        published |= {bifrost_deliveries.event_type(state) for state in TERMINAL}
         published |= {f"budget.{kind}" for kind in gate.AlertKind}
 
         assert published | {"webhook.disabled"} == set(EventType)

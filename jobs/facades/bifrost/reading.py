@@ -1,0 +1,95 @@
+"""Reads a submission's body: JSON or a form, its types, then what is required, each with its sentence."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from jobs.dialects.bifrost import RequestType
+from jobs.facades.bifrost import bodies, required
+from jobs.facades.bifrost.bodies import Body
+from jobs.facades.bifrost.errors import Refused
+from jobs.intake import guard, uploads
+from jobs.intake.bodies import parse
+from jobs.intake.uploads import Parts, Upload
+
+_SCHEMAS: dict[RequestType, type[Body]] = {
+    RequestType.TEXT_COMPLETION: bodies.Text,
+    RequestType.CHAT_COMPLETION: bodies.Chat,
+    RequestType.RESPONSES: bodies.Responses,
+    RequestType.EMBEDDING: bodies.Embedding,
+    RequestType.SPEECH: bodies.Speech,
+    RequestType.TRANSCRIPTION: bodies.Transcription,
+    RequestType.IMAGE_GENERATION: bodies.ImageGeneration,
+    RequestType.IMAGE_EDIT: bodies.ImageEdit,
+    RequestType.IMAGE_VARIATION: bodies.ImageVariation,
+    RequestType.RERANK: bodies.Rerank,
+    RequestType.OCR: bodies.Ocr,
+}
+_FORMS = frozenset({RequestType.TRANSCRIPTION, RequestType.IMAGE_EDIT, RequestType.IMAGE_VARIATION})
+# A form has texts only; what these are meant as, JSON would say.
+_INTEGERS = ("n", "seed", "num_inference_steps", "output_compression", "partial_images")
+_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """A body of the right types, with its files."""
+
+    body: Body
+    asked: dict[str, Any]  # what was sent, without files
+    files: Mapping[str, list[Upload]] = dataclasses.field(default_factory=dict)
+    digest: bytes | None = None  # of a form, whatever boundary it was sent with
+
+
+async def read(request: HttpRequest, request_type: RequestType) -> Read:
+    """Return the body of a submission.
+
+    Raises:
+        UnsupportedMediaType: It is not of the route's content type.
+        InvalidRequest: It breaks the contract; ``Refused`` where the contract has a sentence for that.
+    """
+    if request_type in _FORMS:
+        found = await _form(request, request_type)
+    else:
+        asked = guard.read_object(request)
+        found = Read(body=_parsed(request_type, asked), asked=asked)
+    required.check(request_type, found.body, found.files)
+    return found
+
+
+async def _form(request: HttpRequest, request_type: RequestType) -> Read:
+    try:
+        parts = await uploads.read_parts(request)
+    except uploads.UnreadableForm as error:
+        raise Refused(f"failed to parse multipart form: {error.why}") from None
+    asked = _typed(parts)
+    files = {name.removesuffix("[]"): sent for name, sent in parts.files.items()}
+    body = _parsed(request_type, asked)
+    return Read(body=body, asked=asked, files=files, digest=parts.digest)
+
+
+def _parsed(request_type: RequestType, asked: Mapping[str, Any]) -> Body:
+    present = {name: value for name, value in asked.items() if value is not None}
+    return parse(_SCHEMAS[request_type], present)
+
+
+def _typed(parts: Parts) -> dict[str, Any]:
+    """Return the texts as JSON would have them; of a name that occurs more than once, the first.
+
+    Raises:
+        Refused: ``n`` is no number; what else is none is left for the types to refuse.
+    """
+    fields: dict[str, Any] = {name: values[0] for name, values in parts.texts.items()}
+    for name in _INTEGERS:
+        try:
+            if name in fields:
+                fields[name] = int(fields[name])
+        except ValueError:
+            if name == "n":
+                shown = fields[name][:40]
+                raise Refused(f'invalid n value: "{shown}" is not an integer', param="n") from None
+    if "stream" in fields:
+        fields["stream"] = _BOOLEANS.get(fields["stream"].lower(), fields["stream"])
+    return fields

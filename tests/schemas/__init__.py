@@ -1,0 +1,35 @@
+"""JSON Schemas of the wire contracts, written from their documents: what every answer must be."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+
+@functools.cache
+def _validator(contract: str, name: str, part: str | None) -> Any:
+    schema = json.loads((Path(__file__).parent / contract / f"{name}.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema["$defs"][part] if part else schema)
+
+
+def require(contract: str, name: str, document: Any, *, part: str | None = None) -> Any:
+    """Return the document, which has the shape of this name; fails with what is wrong.
+
+    ``part`` is a member of the schema's ``$defs``.
+    """
+    _validator(contract, name, part).validate(document)
+    return document
+
+
+def nulls(document: Any, path: str = "") -> list[str]:
+    """Return where a document has a null."""
+    if document is None:
+        return [path]
+    if isinstance(document, dict):
+        return [at for name, one in document.items() for at in nulls(one, f"{path}.{name}")]
+    if isinstance(document, list):
+        return [at for place, one in enumerate(document) for at in nulls(one, f"{path}.{place}")]
+    return []
