@@ -175,10 +175,12 @@ class System:
         entries = [
             WorkerEntry(
                 name=name.removeprefix("worker-"),
-                queues=("chat", "embedding", "image", "audio", "video", models_file.ALONE),
+                queues=("chat", "embedding", "image", "audio", models_file.ALONE),
             )
             for name in WORKERS
         ]
+        # Apart from those that tests kill: it loads a real pipeline whenever it is started.
+        entries.append(WorkerEntry(name="video", queues=("video",)))
         return [
             *(stack.worker(layout, entry) for entry in entries),
             *(
