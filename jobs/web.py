@@ -45,7 +45,7 @@ def body_limit(path: str) -> int:
     json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
-    if path.endswith(("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations")):
+    if path.endswith(("/videos/transitions", "/images/edits", "/images/variations")):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
     return json_bytes
 
