@@ -255,7 +255,8 @@ def _locked(
         cursor.execute(
             """SELECT state, attempt, mode, model, completion_tokens, estimate_microcredits,
                  price_version, price_rates::text FROM jobs_job
-               WHERE id = %s AND (%s::uuid IS NULL OR organization_id = %s::uuid) FOR UPDATE""",
+               WHERE id = %s AND (%s::uuid IS NULL OR organization_id = %s::uuid)
+                 AND (expires_at IS NULL OR expires_at > genie_now()) FOR UPDATE""",
             [job_id, organization_id, organization_id],
         )
         row = cursor.fetchone()

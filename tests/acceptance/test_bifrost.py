@@ -64,6 +64,11 @@ JSON_BODIES: dict[str, dict[str, Any]] = {
         "output_compression": 40,
     },
 }
+RECORDING = {
+    "model": "echo-transcription",
+    "response_format": "verbose_json",
+    "timestamp_granularities[]": "word",  # which that model cannot tell
+}
 SERVED = (*JSON_BODIES, "transcription")
 HEADERS: dict[str, Callable[[str], dict[str, str]]] = {
     "x-bf-vk": lambda key: {"x-bf-vk": f"sk-bf-{key}"},
@@ -94,7 +99,7 @@ class Client:
                 "POST",
                 path,
                 headers=told,
-                data=body or {"model": "echo-transcription", "response_format": "verbose_json"},
+                data=body or RECORDING,
                 files={field: ("a.wav", sound())},
             )
         return self.caller.post(path, body or JSON_BODIES[request_type], headers=told)

@@ -76,20 +76,23 @@ def _parsed(request_type: RequestType, asked: Mapping[str, Any]) -> Body:
 
 
 def _typed(parts: Parts) -> dict[str, Any]:
-    """Return the texts as JSON would have them; of a name that occurs more than once, the first.
+    """Return the texts as JSON would have them: ``name[]`` is a list, of other names the first counts.
 
     Raises:
         Refused: ``n`` is no number; what else is none is left for the types to refuse.
     """
-    fields: dict[str, Any] = {name: values[0] for name, values in parts.texts.items()}
+    fields: dict[str, Any] = {
+        name.removesuffix("[]"): values if name.endswith("[]") else values[0]
+        for name, values in parts.texts.items()
+    }
     for name in _INTEGERS:
         try:
             if name in fields:
                 fields[name] = int(fields[name])
-        except ValueError:
+        except (ValueError, TypeError):
             if name == "n":
-                shown = fields[name][:40]
+                shown = str(fields[name])[:40]
                 raise Refused(f'invalid n value: "{shown}" is not an integer', param="n") from None
-    if "stream" in fields:
-        fields["stream"] = _BOOLEANS.get(fields["stream"].lower(), fields["stream"])
+    if isinstance(stream := fields.get("stream"), str):
+        fields["stream"] = _BOOLEANS.get(stream.lower(), stream)
     return fields

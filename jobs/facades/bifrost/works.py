@@ -109,13 +109,24 @@ async def _speech(principal: Principal, read: Read, _spec: ModelSpec) -> Wanted:
     return Wanted(work, body, {})
 
 
-async def _transcription(principal: Principal, read: Read, _spec: ModelSpec) -> Wanted:
+async def _transcription(principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
     (recording, *_) = read.files["file"]
     if not recording.content:
         raise errors.InvalidRequest.of("file", "is empty")
-    body = parse(TranscriptionBody, _named(read, "language", "prompt", "response_format"))
+    fields = _named(read, "language", "prompt", "response_format")
+    if (marks := _time_marks(read, spec)) is not None:
+        fields["timestamp_granularities"] = marks
+    body = parse(TranscriptionBody, fields)
     work = await transcription.work_of(principal, body, recording.content)
     return Wanted(work, body, {"audio": recording})
+
+
+def _time_marks(read: Read, spec: ModelSpec) -> list[str] | None:
+    """Return which times are wanted, where the model can tell them; the contract has no word for it."""
+    asked = read.asked.get("timestamp_granularities")
+    able = {"segment"} | ({"word"} if "word-timestamps" in spec.capabilities else set())
+    verbose = read.asked.get("response_format") == "verbose_json"
+    return asked if verbose and isinstance(asked, list) and able.issuperset(asked) else None
 
 
 async def _image(principal: Principal, read: Read, spec: ModelSpec) -> Wanted:

@@ -56,6 +56,15 @@ class TestCancel:
         row = Job.objects.get()
         assert (row.cancel_reason, row.cancel_requested_at) == ("Enough.", asked_at)
 
+    def test_an_expired_job_does_not_exist(self, account: Any) -> None:
+        claimed = builders.make_running_job(account, result_ttl_s=60.0)
+        builders.finish(claimed)
+
+        with pytest.raises(errors.JobTerminal):
+            cancel(claimed.job_id, account.organization_id)
+        with builders.later("60 s"), pytest.raises(errors.JobNotFound):
+            cancel(claimed.job_id, account.organization_id)
+
     @pytest.mark.parametrize("state", sorted(TERMINAL))
     def test_an_ended_job_refuses(self, account: Any, state: JobState) -> None:
         job = builders.make_ended_job(account, state)

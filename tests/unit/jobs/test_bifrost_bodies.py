@@ -9,9 +9,13 @@ from django.test import RequestFactory
 
 from genie.core import errors as native
 from genie.core.errors import GenieError
+from inference.specs import ModelSpec, Price
+from inference.types import Modality
 from jobs.dialects import bifrost
 from jobs.dialects.bifrost import RequestType
-from jobs.facades.bifrost import capabilities, errors, keys, reading
+from jobs.facades.bifrost import capabilities, errors, keys, reading, works
+from jobs.facades.bifrost.bodies import Transcription
+from jobs.facades.bifrost.reading import Read
 from tests import schemas
 from tests.unit.jobs.test_uploads import BOUNDARY, part
 
@@ -280,6 +284,7 @@ class TestForms:
     @pytest.mark.parametrize("request_type", FORMS)
     def test_are_read(self, request_type: RequestType) -> None:
         body = MODEL + FILE[request_type] + part("whatever", b"1") + part("whatever", b"2")
+        body += part("several[]", b"1") + part("several[]", b"2")
         request = RequestFactory().post(
             "/",
             body + f"--{BOUNDARY}--\r\n".encode(),
@@ -288,7 +293,7 @@ class TestForms:
 
         read = asyncio.run(reading.read(request, request_type))
 
-        assert read.asked == {"model": "m", "whatever": "1"}
+        assert read.asked == {"model": "m", "whatever": "1", "several": ["1", "2"]}
         assert [one.content for sent in read.files.values() for one in sent] in (
             [b"sound"],
             [b"picture"],
@@ -432,3 +437,30 @@ class TestModels:
     )
     def test_lose_the_name_of_a_configured_provider(self, model: str, name: str) -> None:
         assert capabilities.local_name(model) == name
+
+
+class TestTimeMarks:
+    @pytest.mark.parametrize(
+        ("written_as", "asked", "able", "used"),
+        [
+            ("verbose_json", ["word"], ("word-timestamps",), ["word"]),
+            ("verbose_json", ["segment"], (), ["segment"]),
+            ("verbose_json", ["word"], (), None),
+            ("verbose_json", ["syllable"], ("word-timestamps",), None),
+            ("verbose_json", "word", ("word-timestamps",), None),
+            ("json", ["word"], ("word-timestamps",), None),
+        ],
+    )
+    def test_are_used_where_they_can_be_and_never_refused(
+        self, written_as: str, asked: Any, able: tuple[str, ...], used: list[str] | None
+    ) -> None:
+        fields = {"response_format": written_as, "timestamp_granularities": asked}
+        spec = ModelSpec(
+            id="m",
+            modality=Modality.AUDIO,
+            backend="echo",
+            capabilities=able,
+            price=Price(version="1", rates={}),
+        )
+
+        assert works._time_marks(Read(body=Transcription(), asked=fields), spec) == used
