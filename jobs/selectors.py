@@ -200,6 +200,23 @@ def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]
         return [_view(row) for row in cursor.fetchall()]
 
 
+def whole_group(
+    group_id: uuid.UUID, *, organization_id: uuid.UUID, facade: Facade
+) -> list[JobView]:
+    """Return the jobs of a group of this contract, in the order of their submission.
+
+    None for a stranger's, and none once the first of them has expired: a part would pass for all.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT {_COLUMNS}, NULL, g.size FROM jobs_jobgroup g JOIN jobs_job j ON j.group_id = g.id
+                WHERE g.id = %s AND g.organization_id = %s AND g.facade = %s AND {_VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
+            [group_id, organization_id, facade],
+        )
+        rows = cursor.fetchall()
+    return [_view(row) for row in rows] if rows and len(rows) == rows[0][-1] else []
+
+
 def parked(cap: str, *, day: dt.date) -> Parked:
     """Return what parks a job, by the cap's name; ``day`` is today in UTC."""
     layer, window = windows.cap_named(cap)
