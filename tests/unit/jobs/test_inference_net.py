@@ -73,7 +73,7 @@ class TestStates:
         assert ("response" in body) == (state is JobState.COMPLETED)
 
     def test_a_member_past_its_groups_time_says_so(self) -> None:
-        late = {"group_id": ids.new_id(), "completed_at": DEADLINE}
+        late: dict[str, Any] = {"group_id": ids.new_id(), "completed_at": DEADLINE}
 
         assert told(JobState.TIMEOUT, **late)["stateMessage"] == "Group expired before completion"
 
