@@ -5,11 +5,11 @@ A caller of any facade may name an endpoint that is told in these words; see ``j
 
 import functools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jobs import selectors
-from jobs.dialects import inference_net
+from jobs.dialects import inference_net, requests
 from jobs.dialects.inference_net import Generation
 from jobs.groups import EndedGroup
 from jobs.lifecycle import Ended
@@ -17,13 +17,6 @@ from jobs.selectors import Asked, JobView
 from jobs.states import JobState
 from webhooks import naming, signing
 from webhooks.services import NewEvent
-
-# What a worker is told and no caller has said, and the names under which the rest is kept.
-_UNSAID = frozenset(
-    {"include_usage", "answer_as", "written_as", "asked_for", "substituted", "as_base64", "sources"}
-)
-_SECTIONS = frozenset({"sampling", "image", "video", "speech", "transcription"})
-_RENAMED = {"inputs": "input"}
 
 
 def of_view(job: JobView, asked: Asked) -> Generation:
@@ -121,16 +114,4 @@ def _request(asked: Asked) -> dict[str, Any]:
     """Return what the caller sent; where its contract keeps no copy, what was understood of it."""
     if asked.body is not None:
         return asked.body
-    return {"model": asked.model, **_understood(asked.request)}
-
-
-def _understood(request: Mapping[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, value in request.items():
-        if name in _SECTIONS:
-            fields |= {key: item for key, item in value.items() if item is not None}
-        elif name not in _UNSAID and value is not None:
-            fields[_RENAMED.get(name, name)] = value
-    for role, where in request.get("sources", {}).items():
-        fields[role] = where.get("url", {})
-    return fields
+    return requests.told_again(asked.request, model=asked.model)

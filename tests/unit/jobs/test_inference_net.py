@@ -99,34 +99,12 @@ class TestGeneration:
         assert body["dispatchedAt"] == "2026-11-20T12:00:01.123Z"
         assert body["finishedAt"] == "2026-11-20T12:00:02.123Z"
 
-    @pytest.mark.parametrize(
-        ("request_", "understood"),
-        [
-            (
-                {"messages": [], "sampling": {"max_tokens": 5}, "include_usage": False},
-                {"messages": [], "max_tokens": 5},
-            ),
-            (
-                {"inputs": ["a"], "dimensions": None, "encoding_format": "float"},
-                {"input": ["a"], "encoding_format": "float"},
-            ),
-            (
-                {
-                    "video": {"prompt": "p", "seed": 1},
-                    "asked_for": "m",
-                    "substituted": False,
-                    "sources": {"start_image": {"url": "https://a/b"}, "end_image": {"file": "f"}},
-                },
-                {"prompt": "p", "seed": 1, "start_image": "https://a/b", "end_image": {}},
-            ),
-        ],
-    )
-    def test_without_a_copy_shows_what_was_understood(
-        self, request_: dict[str, Any], understood: dict[str, Any]
-    ) -> None:
-        body = told(JobState.COMPLETED, sent=asked(body=None, request=request_))
+    def test_without_a_copy_shows_what_was_understood(self) -> None:
+        kept = {"messages": [], "sampling": {"max_tokens": 5}}
 
-        assert body["request"] == {"model": "m", **understood}
+        body = told(JobState.COMPLETED, sent=asked(body=None, request=kept))
+
+        assert body["request"] == {"model": "m", "messages": [], "max_tokens": 5}
 
 
 class TestEvents:
