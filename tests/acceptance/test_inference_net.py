@@ -14,6 +14,7 @@ from tests.acceptance.callers import Caller
 from tests.acceptance.models_file import TOKEN_MICROCREDITS
 from tests.acceptance.receivers import Receiver
 from tests.acceptance.system import until
+from tests.acceptance.test_media import sound
 from tests.acceptance.test_registered_webhooks import register
 
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello there"}]}
@@ -112,6 +113,13 @@ def test_jobs_of_other_contracts_and_modalities_are_read_too(caller: Caller) -> 
     body = {"model": "flux-schnell", "prompt": "a lake", "size": "256x256", "mode": "async"}
     image = ended(caller, caller.post("/v1/images/generations", body).json()["id"])
 
+    files = {"file": ("a.wav", sound(1.0), "audio/wav")}
+    form = {"model": "whisper-1", "mode": "async"}
+    sent = caller.request("POST", "/v1/audio/transcriptions", files=files, data=form)
+    heard = ended(caller, sent.json()["id"])
+
+    assert heard["request"].pop("file")["filename"] == "a.wav"
+    assert heard["request"] == form
     assert chat["request"]["messages"] == [{"role": "user", "content": "hi"}]
     assert (chat["request"]["model"], chat["request"]["temperature"]) == ("echo", 0.25)
     assert image["request"]["prompt"] == "a lake"
