@@ -272,7 +272,10 @@ async def submission(
     refusal, sealed, endpoint_id = None, None, None
     try:
         sealed = await _sealed(body.webhook)
-        endpoint_id = envelope.endpoint_id or await _endpoint(principal, body.metadata)
+        endpoint_id = envelope.endpoint_id
+        # What metadata.webhook_id names is told in one contract's words only.
+        if endpoint_id is None and envelope.generation_endpoint_id is None:
+            endpoint_id = await _endpoint(principal, body.metadata)
     except errors.InvalidRequest as error:
         if envelope.idempotency_key is None:
             raise

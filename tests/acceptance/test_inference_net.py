@@ -5,10 +5,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 from standardwebhooks import Webhook
 
 from genie.core import ids
+from jobs.states import Lane
 from tests import schemas
 from tests.acceptance.callers import Caller
 from tests.acceptance.models_file import TOKEN_MICROCREDITS
@@ -81,6 +83,12 @@ def test_a_chat_is_accepted_polled_and_told_with_what_was_sent(caller: Caller) -
     row = caller.row(job_id)
     usage = done["response"]["usage"]
     assert row["cost_microcredits"] * 2 == TOKEN_MICROCREDITS * usage["total_tokens"]
+    ((lane, hours, days),) = caller.system.sql(
+        "SELECT lane, extract(epoch FROM end_deadline_at - created_at)::int / 3600,"
+        " extract(epoch FROM expires_at - completed_at)::int / 86400 FROM jobs_job WHERE id = %s",
+        job_id,
+    )
+    assert (lane, hours, days) == (Lane.SLOW, 72, 14)
     bare = ids.bare(uuid.UUID(job_id))
     for spelling in (bare, f"chatcmpl-{bare}"):
         assert poll(caller, spelling) == done
@@ -93,6 +101,21 @@ def test_embeddings(caller: Caller) -> None:
 
     assert done["request"] == sent
     assert [one["object"] for one in done["response"]["data"]] == ["embedding"] * 2
+
+
+def test_openais_client_reads_the_ids(caller: Caller) -> None:
+    base_url = f"{caller.system.base_url}/v1/slow"
+    with openai.OpenAI(base_url=base_url, api_key=caller.key, max_retries=0) as client:
+        hello: Any = [{"role": "user", "content": "hello"}]
+        chat = client.chat.completions.create(model="echo", messages=hello)
+        vectors: Any = client.embeddings.create(
+            model="echo-embedding", input="a", encoding_format="float"
+        )
+        with pytest.raises(openai.NotFoundError, match="The model none does not exist"):
+            client.chat.completions.create(model="none", messages=hello)
+
+    assert ended(caller, chat.id)["state"] == "Success"
+    assert ended(caller, vectors.id)["state"] == "Success"
 
 
 def test_jobs_that_do_not_succeed_say_why_and_have_no_response(caller: Caller) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genie.core import ids
-from jobs import services, sweep
+from jobs import selectors, services, sweep
 from jobs.groups import NewGroup
 from jobs.models import Job
 from jobs.states import Facade, JobKind, JobState
@@ -177,6 +177,29 @@ class TestGroups:
         assert {one["stateMessage"] for one in body["data"]["generations"]} == {
             "Group expired before completion"
         }
+
+
+class TestWholeGroup:
+    def members(self, account: Any, group_id: uuid.UUID, **wanted: Any) -> int:
+        of = {"organization_id": account.organization_id, "facade": Facade.INFERENCE_NET} | wanted
+        return len(selectors.whole_group(group_id, **of))
+
+    def test_is_its_organizations_and_its_contracts(self, account: Any, stranger: Any) -> None:
+        group_id = make_group(account, 2, make_endpoint(account))
+
+        assert self.members(account, group_id) == 2
+        assert self.members(stranger, group_id) == 0
+        assert self.members(account, group_id, facade=Facade.OPENAI) == 0
+
+    def test_is_gone_with_the_first_of_its_members(self, account: Any) -> None:
+        group_id = make_group(account, 2, make_endpoint(account), result_ttl_s=60.0)
+        (first, _) = builders.claim(limit=2)
+        services.finish_many([builders.ending(first)])
+
+        with builders.later("59 seconds"):
+            assert self.members(account, group_id) == 2
+        with builders.later("61 seconds"):
+            assert self.members(account, group_id) == 0
 
 
 class TestOneKeyForAll:
