@@ -15,7 +15,7 @@ _RENAMED = {"inputs": "input", "prompts": "prompt"}
 _UNSAID = frozenset(
     {
         *("include_usage", "answer_as", "written_as", "asked_for", "substituted", "as_base64"),
-        *("sources", "schema", "tool_use"),
+        *("sources", "schema", "tool_use", "answers"),
     }
 )
 
@@ -28,6 +28,8 @@ def told_again(request: Mapping[str, Any], *, model: str) -> dict[str, Any]:
             fields |= {key: item for key, item in value.items() if item is not None}
         elif name not in _UNSAID and value is not None:
             fields[_RENAMED.get(name, name)] = value
+    if "messages" in fields and "logprobs" in fields:  # a chat asks for them by two names
+        fields |= {"logprobs": True, "top_logprobs": fields["logprobs"]}
     return fields | _shape(request) | _sources(request.get("sources", {}))
 
 

@@ -94,6 +94,22 @@ def test_a_chat_is_accepted_polled_and_told_with_what_was_sent(caller: Caller) -
         assert poll(caller, spelling) == done
 
 
+def test_text_completions_alone_and_in_a_group(caller: Caller) -> None:
+    sent = {"model": "echo", "prompt": "hello there", "max_tokens": 9}
+
+    alone = ended(caller, submit(caller, sent, "/v1/slow/completions"))
+    path = "/v1/async/group/completions"
+    group_id = answer(caller.post(path, {"requests": [sent, sent]}), 202, "group_submitted")[
+        "groupId"
+    ]
+    mixed = error(caller.post(path, {"requests": [sent, CHAT]}), 400)
+
+    assert (alone["request"], alone["response"]["object"]) == (sent, "text_completion")
+    assert alone["response"]["usage"]["total_tokens"] > 0
+    assert [one["state"] for one in group_ended(caller, group_id)] == ["Success", "Success"]
+    assert mixed["param"] == "requests[1].messages"
+
+
 def test_embeddings(caller: Caller) -> None:
     sent = {"model": "echo-embedding", "input": ["a", "b"], "encoding_format": "float"}
 

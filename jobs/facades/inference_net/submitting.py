@@ -12,8 +12,8 @@ from genie.core import errors, ids
 from genie.tenants.principal import Principal
 from jobs.facades.inference_net.errors import in_request
 from jobs.groups import NewGroup
-from jobs.intake import bodies, submit, webhook_ids
-from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted
+from jobs.intake import bodies, completion, submit, webhook_ids
+from jobs.intake.bodies import ChatBody, CompletionBody, EmbeddingsBody, Submitted
 from jobs.intake.submit import Envelope, Work
 from jobs.states import Facade, JobKind, Lane, Mode
 from jobs.submissions import Submission
@@ -38,6 +38,12 @@ class Route:
 
 
 CHAT = Route(kind=JobKind.CHAT, schema=ChatBody, work=submit.chat_work, content="messages")
+COMPLETION = Route(
+    kind=JobKind.COMPLETION,
+    schema=CompletionBody,
+    work=completion.completion_work,
+    content="prompt",
+)
 EMBEDDING = Route(
     kind=JobKind.EMBEDDING, schema=EmbeddingsBody, work=submit.embedding_work, content="input"
 )

@@ -27,6 +27,11 @@ async def chat(request: LeanRequest) -> HttpResponseBase:
     return await _submitted(request, submitting.CHAT)
 
 
+async def completions(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/slow/completions."""
+    return await _submitted(request, submitting.COMPLETION)
+
+
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/slow/embeddings."""
     return await _submitted(request, submitting.EMBEDDING)
@@ -35,6 +40,11 @@ async def embeddings(request: LeanRequest) -> HttpResponseBase:
 async def chat_group(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/slow/group/chat/completions, and its alias under /v1/async."""
     return await _group_submitted(request, submitting.CHAT)
+
+
+async def completion_group(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/slow/group/completions, and its alias under /v1/async."""
+    return await _group_submitted(request, submitting.COMPLETION)
 
 
 async def generation(request: LeanRequest, generation_id: str) -> HttpResponseBase:

@@ -16,6 +16,14 @@ from jobs.dialects import requests
             {"messages": [], "max_tokens": 5, "n": 2},
         ),
         (
+            {"messages": [], "sampling": {"logprobs": 3}},
+            {"messages": [], "logprobs": True, "top_logprobs": 3},
+        ),
+        (
+            {"prompts": ["a"], "sampling": {"logprobs": 3}, "echo": False, "answers": 1},
+            {"prompt": ["a"], "logprobs": 3, "echo": False},
+        ),
+        (
             {"inputs": ["a"], "dimensions": None, "encoding_format": "float"},
             {"input": ["a"], "encoding_format": "float"},
         ),
