@@ -1,5 +1,6 @@
 """inference.net's routes for work in the background: authenticate, validate, make one call, answer."""
 
+import asyncio
 import contextlib
 import json
 import uuid
@@ -17,6 +18,7 @@ from jobs.facades.inference_net import submitting
 from jobs.facades.inference_net.errors import GroupNotFound
 from jobs.facades.inference_net.submitting import Route
 from jobs.intake import guard
+from jobs.selectors import JobView
 from jobs.states import Facade, JobState
 
 _REPLAYED = {"Idempotent-Replayed": "true"}
@@ -62,19 +64,23 @@ async def generation(request: LeanRequest, generation_id: str) -> HttpResponseBa
 async def group(request: LeanRequest, group_id: str) -> HttpResponseBase:
     """GET /v1/slow/group/:id/generations: all members, in the order of their submission."""
     principal, headers = await _authenticated(request, Scope.JOBS_READ)
-    parsed = ids.parse(group_id)
-    members = (
-        await web.whole_group(
+    members = await _members(principal, group_id)
+    asked = await web.asked([one.id for one in members])
+    told = [generations.of_view(one, asked[one.id]) for one in members]
+    text = await asyncio.to_thread(inference_net.group_body, told)
+    return _json(text, headers=headers)
+
+
+async def _members(principal: Principal, group_id: str) -> list[JobView]:
+    """Return the jobs of a group; raises GroupNotFound."""
+    parsed, found = ids.parse(group_id), list[JobView]()
+    if parsed is not None:
+        found = await web.whole_group(
             parsed, organization_id=principal.organization_id, facade=Facade.INFERENCE_NET
         )
-        if parsed is not None
-        else []
-    )
-    if not members:
+    if not found:
         raise GroupNotFound
-    asked = await web.asked([one.id for one in members])
-    text = inference_net.group_body([generations.of_view(one, asked[one.id]) for one in members])
-    return _json(text, headers=headers)
+    return found
 
 
 async def _submitted(request: LeanRequest, route: Route) -> HttpResponseBase:
@@ -96,7 +102,8 @@ async def _submitted(request: LeanRequest, route: Route) -> HttpResponseBase:
 async def _group_submitted(request: LeanRequest, route: Route) -> HttpResponseBase:
     principal, headers = await _authenticated(request, Scope.INFERENCE)
     with _headers_kept(headers):
-        fields = guard.read_object(request)
+        # Of fifty requests: long enough to be felt by whoever shares this event loop.
+        fields = await asyncio.to_thread(guard.read_object, request)
         wanted = await submitting.group(request, principal, fields, route=route)
         accepted = await web.submit_together(wanted.submissions, group=wanted.group)
     group_id: uuid.UUID | None = wanted.group.id
