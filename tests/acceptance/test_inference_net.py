@@ -20,6 +20,11 @@ from tests.acceptance.test_media import sound
 from tests.acceptance.test_registered_webhooks import register
 
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello there"}]}
+SHARED = {
+    "chat/completions": CHAT,
+    "completions": {"model": "echo", "prompt": "a"},
+    "embeddings": {"model": "echo-embedding", "input": "a"},
+}
 SINGLE = "/v1/slow/chat/completions"
 GROUP = "/v1/slow/group/chat/completions"
 
@@ -340,6 +345,26 @@ class TestWebhooks:
         _, test = receiver.wait(path, count=2)
         schemas.require("inference_net", "test_event", json.loads(test.body))
         assert test.headers["x-inference-event"] == "webhook.test"
+
+    @pytest.mark.parametrize("path", SHARED)
+    def test_the_routes_that_another_contract_answers_honour_it_too(
+        self, caller: Caller, receiver: Receiver, path: str
+    ) -> None:
+        hooked = f"/shared-{caller.slug}-{path}/"
+        register(caller, receiver.url(hooked), name="ops")
+        body = SHARED[path]
+
+        unknown = caller.post(f"/v1/async/{path}", body | {"metadata": {"webhook_id": "nobody"}})
+        sent = body | {"metadata": {"webhook_id": "ops"}}
+        accepted = caller.post(f"/v1/async/{path}", sent)
+
+        assert (unknown.status_code, accepted.status_code) == (400, 202)
+        schemas.require("bifrost", "submitted", accepted.json())
+        (post,) = receiver.wait(hooked)
+        told = schemas.require("inference_net", "generation_event", json.loads(post.body))
+        assert told["data"] == poll(caller, accepted.json()["id"])
+        assert (told["data"]["state"], told["data"]["request"]) == ("Success", sent)
+        assert caller.jobs_count() == 1
 
     def test_a_groups_two_places_for_its_webhook_must_agree(self, caller: Caller) -> None:
         body = {"requests": [CHAT], "webhook_id": "a", "metadata": {"webhook_id": "b"}}
