@@ -20,7 +20,7 @@ from tests.acceptance.test_media import sound
 from tests.acceptance.test_registered_webhooks import register
 
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello there"}]}
-SHARED = {
+SHARED: dict[str, dict[str, Any]] = {
     "chat/completions": CHAT,
     "completions": {"model": "echo", "prompt": "a"},
     "embeddings": {"model": "echo-embedding", "input": "a"},
