@@ -286,6 +286,11 @@ GENIE_WEB_DRAIN_S = env.seconds("GENIE_WEB_DRAIN_S", 8)  # a web process that st
 GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for longer: queue-timeout
 # The same for a job that is parked when it is submitted: long enough for a daily cap to begin anew.
 GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
+# Jobs of the slow lane: what they cost of the usual price, by when they must have ended, and how long
+# what they were asked and answered is kept then.
+GENIE_SLOW_PRICE_PERCENT = env.integer("GENIE_SLOW_PRICE_PERCENT", 50, minimum=1)
+GENIE_SLOW_LIMIT_S = env.seconds("GENIE_SLOW_LIMIT_S", 72 * 3600)
+GENIE_SLOW_RESULT_TTL_S = env.seconds("GENIE_SLOW_RESULT_TTL_S", 14 * 86_400)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
 GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
 # A worker whose model does not come a step further for longer than this is replaced, by modality. A

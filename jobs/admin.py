@@ -27,7 +27,7 @@ from jobs.states import JobKind, JobState
 
 READ_PROMPTS = "jobs.view_prompt"
 _AT_ONCE = 200  # jobs of one action: "select all" may mean a million
-_LARGE = ("request", "result", "delta_ends", "webhook_secret")  # never loaded for a list
+_LARGE = ("request", "asked", "result", "delta_ends", "webhook_secret")  # never loaded for a list
 
 
 class AttemptInline(ReadOnly, admin.TabularInline[Attempt, Job]):

@@ -83,6 +83,7 @@ class Job(models.Model):
     start_deadline_at = models.DateTimeField()
     run_limit_s = models.FloatField()
     run_deadline_at = models.DateTimeField(null=True)
+    end_deadline_at = models.DateTimeField(null=True)  # by when it must have ended, even if it runs
     ticketed_at = models.DateTimeField(db_default=DatabaseNow())  # when a ticket was last asked for
 
     # What its work costs, from its submission on: micro-credits for one of each unit. Null in rows
@@ -115,6 +116,8 @@ class Job(models.Model):
     webhook_url = models.TextField(default="", blank=True)
     webhook_secret = models.TextField(null=True)  # sealed; moves to the delivery when the job ends
     webhook_endpoint_id = models.UUIDField(null=True)  # the registered endpoint that it names
+    # The same, but told in inference.net's words; see jobs.generations.
+    generation_endpoint_id = models.UUIDField(null=True)
 
     class Meta:
         # Apart from view_job: whoever watches the queues need not read what was asked.
@@ -223,6 +226,11 @@ class Job(models.Model):
                 name="job_start_deadlines",
                 fields=["start_deadline_at"],
                 condition=Q(state=JobState.QUEUED),
+            ),
+            models.Index(
+                name="job_end_deadlines",
+                fields=["end_deadline_at"],
+                condition=Q(state=JobState.RUNNING, end_deadline_at__isnull=False),
             ),
             # GET /v1/jobs: newest first within an organisation.
             models.Index(name="job_by_organization", fields=["organization", "-created_at", "-id"]),

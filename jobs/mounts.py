@@ -27,4 +27,9 @@ MOUNTS = (
         urlconf="jobs.facades.bifrost.urls",
         render="jobs.facades.bifrost.errors.render",
     ),
+    Mount(
+        prefixes=("/v1/slow/", "/v1/async/group/", "/v1/generation/"),
+        urlconf="jobs.facades.inference_net.urls",
+        render="jobs.facades.inference_net.errors.render",
+    ),
 )

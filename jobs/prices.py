@@ -28,6 +28,7 @@ from jobs.states import JobKind
 # How many parts of each unit; a unit has ``Unit.parts`` of them.
 Quantities: TypeAlias = Mapping[Unit, int]
 
+_VERSION_CHARS = 40  # of the column
 # Of a job without rates, whose model the models file no longer has.
 _UNPRICED = Price(version="none", rates=dict.fromkeys(Unit, 0))
 
@@ -50,6 +51,18 @@ def of_model(model_id: str) -> Price:
         return registry.models().get(model_id).price
     except UnknownModel:
         return _UNPRICED
+
+
+def reduced(price: Price, *, percent: int) -> Price:
+    """Return the price of the same work at so many percent, each rate rounded up.
+
+    Its version says so: a bill shows which rates it was made of.
+    """
+    if percent == 100:
+        return price
+    rates = {unit: -(-rate * percent // 100) for unit, rate in price.rates.items()}
+    mark = f"@{percent}%"
+    return Price(version=price.version[: _VERSION_CHARS - len(mark)] + mark, rates=rates)
 
 
 def of_delivered(price: Price, *, completion_tokens: int, estimate_microcredits: int) -> int:

@@ -157,24 +157,33 @@ def jobs_of_keys(keys: Sequence[OwnedKey]) -> list[JobView | None]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a job's caller sent, and when a worker first took it."""
+    """What a job's caller sent, when a worker first took it, and by when it had to end."""
 
-    body: dict[str, Any] | None
+    body: dict[str, Any] | None  # where the contract that it came through keeps it
     first_started_at: dt.datetime | None
+    model: str  # by the name that was asked for
+    request: dict[str, Any]  # as it was understood; empty where there is a body
+    end_deadline_at: dt.datetime | None
 
 
 def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
     """Return what the callers of these jobs sent; for contracts that give it back."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT j.id, j.asked::text, a.started_at FROM jobs_job j
+            """SELECT j.id, j.asked::text, a.started_at, j.requested_model,
+                 CASE WHEN j.asked IS NULL THEN j.request ELSE '{}' END::text, j.end_deadline_at
+               FROM jobs_job j
                LEFT JOIN jobs_attempt a ON a.job_id = j.id AND a.number = 1
                WHERE j.id = ANY(%s::uuid[])""",
             [list(job_ids)],
         )
         return {
             row[0]: Asked(
-                body=json.loads(row[1]) if row[1] is not None else None, first_started_at=row[2]
+                body=json.loads(row[1]) if row[1] is not None else None,
+                first_started_at=row[2],
+                model=row[3],
+                request=json.loads(row[4]),
+                end_deadline_at=row[5],
             )
             for row in cursor.fetchall()
         }
@@ -189,6 +198,23 @@ def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]
             [group_id, organization_id],
         )
         return [_view(row) for row in cursor.fetchall()]
+
+
+def whole_group(
+    group_id: uuid.UUID, *, organization_id: uuid.UUID, facade: Facade
+) -> list[JobView]:
+    """Return the jobs of a group of this contract, in the order of their submission.
+
+    None for a stranger's, and none once the first of them has expired: a part would pass for all.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT {_COLUMNS}, NULL, g.size FROM jobs_jobgroup g JOIN jobs_job j ON j.group_id = g.id
+                WHERE g.id = %s AND g.organization_id = %s AND g.facade = %s AND {_VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
+            [group_id, organization_id, facade],
+        )
+        rows = cursor.fetchall()
+    return [_view(row) for row in rows] if rows and len(rows) == rows[0][-1] else []
 
 
 def parked(cap: str, *, day: dt.date) -> Parked:

@@ -62,6 +62,7 @@ def run_once() -> Swept:
     swept = Swept()
     _reap_leases(swept)
     _end_overdue(swept)
+    _end_late(swept)
     _end_unstarted(swept)
     _promote(swept)
     _send_tickets(swept)
@@ -140,6 +141,24 @@ def _end_overdue(swept: Swept) -> None:
         ),
     )
     swept.execution_timeouts = len(ended)
+
+
+def _end_late(swept: Swept) -> None:
+    """End running jobs that are past the time by which they must have ended.
+
+    What is queued then has passed its deadline to start, which is no later.
+    """
+    ended = _end_all(
+        "state = 'running' AND end_deadline_at < genie_now()",
+        "end_deadline_at",
+        lambda row: _ending(
+            row,
+            JobState.TIMEOUT,
+            "execution-timeout",
+            "The job had not ended by its deadline, which counts from its submission.",
+        ),
+    )
+    swept.execution_timeouts += len(ended)
 
 
 def _end_unstarted(swept: Swept) -> None:

@@ -34,6 +34,7 @@ def _native(ended: Ended, *, named: bool = True) -> NewEvent:
         url=ended.webhook_url,
         sealed_secret=ended.webhook_secret,
         endpoint_id=ended.webhook_endpoint_id if named else None,
+        not_to=ended.generation_endpoint_id,
     )
 
 

@@ -30,6 +30,7 @@ from jobs.quotes import Question, Quote
 from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers, OwnedKey
 from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
+from jobs.states import Facade
 from jobs.submissions import Accepted, Submission
 from webhooks import selectors as webhooks_selectors
 from webhooks.selectors import NamedEndpoint
@@ -37,12 +38,17 @@ from webhooks.selectors import NamedEndpoint
 T = TypeVar("T")
 R = TypeVar("R")
 
+# Of a group's requests in one body. What all of them said still fits the event of their end, which
+# has at most 10 MB.
+_GROUP_TIMES = 8
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
 def body_limit(path: str) -> int:
-    """Return the most bytes of a request body: JSON, or what may carry a recording or pictures."""
+    """Return the most bytes of a request body: JSON, a group of them, or what may carry a recording or pictures."""
     json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
+    if path.startswith(("/v1/slow/group/", "/v1/async/group/")):
+        return _GROUP_TIMES * json_bytes
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
     if path.endswith(("/videos/transitions", "/images/edits", "/images/variations")):
@@ -102,7 +108,8 @@ def _send_tickets(
 def _admit_together(wanted: tuple[Sequence[Submission], NewGroup | None]) -> list[Accepted]:
     submissions, group = wanted
     answers = services.submit_together(submissions, group=group)
-    _send_tickets(submissions, answers)
+    if not answers[0].replayed:  # else there are no new jobs
+        _send_tickets(submissions, answers)
     return answers
 
 
@@ -127,6 +134,10 @@ _asked: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, Asked]] = Coalescer(
 )
 _members: Coalescer[tuple[uuid.UUID, uuid.UUID], list[JobView]] = Coalescer(
     "members", _one_by_one(lambda of: selectors.members(of[0], organization_id=of[1]))
+)
+_groups: Coalescer[tuple[uuid.UUID, uuid.UUID, Facade], list[JobView]] = Coalescer(
+    "groups",
+    _one_by_one(lambda of: selectors.whole_group(of[0], organization_id=of[1], facade=of[2])),
 )
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
 _cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
@@ -166,7 +177,7 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
-    *(_together, _asked, _members, _owned, _named_endpoints),
+    *(_together, _asked, _members, _groups, _owned, _named_endpoints),
 )
 
 
@@ -260,6 +271,13 @@ async def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
 async def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]:
     """Return the jobs of a group of this organisation, in the order of their submission."""
     return await _members.ask((group_id, organization_id))
+
+
+async def whole_group(
+    group_id: uuid.UUID, *, organization_id: uuid.UUID, facade: Facade
+) -> list[JobView]:
+    """Return all jobs of a group of this organisation and contract; none if it has no such group."""
+    return await _groups.ask((group_id, organization_id, facade))
 
 
 async def job_list(wanted: ListFilter) -> list[JobView]:

@@ -207,7 +207,7 @@ def send_test(
     post: Post = transport.post,
     probe: Probe = transport.probe,
 ) -> Result:
-    """Send an endpoint a ``webhook.test`` and return what came of it; takes up to ten seconds.
+    """Send an endpoint a ``webhook.test`` and return what came of it; takes as long as its format allows.
 
     Raises:
         CannotRedeliver: The endpoint has no URL.

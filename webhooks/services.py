@@ -36,6 +36,7 @@ class NewEvent:
     body_with_result: Callable[[], bytes] | None = None
     expires_at: dt.datetime | None = None  # from then on an attempt sends ...
     expired_body: Callable[[], bytes] | None = None  # ... this in place of the body
+    not_to: uuid.UUID | None = None  # a subscriber that is told of it in another event
     format: str = Format.NATIVE  # a key of formats.MANNERS; only native events go to subscribers
     kept: bool = False  # on record for who pulls events, even if nobody is sent it
 
@@ -249,7 +250,8 @@ def _receivers(events: Iterable[NewEvent]) -> dict[uuid.UUID, list[_Receiver]]:
 
 
 def _gets(receiver: _Receiver, event: NewEvent) -> bool:
-    if event.format == Format.NATIVE and event.event_type in receiver.events:
+    subscribes = event.format == Format.NATIVE and event.event_type in receiver.events
+    if subscribes and receiver.endpoint_id != event.not_to:
         return True
     if receiver.endpoint_id != event.endpoint_id:
         return False

@@ -6,13 +6,14 @@ from genie.core import ids, transactions
 from webhooks import claims, event_types, naming, payloads
 from webhooks.claims import Claim
 from webhooks.errors import CannotRedeliver
-from webhooks.models import Delivery, Endpoint, Event, Schedule
+from webhooks.models import Delivery, Endpoint, Event, Format, Schedule
 
 
 def begin(endpoint: Endpoint, *, now: dt.datetime) -> Claim:
     """Write a ``webhook.test`` and its delivery, and return the claim of its one attempt.
 
-    A disabled endpoint can be tested: that is how its owner learns whether it can be enabled. Whatever
+    It speaks as the endpoint was last spoken to: who receives for inference.net's clients is asked
+    first, and finds the headers that it knows. A disabled endpoint can be tested: that is how its owner learns whether it can be enabled. Whatever
     comes of it says nothing about the endpoint's health.
 
     Raises:
@@ -38,6 +39,7 @@ def begin(endpoint: Endpoint, *, now: dt.datetime) -> Claim:
             id=ids.new_id(),
             event=event,
             endpoint=endpoint,
+            format=_format(endpoint),
             schedule=Schedule.ONCE,
             url=endpoint.url,
             host=endpoint.host,
@@ -47,3 +49,10 @@ def begin(endpoint: Endpoint, *, now: dt.datetime) -> Claim:
         claim = claims.claim_one(delivery.id)
     assert claim is not None  # noqa: S101 - it is due, and nobody else can see it
     return claim
+
+
+def _format(endpoint: Endpoint) -> Format:
+    """Return the words of the endpoint's latest delivery, where they have a test of the same body."""
+    formats = Delivery.objects.filter(endpoint=endpoint).order_by("-id").values_list("format")
+    latest = formats.first()
+    return Format.INFERENCE_NET if latest == (Format.INFERENCE_NET,) else Format.NATIVE

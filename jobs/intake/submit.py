@@ -17,6 +17,7 @@ from genie.tenants.principal import Principal
 from inference import tokenization
 from inference.errors import UnknownModel
 from inference.registry import ModelSpec
+from inference.specs import Price
 from inference.tokenization import EmbeddingShape, Messages, Tools
 from inference.types import Modality
 from jobs import prices, registry, web
@@ -82,6 +83,8 @@ class Envelope:
     lane: Lane | None = None  # None: by the mode
     start_limit_s: float | None = None  # how long it may wait; None: the setting's
     endpoint_id: uuid.UUID | None = None  # a registered webhook that it names in its own way
+    generation_endpoint_id: uuid.UUID | None = None  # the same, told in inference.net's words
+    end_limit_s: float | None = None  # by when it must have ended, even if it runs; None: no such
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,11 +267,15 @@ async def submission(
     address may have been right when the key's job was submitted, which is then the answer.
     """
     run_limit_s, start_limit_s = _limits(body, envelope)
-    price = work.spec.price
+    lane = envelope.lane or (Lane.NORMAL if mode is Mode.ASYNC else Lane.INTERACTIVE)
+    price = _price(work.spec, lane)
     refusal, sealed, endpoint_id = None, None, None
     try:
         sealed = await _sealed(body.webhook)
-        endpoint_id = envelope.endpoint_id or await _endpoint(principal, body.metadata)
+        endpoint_id = envelope.endpoint_id
+        # What metadata.webhook_id names is told in one contract's words only.
+        if endpoint_id is None and envelope.generation_endpoint_id is None:
+            endpoint_id = await _endpoint(principal, body.metadata)
     except errors.InvalidRequest as error:
         if envelope.idempotency_key is None:
             raise
@@ -283,7 +290,7 @@ async def submission(
         kind=work.kind,
         mode=mode,
         queue=work.spec.waits_in,
-        lane=envelope.lane or (Lane.NORMAL if mode is Mode.ASYNC else Lane.INTERACTIVE),
+        lane=lane,
         requested_model=body.model,
         model=work.spec.id,
         request=work.request | ({"metadata": body.metadata} if body.metadata else {}),
@@ -301,6 +308,8 @@ async def submission(
         asked=envelope.asked,
         group_id=envelope.group_id,
         result_ttl_s=envelope.result_ttl_s,
+        generation_endpoint_id=envelope.generation_endpoint_id,
+        end_limit_s=envelope.end_limit_s,
     )
     return Submission(
         job=job,
@@ -309,6 +318,13 @@ async def submission(
         park_limit_s=_park_limit_s(body),
         refusal=refusal,
     )
+
+
+def _price(spec: ModelSpec, lane: Lane) -> Price:
+    """Return what a job of this lane costs: who lets others go first pays less."""
+    if lane is not Lane.SLOW:
+        return spec.price
+    return prices.reduced(spec.price, percent=settings.GENIE_SLOW_PRICE_PERCENT)
 
 
 async def _fit(

@@ -1,6 +1,7 @@
 """From a form with a recording to what admission would take. Touches no table."""
 
 import asyncio
+import dataclasses
 import random
 
 from django.http import HttpRequest
@@ -38,7 +39,9 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
         body,
         work=work,
         mode=mode,
-        envelope=submit.envelope_of(request, said=form.digest),
+        envelope=dataclasses.replace(
+            submit.envelope_of(request, said=form.digest), asked=form.told
+        ),
         uploads={"audio": form.file},
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
@@ -33,6 +34,17 @@ class Upload:
 
     content: bytes
     media_type: str
+    name: str = ""  # as its sender names it
+    said_type: str = ""  # as its sender says; nothing relies on it
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What can be told of it without its content, to whoever sent it."""
+        return {
+            "filename": self.name,
+            "content_type": self.said_type,
+            "bytes": len(self.content),
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,7 @@ class Form:
     fields: dict[str, Any]
     file: Upload
     digest: bytes  # SHA-256 of what it says, whatever boundary it was sent with
+    told: dict[str, Any]  # the texts, and of the file its name, type and size: to be given back
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +107,9 @@ async def read_form(request: HttpRequest, *, file_field: str) -> Form:
         raise errors.InvalidRequest.of(file_field, "send one file")
     if not found[0].content:
         raise errors.InvalidRequest.of(file_field, "is empty")
-    return Form(fields=_texts(parts.texts), file=found[0], digest=parts.digest)
+    texts = _texts(parts.texts)
+    told = texts | {file_field: found[0].described}
+    return Form(fields=texts, file=found[0], digest=parts.digest, told=told)
 
 
 async def read_parts(request: HttpRequest) -> Parts:
@@ -129,8 +144,15 @@ def _parse(request: HttpRequest) -> Parts:
     return Parts(texts=texts, files=files)
 
 
-def _upload(sent: Any) -> Upload:
-    return Upload(content=sent.read(), media_type="application/octet-stream")
+def _upload(sent: "UploadedFile[bytes]") -> Upload:
+    # Its name and type are anything that a sender writes: what the database does not take goes.
+    name, said_type = (
+        (text or "").encode("utf-8", "replace").decode().replace("\0", "")
+        for text in (sent.name, sent.content_type)
+    )
+    return Upload(
+        content=sent.read(), media_type="application/octet-stream", name=name, said_type=said_type
+    )
 
 
 def _texts(fields: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Receiver:
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
+    probed: list[str] = field(default_factory=list)  # the paths of OPTIONS, each answered with 405
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
     def url(self, path: str) -> str:
@@ -64,6 +65,12 @@ def serve() -> Iterator[Receiver]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             status = receiver.take(Received(path=self.path, headers=headers, body=body))
             self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_OPTIONS(self) -> None:
+            receiver.probed.append(self.path)
+            self.send_response(405)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -42,6 +42,14 @@ class Read:
     files: Mapping[str, list[Upload]] = dataclasses.field(default_factory=dict)
     digest: bytes | None = None  # of a form, whatever boundary it was sent with
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What was sent, to be given back: of files their names, types and sizes."""
+        described = {name: [one.described for one in sent] for name, sent in self.files.items()}
+        return self.asked | {
+            name: sent[0] if len(sent) == 1 else sent for name, sent in described.items()
+        }
+
 
 async def read(request: HttpRequest, request_type: RequestType) -> Read:
     """Return the body of a submission.

@@ -26,11 +26,14 @@ from jobs.facades.bifrost.errors import (
 )
 from jobs.facades.bifrost.reading import Read
 from jobs.facades.bifrost.works import Wanted
-from jobs.intake import submit, uploads
+from jobs.intake import submit, uploads, webhook_ids
 from jobs.selectors import JobView, OwnedKey
 from jobs.serving import answers, renderings
 from jobs.states import Facade, JobKind, Mode
 from jobs.submissions import Accepted, Submission
+
+# Whose routes are inference.net's too: there a body's metadata may name a webhook in its way.
+_SHARED = frozenset({JobKind.CHAT, JobKind.COMPLETION, JobKind.EMBEDDING})
 
 
 def submits(request_type: RequestType) -> View:
@@ -78,18 +81,22 @@ async def _submission(
     the endpoint that it names has gone since.
     """
     plain = submit.envelope_of(request, said=read.digest)
-    endpoint_id, refused = None, None
+    endpoint_id, generation_endpoint_id, refused = None, None, None
     try:
         endpoint_id = await _endpoint(request, principal)
-    except Refused as error:
+        if wanted.work.kind in _SHARED:
+            metadata = read.asked.get("metadata")
+            generation_endpoint_id = await webhook_ids.in_metadata(principal, metadata)
+    except errors.InvalidRequest as error:
         if plain.idempotency_key is None:
             raise
         refused = error
     envelope = dataclasses.replace(
         plain,
         facade=Facade.BIFROST,
-        asked=read.asked,
+        asked=read.told,
         endpoint_id=endpoint_id,
+        generation_endpoint_id=generation_endpoint_id,
         result_ttl_s=keys.result_ttl_s(
             request.META.get("HTTP_X_BF_ASYNC_JOB_RESULT_TTL"),
             default_s=settings.GENIE_BIFROST_TTL_S,

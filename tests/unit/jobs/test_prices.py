@@ -166,6 +166,23 @@ class TestKept:
         assert price.rates == {Unit.MINUTE: 5}
 
 
+class TestReduced:
+    def test_rounds_each_rate_up_and_says_so_in_the_version(self) -> None:
+        half = prices.reduced(price_of(prompt=3, completion=10), percent=50)
+
+        assert half == Price(version="1@50%", rates={Unit.PROMPT: 2, Unit.COMPLETION: 5})
+
+    def test_the_whole_price_is_the_price(self) -> None:
+        whole = price_of(prompt=3)
+
+        assert prices.reduced(whole, percent=100) is whole
+
+    def test_its_version_fits_the_column_however_long_the_prices_is(self) -> None:
+        price = Price(version="v" * 40, rates={Unit.PROMPT: 1})
+
+        assert prices.reduced(price, percent=50).version == "v" * 36 + "@50%"
+
+
 class TestUnpriced:
     def test_what_a_price_has_no_rate_for_is_never_free(self) -> None:
         chat = price_of(prompt=CREDIT, completion=CREDIT)

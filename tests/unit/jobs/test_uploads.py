@@ -47,6 +47,12 @@ class TestForm:
             "timestamp_granularities": ["word", "segment"],
         }
 
+    def test_tells_of_its_file_all_but_the_content(self) -> None:
+        form = read(SOUND, part("model", b"whisper-1"))
+
+        described = {"filename": "a.wav", "content_type": "", "bytes": 7}
+        assert form.told == {"model": "whisper-1", "file": described}
+
     def test_says_the_same_under_another_boundary_and_order(self) -> None:
         first = read(SOUND, part("model", b"m"), part("language", b"en"))
         second = read(part("language", b"en"), part("model", b"m"), SOUND)
