@@ -76,9 +76,20 @@ def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
     return [None] * len(key_ids)
 
 
-def _cancel(wanted: tuple[uuid.UUID, uuid.UUID, str]) -> Cancelled:
-    job_id, organization_id, reason = wanted
-    return operations.cancel(job_id, organization_id=organization_id, reason=reason)
+class _Cancel(NamedTuple):
+    job_id: uuid.UUID
+    organization_id: uuid.UUID
+    reason: str
+    at_once: bool
+
+
+def _cancel(wanted: _Cancel) -> Cancelled:
+    return operations.cancel(
+        wanted.job_id,
+        organization_id=wanted.organization_id,
+        reason=wanted.reason,
+        at_once=wanted.at_once,
+    )
 
 
 def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
@@ -129,9 +140,7 @@ _members: Coalescer[tuple[uuid.UUID, uuid.UUID], list[JobView]] = Coalescer(
     "members", _one_by_one(lambda of: selectors.members(of[0], organization_id=of[1]))
 )
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
-_cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
-    "cancels", _one_by_one(_cancel)
-)
+_cancels: Coalescer[_Cancel, Cancelled] = Coalescer("cancels", _one_by_one(_cancel))
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
     "endpoints", webhooks_selectors.named_endpoints
@@ -287,9 +296,11 @@ async def usage(wanted: UsageFilter) -> UsageReport:
     return await _usages.ask(wanted)
 
 
-async def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str) -> Cancelled:
-    """Cancel a job; raises JobNotFound or JobTerminal."""
-    return await _cancels.ask((job_id, organization_id, reason))
+async def cancel(
+    job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str, at_once: bool = False
+) -> Cancelled:
+    """Cancel a job, a running one too if it is to end at once; raises JobNotFound or JobTerminal."""
+    return await _cancels.ask(_Cancel(job_id, organization_id, reason, at_once))
 
 
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:
