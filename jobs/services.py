@@ -105,7 +105,7 @@ def _placed(answer: Accepted, places: Mapping[uuid.UUID, int]) -> Accepted:
 
 
 class _TogetherError(Exception):
-    """One of several submissions is refused, so that all of them are taken back."""
+    """One of several submissions is refused or a repeat, so that all of them are taken back."""
 
 
 def submit_together(
@@ -113,7 +113,9 @@ def submit_together(
 ) -> list[Accepted]:
     """Admit all of these submissions of one caller, or none; answers are in order.
 
-    A cap that their sum would pass refuses them all, and the decision is recorded for the sum.
+    A cap that their sum would pass refuses them all, and the decision is recorded for the sum. An
+    idempotency key comes with the first, for all; if it has been used, only the job that it made is
+    answered, which leads to the others by its group.
 
     Raises:
         GenieError: Whatever the first of them is refused with.
@@ -127,6 +129,8 @@ def submit_together(
                 accepted = [_accepted(answer) for answer in answers]
         except _TogetherError as refused:
             error = refused.args[0]
+            if isinstance(error, Accepted):
+                return [error]
             if isinstance(error, errors.BudgetCapHit):
                 error = _refusal_of_sum(submissions) or error
         else:
@@ -138,7 +142,7 @@ def submit_together(
 
 
 def _accepted(answer: Accepted | errors.GenieError) -> Accepted:
-    if isinstance(answer, errors.GenieError):
+    if isinstance(answer, errors.GenieError) or answer.replayed:
         raise _TogetherError(answer)
     return answer
 

@@ -22,10 +22,11 @@ from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import files, hub, operations, queue, quotes, selectors, services
+from jobs import files, hub, media_queue, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
 from jobs.files import Found
 from jobs.groups import NewGroup
+from jobs.media_queue import MediaFilter, MediaRow
 from jobs.quotes import Question, Quote
 from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers, OwnedKey
 from jobs.services import Cancelled
@@ -37,6 +38,11 @@ from webhooks.selectors import NamedEndpoint
 T = TypeVar("T")
 R = TypeVar("R")
 
+# Routes whose JSON may carry two pictures in base64.
+_WITH_PICTURES = (
+    *("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations"),
+    *("/api/ai/queue", "/api/videos/generate"),
+)
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
@@ -45,7 +51,7 @@ def body_limit(path: str) -> int:
     json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
-    if path.endswith(("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations")):
+    if path.endswith(_WITH_PICTURES):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
     return json_bytes
 
@@ -113,7 +119,8 @@ def _send_tickets(
 def _admit_together(wanted: tuple[Sequence[Submission], NewGroup | None]) -> list[Accepted]:
     submissions, group = wanted
     answers = services.submit_together(submissions, group=group)
-    _send_tickets(submissions, answers)
+    if not answers[0].replayed:  # else there are no new jobs
+        _send_tickets(submissions, answers)
     return answers
 
 
@@ -138,6 +145,12 @@ _asked: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, Asked]] = Coalescer(
 )
 _members: Coalescer[tuple[uuid.UUID, uuid.UUID], list[JobView]] = Coalescer(
     "members", _one_by_one(lambda of: selectors.members(of[0], organization_id=of[1]))
+)
+_media: Coalescer[MediaFilter, list[MediaRow]] = Coalescer(
+    "media", _one_by_one(media_queue.rows), max_waiting=256
+)
+_namespaces: Coalescer[str, uuid.UUID | None] = Coalescer(
+    "namespaces", _one_by_one(tenant_selectors.organization_of_namespace)
 )
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
 _cancels: Coalescer[_Cancel, Cancelled] = Coalescer("cancels", _one_by_one(_cancel))
@@ -175,7 +188,7 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
-    *(_together, _asked, _members, _owned, _named_endpoints),
+    *(_together, _asked, _members, _owned, _named_endpoints, _media, _namespaces),
 )
 
 
@@ -269,6 +282,16 @@ async def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
 async def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]:
     """Return the jobs of a group of this organisation, in the order of their submission."""
     return await _members.ask((group_id, organization_id))
+
+
+async def media_rows(wanted: MediaFilter) -> list[MediaRow]:
+    """Return pictures and videos of an organisation, in any state, oldest first."""
+    return await _media.ask(wanted)
+
+
+async def organization_of_namespace(name: str) -> uuid.UUID | None:
+    """Return whose namespace this is: an organisation's slug, or a user's name for its default one."""
+    return await _namespaces.ask(name)
 
 
 async def job_list(wanted: ListFilter) -> list[JobView]:
