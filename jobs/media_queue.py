@@ -1,7 +1,8 @@
 """Reads pictures and videos for a contract that lists what its callers sent, in any state.
 
-A row comes with what its caller sent and with the moment of its first attempt. What has not ended
-within its contract's time reads as timed out, whether the sweep has been there or not.
+A row comes with what its caller sent and with the moment of its first attempt. A job of this
+contract that has not ended within the contract's time reads as timed out from then on, whether the
+sweep has been there or not, and whatever becomes of an attempt that still runs.
 """
 
 import dataclasses
@@ -38,11 +39,11 @@ class MediaRow:
 class MediaFilter:
     """Which rows of an organisation; None is any.
 
-    With ``job_id`` the job may have come by any contract, else only by this one.
+    With ``job_id`` the job may have come by any contract, else only by this one (``_IS_OURS``).
     """
 
     organization_id: uuid.UUID
-    expiry_s: float  # after which what has not ended reads as timed out
+    expiry_s: float  # from its submission: a job of this contract has ended by then, or timed out
     job_id: uuid.UUID | None = None
     kinds: Collection[JobKind] = (JobKind.IMAGE, JobKind.VIDEO, JobKind.TRANSITION)
     states: Collection[JobState] | None = None
@@ -53,8 +54,8 @@ class MediaFilter:
 
 
 _EXPIRES_AT = "(j.created_at + %(expiry_s)s * interval '1 second')"
-_IS_ACTIVE = "j.state IN ('queued', 'running')"
-_IS_OVERDUE = f"({_IS_ACTIVE} AND {_EXPIRES_AT} <= genie_now())"
+_IS_OURS = "j.facade = 'oxen'"  # a constant, so that the index of these jobs is found
+_IS_OVERDUE = f"({_IS_OURS} AND {_EXPIRES_AT} <= coalesce(j.completed_at, genie_now()))"
 # Overdue is timed out, and what waits for another attempt after a lost one runs.
 _STATE = f"""CASE WHEN {_IS_OVERDUE} THEN 'timeout'
   WHEN j.state = 'queued' AND j.attempt > 0 THEN 'running' ELSE j.state END"""
@@ -65,8 +66,6 @@ _COLUMNS = f"""
   j.id, j.kind, {_STATE}, j.requested_model, j.asked::text, {_URL}, j.error::text, j.created_at,
   a.started_at, CASE WHEN {_IS_OVERDUE} THEN {_EXPIRES_AT} ELSE j.completed_at END
 """
-# The contract is named by a constant, so that the index of its jobs is found.
-_LISTED = "j.facade = 'oxen'"
 _CONDITIONS = {
     "job_id": "j.id = %(job_id)s",
     "mode": "j.mode = %(mode)s",
@@ -85,7 +84,7 @@ def rows(wanted: MediaFilter) -> list[MediaRow]:
         *(sql for name, sql in _CONDITIONS.items() if values[name] is not None),
     ]
     if wanted.job_id is None:
-        conditions.append(_LISTED)
+        conditions.append(_IS_OURS)
     if wanted.states is not None:
         conditions.append(f"{_STATE} = ANY(%(states)s)")
         if wanted.states and set(wanted.states) <= {JobState.QUEUED, JobState.RUNNING}:

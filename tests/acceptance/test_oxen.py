@@ -13,6 +13,7 @@ from PIL import Image
 
 from genie.core import ids
 from tests import schemas
+from tests.acceptance import system
 from tests.acceptance.callers import Caller
 
 PICTURE = {"model": "echo-image", "prompt": "a lake", "image_size": {"width": 256, "height": 256}}
@@ -119,6 +120,7 @@ class TestQueue:
         [
             ({"image_size": "huge"}, "image_size"),
             ({"prompt": None}, "Prompt cannot be empty"),
+            ({"prompt": "some CSAM"}, ""),
             ({"model": "tiny-video", "duration": 99}, "duration"),
             (
                 {"model": "tiny-video", "multi_prompt": [{"prompt": "b"}]},
@@ -183,12 +185,12 @@ class TestCancel:
 
     def test_one_that_runs_has_ended_when_the_answer_is_there(self, caller: Caller) -> None:
         (generation_id,) = enqueued(caller, SLOW)
-        while row(caller, generation_id)["status"] != "processing":
-            assert row(caller, generation_id)["status"] == "queued"
+        system.until(lambda: row(caller, generation_id)["status"] == "processing", what="a worker")
 
         answer = caller.request("DELETE", f"/api/ai/queue/{generation_id}")
 
         assert answer.json() == {"status": "success", "generation_id": generation_id}
+        assert caller.row(generation_id)["state"] == "cancelled"
         cancelled = row(caller, generation_id)
         assert cancelled["status"] == "cancelled"
         assert active(caller, "echo-image-slow")["count"] == 0
@@ -305,6 +307,17 @@ class TestImages:
 
         assert answer.status_code == 400, answer.text
         schemas.require("oxen", "error", answer.json(), part="invalid_v2")
+
+    def test_that_take_too_long_are_cancelled(self, strict: Caller) -> None:
+        answer = strict.post("/api/images/generate", SLOW)
+
+        assert (answer.status_code, answer.json()) == (
+            504,
+            {"error": {"message": "Generation timed out"}},
+        )
+        native = strict.get("/v1/jobs").json()["data"][0]["id"]
+        assert strict.ended(native)["status"] == "cancelled"
+        assert row(strict, native)["status"] == "cancelled"
 
     def test_need_a_key(self, caller: Caller) -> None:
         for path, part in (

@@ -76,6 +76,22 @@ class TestState:
         assert (row.completed_at - created_at).total_seconds() == DAY_S
         assert Job.objects.get().state in ACTIVE
 
+    def test_is_timed_out_for_good_even_if_an_attempt_ends_later(self, account: Any) -> None:
+        claimed = builders.make_running_job(account, **IMAGE)
+
+        with builders.later("24 hours 1 minute"):
+            builders.finish(claimed, result={"data": [{"url": "https://h/1.png"}]})
+            row = one(account, claimed.job_id)
+
+        assert Job.objects.get().state == JobState.COMPLETED
+        assert row.state is JobState.TIMEOUT
+
+    def test_of_another_contract_has_that_contracts_time(self, account: Any) -> None:
+        job = builders.make_job(account, **{**IMAGE, "facade": Facade.GENIE})
+
+        with builders.later("24 hours"):
+            assert one(account, job.id).state is JobState.QUEUED
+
     def test_that_is_final_stays(self, account: Any) -> None:
         job = builders.make_ended_job(account, JobState.FAILED, **IMAGE)
 
