@@ -234,6 +234,12 @@ class Job(models.Model):
             ),
             # GET /v1/jobs: newest first within an organisation.
             models.Index(name="job_by_organization", fields=["organization", "-created_at", "-id"]),
+            # Oxen's queue: its jobs alone, newest first.
+            models.Index(
+                name="job_of_media_queue",
+                fields=["organization", "-created_at", "-id"],
+                condition=Q(facade=Facade.OXEN),
+            ),
             models.Index(
                 name="job_by_group", fields=["group_id"], condition=Q(group_id__isnull=False)
             ),

@@ -22,6 +22,11 @@ MOUNTS = (
         urlconf="jobs.facades.openai.urls",
         render="jobs.facades.openai.errors.render",
     ),
+    Mount(  # beside the management below /api/, which has none of these
+        prefixes=("/api/ai/", "/api/media/", "/api/images/", "/api/videos/"),
+        urlconf="jobs.facades.oxen.urls",
+        render="jobs.facades.oxen.errors.render",
+    ),
     Mount(
         prefixes=("/v1/async/",),
         urlconf="jobs.facades.bifrost.urls",

@@ -20,17 +20,21 @@ class Requeued:
     ticket_sent: bool  # False: the broker is away, and the sweep sends it later
 
 
-def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str) -> Cancelled:
-    """Cancel a job and tell its waiters, or the worker that runs it.
+def cancel(
+    job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str, at_once: bool = False
+) -> Cancelled:
+    """Cancel a job and tell its waiters, or the worker that runs it; see ``services.cancel``.
 
     Raises:
         JobNotFound: The organisation (None for an operator) has no such job.
         JobTerminal: It has already ended.
     """
-    cancelled = services.cancel(job_id, organization_id=organization_id, reason=reason)
-    if cancelled.ended is None:
+    cancelled = services.cancel(
+        job_id, organization_id=organization_id, reason=reason, at_once=at_once
+    )
+    if cancelled.ended is None or at_once:
         control.announce_cancel(job_id, reason=reason)
-    else:
+    if cancelled.ended is not None:
         announce.ended([cancelled.ended])
     return cancelled
 

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
+from inference.types import Usage
 from jobs import (
     depth,
     files,
@@ -33,7 +34,7 @@ from jobs import (
 from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
-from jobs.states import WITH_FILES, JobState, Mode
+from jobs.states import WITH_FILES, JobKind, JobState, Mode
 from jobs.submissions import Accepted, Submission
 from jobs.turns import Entrant, Line
 from webhooks import services as webhooks
@@ -232,13 +233,18 @@ class Cancelled:
     ended: Ended | None
 
 
-def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str) -> Cancelled:
+def cancel(
+    job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str, at_once: bool = False
+) -> Cancelled:
     """Cancel a job: a queued one ends at once, a running one is asked to.
 
     Args:
         job_id: The job.
         organization_id: The caller's organisation; None for an operator, who sees all.
         reason: A sentence for the job's error, such as "Cancelled by the caller.".
+        at_once: End a running one too, without its worker: for contracts whose callers are told that
+            it has ended. It pays for the work that its worker had told of, and whatever that worker
+            ends later is a ghost.
 
     Raises:
         JobNotFound: The organisation has no such job.
@@ -246,7 +252,7 @@ def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str)
     """
     with transactions.transaction():
         state, ending = _locked(job_id, organization_id, reason=reason)
-        if state is JobState.QUEUED:
+        if state is JobState.QUEUED or (state is JobState.RUNNING and at_once):
             return Cancelled(ended=finish_in_transaction([ending])[0])
         if state is JobState.RUNNING:
             lifecycle.request_cancel(job_id, reason=reason)
@@ -257,14 +263,15 @@ def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID | None, reason: str)
 def _locked(
     job_id: uuid.UUID, organization_id: uuid.UUID | None, *, reason: str
 ) -> tuple[JobState, Ending]:
-    """Lock a job; return its state, and how it ends if it is cancelled while it is queued.
+    """Lock a job; return its state, and how it ends if it is cancelled in that state without a worker.
 
-    A stream whose worker was lost is queued again, and pays for what had reached its caller.
+    A stream whose worker was lost is queued again, and pays for what had reached its caller; a job
+    that runs pays for what its worker last told.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT state, attempt, mode, model, completion_tokens, estimate_microcredits,
-                 price_version, price_rates::text FROM jobs_job
+            """SELECT state, attempt, mode, kind, model, prompt_tokens, completion_tokens, parts,
+                 estimate_microcredits, price_version, price_rates::text FROM jobs_job
                WHERE id = %s AND (%s::uuid IS NULL OR organization_id = %s::uuid)
                  AND (expires_at IS NULL OR expires_at > genie_now()) FOR UPDATE""",
             [job_id, organization_id, organization_id],
@@ -272,18 +279,25 @@ def _locked(
         row = cursor.fetchone()
     if row is None:
         raise errors.JobNotFound
-    state, attempt, mode, model, completion_tokens, estimate, version, rates = row
+    state, attempt, mode, kind, model, prompt, completion, parts, estimate, version, rates = row
     price = prices.kept(version, rates, model=model)
-    delivered = completion_tokens if mode == Mode.STREAM else 0
+    if state == JobState.RUNNING:
+        usage = Usage(prompt_tokens=prompt, completion_tokens=completion, parts=parts)
+        cost = min(prices.charge(price, prices.used(JobKind(kind), usage)), estimate)
+    else:
+        usage = Usage(completion_tokens=completion if mode == Mode.STREAM else 0)
+        cost = prices.of_delivered(
+            price, completion_tokens=usage.completion_tokens, estimate_microcredits=estimate
+        )
     ending = Ending(
         job_id=job_id,
         attempt=attempt,
         state=JobState.CANCELLED,
-        from_state=JobState.QUEUED,
-        cost_microcredits=prices.of_delivered(
-            price, completion_tokens=delivered, estimate_microcredits=estimate
-        ),
-        completion_tokens=delivered,
+        from_state=JobState(state),
+        cost_microcredits=cost,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        parts=usage.parts,
         error={"code": "cancelled", "message": reason},
     )
     return JobState(state), ending

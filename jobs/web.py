@@ -22,10 +22,11 @@ from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import files, hub, operations, queue, quotes, selectors, services
+from jobs import files, hub, media_queue, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
 from jobs.files import Found
 from jobs.groups import NewGroup
+from jobs.media_queue import MediaFilter, MediaRow
 from jobs.quotes import Question, Quote
 from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers, OwnedKey
 from jobs.services import Cancelled
@@ -41,6 +42,11 @@ R = TypeVar("R")
 # Of a group's requests in one body. What all of them said still fits the event of their end, which
 # has at most 10 MB.
 _GROUP_TIMES = 8
+# Routes whose JSON may carry two pictures in base64.
+_WITH_PICTURES = (
+    *("/videos/transitions", "/images/edits", "/images/variations"),
+    *("/api/ai/queue", "/api/videos/generate"),
+)
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
@@ -51,7 +57,7 @@ def body_limit(path: str) -> int:
         return _GROUP_TIMES * json_bytes
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
-    if path.endswith(("/videos/transitions", "/images/edits", "/images/variations")):
+    if path.endswith(_WITH_PICTURES):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
     return json_bytes
 
@@ -82,9 +88,20 @@ def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
     return [None] * len(key_ids)
 
 
-def _cancel(wanted: tuple[uuid.UUID, uuid.UUID, str]) -> Cancelled:
-    job_id, organization_id, reason = wanted
-    return operations.cancel(job_id, organization_id=organization_id, reason=reason)
+class _Cancel(NamedTuple):
+    job_id: uuid.UUID
+    organization_id: uuid.UUID
+    reason: str
+    at_once: bool
+
+
+def _cancel(wanted: _Cancel) -> Cancelled:
+    return operations.cancel(
+        wanted.job_id,
+        organization_id=wanted.organization_id,
+        reason=wanted.reason,
+        at_once=wanted.at_once,
+    )
 
 
 def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
@@ -139,10 +156,14 @@ _groups: Coalescer[tuple[uuid.UUID, uuid.UUID, Facade], list[JobView]] = Coalesc
     "groups",
     _one_by_one(lambda of: selectors.whole_group(of[0], organization_id=of[1], facade=of[2])),
 )
-_lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
-_cancels: Coalescer[tuple[uuid.UUID, uuid.UUID, str], Cancelled] = Coalescer(
-    "cancels", _one_by_one(_cancel)
+_media: Coalescer[MediaFilter, list[MediaRow]] = Coalescer(
+    "media", _one_by_one(media_queue.rows), max_waiting=256
 )
+_namespaces: Coalescer[str, uuid.UUID | None] = Coalescer(
+    "namespaces", _one_by_one(tenant_selectors.organization_of_namespace)
+)
+_lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
+_cancels: Coalescer[_Cancel, Cancelled] = Coalescer("cancels", _one_by_one(_cancel))
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
     "endpoints", webhooks_selectors.named_endpoints
@@ -177,7 +198,7 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
 _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
-    *(_together, _asked, _members, _groups, _owned, _named_endpoints),
+    *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
 )
 
 
@@ -280,6 +301,16 @@ async def whole_group(
     return await _groups.ask((group_id, organization_id, facade))
 
 
+async def media_rows(wanted: MediaFilter) -> list[MediaRow]:
+    """Return pictures and videos of an organisation, in any state, oldest first."""
+    return await _media.ask(wanted)
+
+
+async def organization_of_namespace(name: str) -> uuid.UUID | None:
+    """Return whose namespace this is: an organisation's slug, or a user's name for its default one."""
+    return await _namespaces.ask(name)
+
+
 async def job_list(wanted: ListFilter) -> list[JobView]:
     """Return a page of jobs, newest first."""
     return await _lists.ask(wanted)
@@ -305,9 +336,11 @@ async def usage(wanted: UsageFilter) -> UsageReport:
     return await _usages.ask(wanted)
 
 
-async def cancel(job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str) -> Cancelled:
-    """Cancel a job; raises JobNotFound or JobTerminal."""
-    return await _cancels.ask((job_id, organization_id, reason))
+async def cancel(
+    job_id: uuid.UUID, *, organization_id: uuid.UUID, reason: str, at_once: bool = False
+) -> Cancelled:
+    """Cancel a job, a running one too if it is to end at once; raises JobNotFound or JobTerminal."""
+    return await _cancels.ask(_Cancel(job_id, organization_id, reason, at_once))
 
 
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:

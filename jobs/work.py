@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from inference.errors import InputRejected
 from inference.types import (
     ChatRequest,
     CompletionRequest,
@@ -27,12 +28,17 @@ def request_of(claimed: Claimed, inputs: Mapping[str, bytes] | None = None) -> R
     """Return the engine's request; it is named for the job and the attempt.
 
     ``inputs`` are the bytes of what the request refers to, by role; see ``jobs.inputs``.
+
+    Raises:
+        InputRejected: Its contract checks parameters when a job runs, and these cannot.
     """
     named: Mapping[str, Any] = {
         "request_id": f"{claimed.job_id.hex}-{claimed.attempt}",
         "model": claimed.model,
     }
     request, brought = claimed.request, inputs or {}
+    if (refused := request.get("refused")) is not None:
+        raise InputRejected(refused["message"], field=refused["field"])
     match claimed.kind:
         case JobKind.EMBEDDING:
             return _embedding(named, request)

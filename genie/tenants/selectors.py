@@ -38,6 +38,14 @@ SELECT o.id, o.slug, o.is_free_tier, m.id, m.user_id, m.role
  LIMIT 1
 """
 
+# A slug comes first: a user may be called like an organisation.
+_BY_NAMESPACE = """
+SELECT coalesce(
+  (SELECT id FROM tenants_organization WHERE slug = %(name)s),
+  (SELECT m.organization_id FROM tenants_member m JOIN tenants_user u ON u.id = m.user_id
+    WHERE u.username = %(name)s AND u.is_active ORDER BY m.created_at, m.id LIMIT 1))
+"""
+
 _NAMES = """
 SELECT id, slug, '' FROM tenants_organization WHERE id = ANY(%(ids)s::uuid[])
 UNION ALL
@@ -135,6 +143,16 @@ def organization(reference: str) -> Organization | None:
     if not reference.isascii() or "\0" in reference:
         return None
     return Organization.objects.filter(slug=reference).first()
+
+
+def organization_of_namespace(name: str) -> uuid.UUID | None:
+    """Return the organisation of this slug, or the default one of the active user of this name."""
+    if "\0" in name:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_NAMESPACE, {"name": name})
+        found: uuid.UUID | None = cursor.fetchone()[0]
+    return found
 
 
 def application(organization_id: uuid.UUID, reference: str) -> Application | None:

@@ -33,6 +33,9 @@ def _size(value: Any) -> str:
     return found[0]
 
 
+Size = Annotated[str, PlainValidator(_size)]  # any that has two sides of 64 to 4096 pixels
+
+
 class Strict(Submitted):
     """A body that refuses what it does not know."""
 
@@ -59,7 +62,7 @@ class VideoBody(Strict):
     prompt: Prompt
     negative_prompt: Annotated[str, Field(max_length=4000)] | None = None
     duration_seconds: Annotated[float, Field(ge=1, le=MAX_SECONDS, allow_inf_nan=False)] = 4
-    size: Annotated[str, PlainValidator(_size)] = "512x512"
+    size: Size = "512x512"
     seed: Seed | None = None
 
 

@@ -70,7 +70,7 @@ async def admitted(principal: Principal, submission: Submission, accepted: Accep
     return await web.job(accepted.job_id, organization_id=principal.organization_id)
 
 
-async def sync_answer(job: JobView, *, headers: dict[str, str]) -> HttpResponse:
+async def sync_answer(job: JobView, headers: dict[str, str]) -> HttpResponse:
     """Return the result.
 
     Raises:

@@ -12,11 +12,19 @@ from jobs.submissions import Submission
 
 
 async def answer(
-    request: LeanRequest, principal: Principal, submission: Submission, *, headers: dict[str, str]
+    request: LeanRequest,
+    principal: Principal,
+    submission: Submission,
+    *,
+    headers: dict[str, str],
+    manner: waiting.Manner | None = None,
 ) -> HttpResponseBase:
-    """Submit, and answer in the job's mode; ``headers`` go with a refusal or a failure too."""
+    """Submit, and answer in the job's mode; ``headers`` go with a refusal or a failure too.
+
+    ``manner`` is how a contract answers callers who wait, where it has one of its own.
+    """
     try:
-        response = await _answered(request, principal, submission)
+        response = await _answered(request, principal, submission, manner)
     except errors.GenieError as error:
         error.headers |= headers
         raise
@@ -26,7 +34,10 @@ async def answer(
 
 
 async def _answered(
-    request: LeanRequest, principal: Principal, submission: Submission
+    request: LeanRequest,
+    principal: Principal,
+    submission: Submission,
+    manner: waiting.Manner | None,
 ) -> HttpResponseBase:
     job = submission.job
     after = answers.last_event_id(request)
@@ -35,7 +46,7 @@ async def _answered(
     await _require_worker(job.queue)
     if job.mode is Mode.STREAM:
         return await streaming.streamed(request, principal, submission, after=after)
-    return await waiting.waited(request, principal, submission)
+    return await waiting.waited(request, principal, submission, manner=manner)
 
 
 async def _require_worker(queue: str) -> None:

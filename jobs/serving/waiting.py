@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Awaitable, Callable
 
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
@@ -19,16 +20,34 @@ from jobs.submissions import Accepted, Submission
 from jobs.watch import Watch
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a contract answers a caller who waits, where it is not the native way.
+
+    ``render`` makes the answer of an ended job, with these headers, and raises what it is refused with.
+    """
+
+    limit_s: float
+    render: Callable[[JobView, dict[str, str]], Awaitable[HttpResponse]]
+
+
 async def waited(
-    request: LeanRequest, principal: Principal, submission: Submission
+    request: LeanRequest,
+    principal: Principal,
+    submission: Submission,
+    *,
+    manner: Manner | None = None,
 ) -> HttpResponseBase:
-    """Submit, and answer with the result: or with a 202 where the caller waits for so long only.
+    """Submit, and answer with the result.
+
+    In the native manner a caller may wait for so long only (``Prefer: wait=N``), and has a 202 then.
 
     Raises:
         GatewayTimeout, NoWorker, Unavailable: What is said of the job is in ``Unanswered``.
     """
-    wait_s = answers.prefer_wait_s(request)
-    limit_s = settings.GENIE_SYNC_LIMIT_S if wait_s is None else wait_s
+    wait_s = answers.prefer_wait_s(request) if manner is None else None
+    manner = manner or Manner(limit_s=settings.GENIE_SYNC_LIMIT_S, render=answers.sync_answer)
+    limit_s = manner.limit_s if wait_s is None else wait_s
     with contextlib.ExitStack() as stack:
         # Watch before the job exists: its end may be announced before the submit has returned.
         queue = submission.job.queue
@@ -42,7 +61,7 @@ async def waited(
         submitted = await answers.admitted(principal, submission, accepted)
         job, why_not = await _wait(request, submitted, watch, limit_s=limit_s)
     if job is not None:
-        return await answers.sync_answer(job, headers=answers.admission_headers(accepted))
+        return await manner.render(job, answers.admission_headers(accepted))
     unanswered = Unanswered.of(request, principal, submission, accepted)
     if isinstance(why_not, _Gone):
         await unanswered.disconnected()
@@ -55,7 +74,7 @@ async def waited(
         raise await _timed_out(principal, accepted, kind=submission.job.kind, limit_s=limit_s)
     except errors.JobTerminal:  # it has ended at the last moment
         job = await web.job(accepted.job_id, organization_id=principal.organization_id)
-        return await answers.sync_answer(job, headers=answers.admission_headers(accepted))
+        return await manner.render(job, answers.admission_headers(accepted))
 
 
 async def _accepted_after_all(
@@ -64,7 +83,7 @@ async def _accepted_after_all(
     """Return the 202 of a job that its caller wanted to wait for, but not for longer; or its result."""
     job = await web.job(accepted.job_id, organization_id=principal.organization_id)
     if job.terminal:
-        return await answers.sync_answer(job, headers=answers.admission_headers(accepted))
+        return await answers.sync_answer(job, answers.admission_headers(accepted))
     # Without its time it is read again: it may have moved while the caller waited.
     return await answers.accepted_answer(
         principal, submission.job.kind, dataclasses.replace(accepted, created_at=None)

@@ -171,6 +171,7 @@ class System:
         strict = {
             "GENIE_OUTBOUND_DEVELOPMENT": "0",
             "GENIE_SYNC_LIMIT_S": str(STRICT_SYNC_LIMIT_S),
+            "GENIE_OXEN_IMAGE_WAIT_S": str(STRICT_SYNC_LIMIT_S),
         }
         entries = [
             WorkerEntry(

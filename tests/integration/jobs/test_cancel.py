@@ -9,9 +9,10 @@ from django.db import connection, transaction
 from budgets.models import Hold
 from genie.core import errors
 from jobs import claims, lifecycle, prices, services
+from jobs.claims import Beat
 from jobs.models import Job, JobEvent
 from jobs.services import Cancelled
-from jobs.states import TERMINAL, JobState, Mode
+from jobs.states import TERMINAL, JobKind, JobState, Mode
 from tests import builders
 from webhooks.models import Event
 
@@ -79,6 +80,41 @@ class TestCancel:
             cancel(job.id, stranger.organization_id)
 
         assert Job.objects.get().state == JobState.QUEUED
+
+    def test_a_running_job_ends_at_once_where_a_contract_says_so(self, account: Any) -> None:
+        claimed = builders.make_running_job(
+            account,
+            kind=JobKind.IMAGE,
+            price_rates={"megapixel_step": 1_000_000},
+            estimate_microcredits=4_000_000,
+        )
+        told = Beat(
+            job_id=claimed.job_id,
+            attempt=claimed.attempt,
+            prompt_tokens=0,
+            completion_tokens=0,
+            parts=1_500_000,
+            percent=37,
+        )
+        claims.renew([told], lease_s=30)
+
+        cancelled = services.cancel(
+            claimed.job_id,
+            organization_id=account.organization_id,
+            reason="Enough.",
+            at_once=True,
+        )
+
+        assert cancelled.ended is not None
+        assert cancelled.ended.state is JobState.CANCELLED
+        assert builders.finish(claimed) == []  # its worker's end is a ghost's
+        row = Job.objects.get()
+        assert (row.state, row.cost_microcredits, row.parts) == (
+            JobState.CANCELLED,
+            1_500_000,
+            1_500_000,
+        )
+        assert Hold.objects.get().closed_at is not None
 
     def test_a_job_that_was_given_back_ends_at_once(self, account: Any) -> None:
         claimed = builders.make_running_job(account)

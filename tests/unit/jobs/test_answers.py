@@ -63,7 +63,7 @@ class TestSyncAnswer:
     def test_is_the_result_as_the_row_has_it(self) -> None:
         job = views.job(JobState.COMPLETED)
 
-        answer = asyncio.run(answers.sync_answer(job, headers={"Idempotent-Replayed": "true"}))
+        answer = asyncio.run(answers.sync_answer(job, {"Idempotent-Replayed": "true"}))
 
         assert answer.status_code == 200
         assert answer.content.decode() == job.result_json
@@ -75,7 +75,7 @@ class TestSyncAnswer:
     )
     def test_is_the_failure_with_its_own_code(self, state: JobState, status: int) -> None:
         with pytest.raises(InferenceFailed) as failed:
-            asyncio.run(answers.sync_answer(views.job(state), headers={"X-Told": "yes"}))
+            asyncio.run(answers.sync_answer(views.job(state), {"X-Told": "yes"}))
 
         body = failed.value.body()
         assert failed.value.http_status == status
