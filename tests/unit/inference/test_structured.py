@@ -34,6 +34,23 @@ class TestCheck:
             {"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer", "minimum": 3}}},
             {"type": "string", "pattern": "^[a-z]{2,5}$"},
             {"type": "object", "required": ["a"], "minProperties": 1},
+            {
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "properties": {"kind": {"const": "a"}},
+                        "required": ["kind"],
+                    },
+                    {
+                        "type": "object",
+                        "properties": {"kind": {"const": "b"}},
+                        "required": ["kind"],
+                    },
+                ],
+                "discriminator": {"propertyName": "kind"},
+            },
+            {"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": {"type": "string", "pattern": "a"}}},
+            {"anyOf": [{"type": "string", "pattern": f"a{{{n}}}"} for n in range(40)]},
             nested(structured.MAX_DEPTH),
         ],
     )
@@ -73,6 +90,20 @@ class TestCheck:
             ({"$ref": "#"}, "schema"),
             (nested(structured.MAX_DEPTH + 1), "schema"),
             (nested(400), "schema"),
+            (
+                {"allOf": [{"type": "string", "pattern": f"a{{{n}}}b*"} for n in range(15)]},
+                "pattern",
+            ),
+            (
+                {
+                    "$ref": "#/$defs/n0",
+                    "$defs": {
+                        f"n{n}": {"pattern": f".*[a-z]{{{n}}}.*", "$ref": f"#/$defs/n{n + 1}"}
+                        for n in range(15)
+                    },
+                },
+                "pattern",
+            ),
             ({"enum": list(range(structured.MAX_PARTS + 1))}, "schema"),
             ({"description": "x" * structured.MAX_BYTES}, "schema"),
         ],
