@@ -24,10 +24,15 @@ def test_a_date_is_an_instant() -> None:
     assert answers.retry_after("Sun, 06 Nov 1994 08:49:37 GMT") == INSTANT
 
 
+@pytest.mark.parametrize("text", ["12345678901", "9" * 4000, "0" * 20 + "99999999"])
+def test_a_number_beyond_a_year_is_a_year(text: str) -> None:
+    assert answers.retry_after(text) == answers.MAX_RETRY_AFTER
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        None, "", " ", "-1", "1.5", "1e3", "soon", "12345678901", "١٢", "Sun, 06 Nov 1994 08:49:37",
+        None, "", " ", "-1", "1.5", "1e3", "soon", "١٢", "Sun, 06 Nov 1994 08:49:37",
         "Sun, 06 Nov 1994 08:49:37 +0200", "Sun, 99 Nov 1994 08:49:37 GMT", "2026-11-20T00:00:00Z", "\x00",
     ],
 )  # fmt: skip
