@@ -62,6 +62,7 @@ def listed(caller: Caller, **filters: str) -> list[str]:
 class TestQueue:
     def test_from_the_enqueueing_to_the_picture(self, caller: Caller) -> None:
         asked = SLOW | {"num_generations": 2, "seed": 7, "future": {"a": [1]}}
+        asked["num_inference_steps"] = 50  # half of its usual ones
         first, second = enqueued(caller, asked)
 
         told = active(caller, "echo-image-slow")
@@ -86,12 +87,13 @@ class TestQueue:
         found = row(caller, f"imggen-{ids.bare(uuid.UUID(first))}")
         assert (found["generation_id"], found["status"]) == (first, "succeeded")
         assert found["future"] == {"a": [1]}
-        pictures = {
-            requests.get(row(caller, one)["result_url"], timeout=30).content
-            for one in (first, second)
-        }
-        assert len(pictures) == 2  # each has a seed of its own
-        assert all(Image.open(io.BytesIO(one)).size == (256, 256) for one in pictures)
+        picture = requests.get(found["result_url"], timeout=30).content
+        assert Image.open(io.BytesIO(picture)).size == (256, 256)
+        seeds = caller.system.sql(
+            "SELECT request->'image'->>'seed' FROM jobs_job WHERE id IN (%s, %s) ORDER BY id",
+            *(first, second),
+        )
+        assert seeds == [("7",), ("8",)]
 
     def test_takes_one_to_four(self, caller: Caller) -> None:
         assert len(enqueued(caller, PICTURE)) == 1
@@ -104,6 +106,19 @@ class TestQueue:
             schemas.require("oxen", "error", answer.json(), part="out_of_range")
 
         assert caller.jobs_count() == before
+
+    def test_keeps_pictures_that_were_sent_to_itself(self, caller: Caller) -> None:
+        picture = f"data:image/png;base64,{'A' * 50_000}"
+        body = {"model": "tiny-video", "prompt": "x", "input_image": [picture]}
+
+        (generation_id,) = enqueued(caller, body)
+        too_long = caller.post("/api/ai/queue", PICTURE | {"future": "x" * 50_000})
+
+        assert row(caller, generation_id)["input_image"] == ["data:image/png;base64,..."]
+        caller.ended(generation_id)
+        assert row(caller, generation_id)["error_message"].startswith("input_image.0: ")
+        assert too_long.status_code == 413
+        schemas.require("oxen", "error", too_long.json(), part="invalid_v1")
 
     def test_refuses_models_that_make_no_pictures(self, caller: Caller) -> None:
         text = caller.post("/api/ai/queue", {"model": "echo", "prompt": "x"})

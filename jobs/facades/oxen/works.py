@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,8 @@ from jobs.intake.uploads import Upload
 from jobs.states import Facade, JobKind, Mode
 
 MOST_GENERATIONS = 4
+# Of a request without the pictures in it: polls give it back, up to a thousand of them at once.
+MOST_KEPT_BYTES = 32 * 1024
 _KINDS = {Modality.IMAGE: JobKind.IMAGE, Modality.VIDEO: JobKind.VIDEO}
 
 
@@ -177,12 +180,23 @@ def _envelope(
 
 
 def _to_give_back(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a request as polls tell it: of pictures that were sent along, the beginning."""
-    if "input_image" not in fields:
-        return dict(fields)
-    value = fields["input_image"]
-    told = [_short(one) for one in value] if isinstance(value, list) else _short(value)
-    return {**fields, "input_image": told}
+    """Return a request as polls tell it: of pictures that were sent along, the beginning.
+
+    Raises:
+        PayloadTooLarge: It is too long to be given back with every poll.
+    """
+    told = dict(fields)
+    if "input_image" in told:
+        value = told["input_image"]
+        told["input_image"] = (
+            [_short(one) for one in value] if isinstance(value, list) else _short(value)
+        )
+    size = len(json.dumps(told, ensure_ascii=False).encode())
+    if size > MOST_KEPT_BYTES:
+        raise errors.PayloadTooLarge(
+            f"The request has {size} bytes beside its input_image; send at most {MOST_KEPT_BYTES}."
+        )
+    return told
 
 
 def _short(value: Any) -> Any:
