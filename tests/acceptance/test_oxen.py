@@ -1,6 +1,7 @@
 """Journeys through Oxen's contract: the queue of both generations, and pictures to wait for."""
 
 import base64
+import datetime as dt
 import io
 import re
 import uuid
@@ -89,11 +90,13 @@ class TestQueue:
         assert found["future"] == {"a": [1]}
         picture = requests.get(found["result_url"], timeout=30).content
         assert Image.open(io.BytesIO(picture)).size == (256, 256)
-        seeds = caller.system.sql(
-            "SELECT request->'image'->>'seed' FROM jobs_job WHERE id IN (%s, %s) ORDER BY id",
+        kept = caller.system.sql(
+            "SELECT request->'image'->>'seed', start_deadline_at - created_at, end_deadline_at - created_at"
+            " FROM jobs_job WHERE id IN (%s, %s) ORDER BY id",
             *(first, second),
         )
-        assert seeds == [("7",), ("8",)]
+        day = dt.timedelta(days=1)
+        assert kept == [("7", day, day), ("8", day, day)]
 
     def test_takes_one_to_four(self, caller: Caller) -> None:
         assert len(enqueued(caller, PICTURE)) == 1

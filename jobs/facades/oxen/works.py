@@ -176,6 +176,7 @@ def _envelope(
         asked=_to_give_back(fields),
         group_id=group_id,
         start_limit_s=settings.GENIE_OXEN_EXPIRY_S,
+        end_limit_s=settings.GENIE_OXEN_EXPIRY_S,
     )
 
 
