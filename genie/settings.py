@@ -310,11 +310,11 @@ GENIE_BIFROST_TTL_S = env.seconds("GENIE_BIFROST_TTL_S", 3600)  # results of /v1
 GENIE_BIFROST_MAX_TTL_S = env.seconds("GENIE_BIFROST_MAX_TTL_S", 30 * 86_400)  # and at most
 GENIE_BIFROST_PROVIDERS = env.words("GENIE_BIFROST_PROVIDERS", "genie")  # "provider/model" there
 # Oxen's routes: how long a caller waits for a picture and for a video, when a generation that has not
-# ended is given up, and what a queued one is called in the answer to its POST.
+# ended is given up, and whether the answer to its POST calls it queued, as v2 does, or processing.
 GENIE_OXEN_IMAGE_WAIT_S = env.seconds("GENIE_OXEN_IMAGE_WAIT_S", 120)
 GENIE_OXEN_VIDEO_WAIT_S = env.seconds("GENIE_OXEN_VIDEO_WAIT_S", 900)
 GENIE_OXEN_EXPIRY_S = env.seconds("GENIE_OXEN_EXPIRY_S", 86_400)
-GENIE_OXEN_QUEUED_WORD = env.text("GENIE_OXEN_QUEUED_WORD", "processing")  # v2's clients: queued
+GENIE_OXEN_SAYS_QUEUED = env.boolean("GENIE_OXEN_SAYS_QUEUED", default=False)
 GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
 GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)
 GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)  # maintenance outcomes in the admin

@@ -39,8 +39,9 @@ _V2_OWN = frozenset(
 )
 
 
-def enqueued(job_ids: list[uuid.UUID], *, word: str) -> dict[str, Any]:
-    """Return the answer to a request that put these into the queue."""
+def enqueued(job_ids: list[uuid.UUID], *, says_queued: bool) -> dict[str, Any]:
+    """Return the answer to a request that put these into the queue, in v2's word or in v1's."""
+    word = "queued" if says_queued else "processing"
     return {"generations": [{"generation_id": str(one), "status": word} for one in job_ids]}
 
 

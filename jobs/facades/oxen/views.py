@@ -44,7 +44,7 @@ async def enqueue(request: LeanRequest) -> HttpResponseBase:
     submissions = [await uploads.kept(one.submission, one.uploads) for one in wanted.prepared]
     accepted = await web.submit_together(submissions, group=wanted.group)
     job_ids = await _members(principal, wanted, accepted)
-    body = rows.enqueued(job_ids, word=settings.GENIE_OXEN_QUEUED_WORD)
+    body = rows.enqueued(job_ids, says_queued=settings.GENIE_OXEN_SAYS_QUEUED)
     return _json(body, headers | answers.admission_headers(accepted[0]))
 
 

@@ -98,6 +98,14 @@ class TestRow:
         assert told["prompt"] is None
 
 
+@pytest.mark.parametrize(("says_queued", "word"), [(False, "processing"), (True, "queued")])
+def test_enqueued_ones_are_called_as_the_clients_know_it(*, says_queued: bool, word: str) -> None:
+    told = rows.enqueued([row().id], says_queued=says_queued)
+
+    schemas.require("oxen", "enqueued", told)
+    assert told["generations"][0]["status"] == word
+
+
 class TestActive:
     def test_gives_the_request_back(self) -> None:
         asked = ASKED | {"num_generations": 2, "target_namespace": "me", "future": {"a": [1]}}
