@@ -297,6 +297,19 @@ def requeue_many(requeues: Sequence[Requeue]) -> dict[uuid.UUID, str]:
         return dict(cursor.fetchall())
 
 
+def expire_now(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> bool:
+    """Let the lifetime of a job that has ended end now; tell whether there was such a job."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE jobs_job SET expires_at = genie_now()
+               WHERE id = %s AND organization_id = %s
+                 AND state IN ('completed', 'failed', 'cancelled', 'timeout')
+                 AND (expires_at IS NULL OR expires_at > genie_now())""",
+            [job_id, organization_id],
+        )
+        return bool(cursor.rowcount)
+
+
 def request_cancel(job_id: uuid.UUID, *, reason: str) -> bool:
     """Mark a running job as to be cancelled; return whether there was one. Idempotent."""
     with transactions.transaction_required(), connection.cursor() as cursor:

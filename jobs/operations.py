@@ -1,5 +1,6 @@
 """What is done to one job from outside its worker: cancel and requeue, with the effects after the commit."""
 
+import contextlib
 import dataclasses
 import uuid
 
@@ -37,6 +38,21 @@ def cancel(
     if cancelled.ended is not None:
         announce.ended([cancelled.ended])
     return cancelled
+
+
+def delete(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
+    """Make a job invisible to every caller, for good; one that has not ended is cancelled first.
+
+    Its usage and its cost stay; what it was asked and answered is emptied by the housekeeping.
+
+    Raises:
+        JobNotFound: The organisation has no such job, or no longer.
+    """
+    with contextlib.suppress(errors.JobTerminal):
+        cancel(
+            job_id, organization_id=organization_id, reason="Deleted by the caller.", at_once=True
+        )
+    services.expire_now(job_id, organization_id=organization_id)
 
 
 def requeue(job_id: uuid.UUID) -> Requeued:

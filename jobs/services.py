@@ -260,6 +260,17 @@ def cancel(
     raise errors.JobTerminal(f"The job has already ended as {state}; it cannot be cancelled.")
 
 
+def expire_now(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
+    """Let a job that has ended exist for no caller any more.
+
+    Raises:
+        JobNotFound: The organisation has no such job, or it has expired already.
+    """
+    with transactions.transaction():
+        if not lifecycle.expire_now(job_id, organization_id=organization_id):
+            raise errors.JobNotFound
+
+
 def _locked(
     job_id: uuid.UUID, organization_id: uuid.UUID | None, *, reason: str
 ) -> tuple[JobState, Ending]:

@@ -164,6 +164,9 @@ _namespaces: Coalescer[str, uuid.UUID | None] = Coalescer(
 )
 _lists: Coalescer[ListFilter, list[JobView]] = Coalescer("lists", _one_by_one(selectors.list_jobs))
 _cancels: Coalescer[_Cancel, Cancelled] = Coalescer("cancels", _one_by_one(_cancel))
+_deletions: Coalescer[tuple[uuid.UUID, uuid.UUID], None] = Coalescer(
+    "deletions", _one_by_one(lambda of: operations.delete(of[0], organization_id=of[1]))
+)
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
     "endpoints", webhooks_selectors.named_endpoints
@@ -199,6 +202,7 @@ _ALL = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
     *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
+    _deletions,
 )
 
 
@@ -341,6 +345,11 @@ async def cancel(
 ) -> Cancelled:
     """Cancel a job, a running one too if it is to end at once; raises JobNotFound or JobTerminal."""
     return await _cancels.ask(_Cancel(job_id, organization_id, reason, at_once))
+
+
+async def delete(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
+    """Make a job invisible for good, cancelling it if it has not ended; raises JobNotFound."""
+    await _deletions.ask((job_id, organization_id))
 
 
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:
