@@ -15,7 +15,7 @@ from jobs import events, stream, told, web
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import NewJob
 from jobs.selectors import JobView
-from jobs.states import JobState
+from jobs.states import JobKind, JobState
 from jobs.told import Told
 from jobs.watch import Watch
 
@@ -152,9 +152,11 @@ async def _seams(job: JobView) -> Sequence[int] | None:
 
 
 def _answer(job: JobView) -> Told:
-    """Return what was told of a completed chat; a job without a result has nothing left to tell."""
-    result = job.result
-    return told.of_body(result) if result and "choices" in result else Told()
+    """Return what was told of a completed text; a job without a result has nothing left to tell."""
+    result = job.result or {}
+    if job.kind is JobKind.RESPONSE and "output" in result:
+        return told.of_response(result)
+    return told.of_body(result) if "choices" in result else Told()
 
 
 async def _from_log(job_id: uuid.UUID, *, after: int) -> list[Entry]:

@@ -208,6 +208,11 @@ class RunningJob:
             return self._end(JobState.FAILED, Usage(), error=error)
         return self._end(JobState.COMPLETED, result.usage, result_json=text)
 
+    @property
+    def _may_be_resumed(self) -> bool:
+        """Whether readers count the deltas: streams, and responses, whose events are numbered."""
+        return self.claimed.mode is Mode.STREAM or self.claimed.kind is JobKind.RESPONSE
+
     def _end(
         self,
         state: JobState,
@@ -230,7 +235,7 @@ class RunningJob:
             parts=usage.parts,
             result_json=result_json,
             error=error,
-            delta_ends=self._narrator.seams if self.claimed.mode is Mode.STREAM else None,
+            delta_ends=self._narrator.seams if self._may_be_resumed else None,
             first_seq=self._narrator.first_seq,
         )
 

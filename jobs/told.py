@@ -52,6 +52,22 @@ def of_body(body: Mapping[str, Any]) -> Told:
     )
 
 
+def of_response(body: Mapping[str, Any]) -> Told:
+    """Return what a completed response's body tells: its text, and behind it its calls.
+
+    >>> of_response({"output": [{"type": "message", "content": [{"text": "hi"}]}]}).script
+    'hi'
+    """
+    texts: list[str] = []
+    calls: list[ToolCall] = []
+    for item in body["output"]:
+        if item["type"] == "message":
+            texts += [part["text"] for part in item["content"]]
+        elif item["type"] == "function_call":
+            calls.append(ToolCall(name=item["name"], arguments=item["arguments"]))
+    return Told(script=scripts.of([("".join(texts), calls)]), has_marks=bool(calls))
+
+
 def choices_of(result: ChatResult | ChoicesResult) -> tuple[ChatResult, ...]:
     """Return the answers of a result."""
     return (result,) if isinstance(result, ChatResult) else result.choices

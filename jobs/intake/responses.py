@@ -8,14 +8,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from django.http import HttpRequest
 from pydantic import Field
 
 from genie.core import errors
+from genie.tenants.principal import Principal
 from inference.registry import ModelSpec
 from jobs.intake import bodies, submit
 from jobs.intake.bodies import ChatBody, Loose, Submitted
-from jobs.intake.submit import Work
-from jobs.states import JobKind
+from jobs.intake.submit import Prepared, Work
+from jobs.states import JobKind, Mode
 
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 _ROLES = frozenset({"user", "assistant", "system", "developer"})
@@ -44,6 +46,47 @@ class ResponsesBody(Submitted):
     text: Text | None = None
     previous_response_id: str | None = None
     conversation: Any = None
+    stream: bool | None = None
+    background: bool | None = None
+
+
+async def responses(
+    request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
+) -> Prepared:
+    """Return what POST /v1/responses would admit; raises whatever it would refuse with."""
+    body = bodies.parse(ResponsesBody, fields)
+    mode = mode_of(body)
+    spec = submit.resolve_model(principal, body.model, kind=JobKind.RESPONSE)
+    work = await work_of(body, spec)
+    background = mode is Mode.ASYNC or body.background is True
+    told = work.request["response"] | {"background": background, "store": True}
+    return await submit.prepared(
+        principal,
+        body,
+        work=dataclasses.replace(work, request=work.request | {"response": told}),
+        mode=mode,
+        envelope=dataclasses.replace(submit.envelope_of(request), asked=_kept(fields)),
+    )
+
+
+def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body as it is given back; a webhook has a secret, which is kept sealed elsewhere."""
+    return {name: value for name, value in fields.items() if name != "webhook"}
+
+
+def mode_of(body: ResponsesBody) -> Mode:
+    """Return the mode: in the background, a response that does not stream is async.
+
+    Raises:
+        InvalidRequest: The body contradicts itself.
+    """
+    if body.background and not body.stream:
+        if body.mode not in (None, Mode.ASYNC):
+            raise errors.InvalidRequest.of(
+                "mode", f"is {body.mode} but background is true; send one of them"
+            )
+        body = body.model_copy(update={"mode": Mode.ASYNC.value})
+    return submit.mode_of(body, stream=body.stream, streams=True)
 
 
 async def work_of(body: ResponsesBody, spec: ModelSpec) -> Work:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from django.http import HttpResponseBase
 
@@ -13,9 +13,46 @@ from jobs import events, follow, web
 from jobs.events import Entry
 from jobs.selectors import JobView
 from jobs.serving import answers, sse
+from jobs.serving.response_events import ResponseFrames
 from jobs.serving.unanswered import Unanswered, goes_on
 from jobs.submissions import Submission
 from jobs.watch import Watch
+
+
+class Frames(Protocol):
+    """How one job's stream is told to one reader: its entries, in their order, as frames."""
+
+    def opening(self) -> bytes:
+        """Return what is told before any entry."""
+
+    def of(self, entry: Entry, ended: JobView | None) -> bytes:
+        """Return the frames of an entry; ``ended`` is the job's row for the last one."""
+
+    def failure(self, error: errors.GenieError) -> bytes:
+        """Return the last frames of a stream that cannot go on."""
+
+
+class NativeFrames:
+    """Each entry under its own number: chunks of a text, or events of any other job."""
+
+    def __init__(self, job: JobView, *, include_usage: bool) -> None:
+        self._job = job
+        self._include_usage = include_usage
+
+    def opening(self) -> bytes:
+        """Return nothing: the first entry tells the start."""
+        return b""
+
+    def of(self, entry: Entry, ended: JobView | None) -> bytes:
+        """Return the frames of an entry."""
+        if self._job.kind in sse.TEXTS:
+            return sse.text_frames(self._job, entry, ended=ended, include_usage=self._include_usage)
+        return sse.job_frames(self._job, entry, ended=ended)
+
+    def failure(self, error: errors.GenieError) -> bytes:
+        """Return the error, visibly, and the end."""
+        return sse.failure_frames(self._job, error)
+
 
 # What becomes of the job, and what is said of it, when its stream cannot go on.
 Refusal: TypeAlias = Callable[[errors.GenieError], Awaitable[errors.GenieError]]
@@ -45,13 +82,13 @@ async def streamed(
         # A caller who has part of the stream can have the rest of it, unless nobody makes it.
         return await unanswered.dismissed(why, keep=not isinstance(why, errors.NoWorker))
 
-    include_usage = bool(submission.job.request.get("include_usage"))
+    told = submission.job.request.get("response")
     response = EventStream(
         frames(
             job,
             watch,
-            after=after,
-            include_usage=include_usage,
+            told_as=_native(job, submission) if told is None else ResponseFrames(job, told),
+            after=after if told is None else 0,
             fresh=not accepted.replayed,
             refusal=refusal,
         ),
@@ -69,8 +106,8 @@ async def frames(
     job: JobView,
     watch: Watch,
     *,
+    told_as: Frames,
     after: int,
-    include_usage: bool,
     fresh: bool = False,
     refusal: Refusal | None = None,
 ) -> AsyncIterator[bytes]:
@@ -79,19 +116,19 @@ async def frames(
     The headers have left, so whatever goes wrong is a frame.
     """
     try:
+        if opening := told_as.opening():
+            yield opening
         async for entry, ended in follow.entries(job, watch, after=after, fresh=fresh):
             if entry is None:
                 yield sse.PING
-            elif told := _frames_of(job, entry, ended=ended, include_usage=include_usage):
+            elif told := told_as.of(entry, ended):
                 yield told  # a mark between choices says nothing
     except errors.GenieError as error:
-        yield sse.failure_frames(job, await _told(job, error, refusal))
+        yield told_as.failure(await _told(job, error, refusal))
 
 
-def _frames_of(job: JobView, entry: Entry, *, ended: JobView | None, include_usage: bool) -> bytes:
-    if job.kind in sse.TEXTS:
-        return sse.text_frames(job, entry, ended=ended, include_usage=include_usage)
-    return sse.job_frames(job, entry, ended=ended)
+def _native(job: JobView, submission: Submission) -> NativeFrames:
+    return NativeFrames(job, include_usage=bool(submission.job.request.get("include_usage")))
 
 
 async def _told(

@@ -22,7 +22,7 @@ class Unanswered:
     kind: JobKind
     organization_id: uuid.UUID
     replayed: bool  # another request made the job, and may still wait for it
-    continues: bool  # X-On-Disconnect: continue
+    continues: bool  # X-On-Disconnect: continue, or a response in the background
     comes_back: bool  # an Idempotency-Key: the same request finds the same job
 
     @classmethod
@@ -36,7 +36,7 @@ class Unanswered:
             kind=submission.job.kind,
             organization_id=principal.organization_id,
             replayed=accepted.replayed,
-            continues=header.strip().lower() == "continue",
+            continues=header.strip().lower() == "continue" or _in_background(submission),
             comes_back=submission.idempotency_key is not None,
         )
 
@@ -63,6 +63,10 @@ class Unanswered:
 
     async def _cancel(self, reason: str) -> None:
         await web.cancel(self.job_id, organization_id=self.organization_id, reason=reason)
+
+
+def _in_background(submission: Submission) -> bool:
+    return bool(submission.job.request.get("response", {}).get("background"))
 
 
 def goes_on(why: errors.GenieError, public_id: str) -> errors.GenieError:

@@ -8,8 +8,10 @@ from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import registry, web
 from jobs.intake import completion, guard, media, submit, transcription, uploads
+from jobs.intake import responses as response_intake
 from jobs.intake.submit import Prepare
 from jobs.serving import answers, modes, wire
+from jobs.serving.modes import Acceptance
 
 
 async def chat_completions(request: LeanRequest) -> HttpResponseBase:
@@ -20,6 +22,11 @@ async def chat_completions(request: LeanRequest) -> HttpResponseBase:
 async def completions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/completions."""
     return await submitted(request, completion.completions)
+
+
+async def responses(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/responses."""
+    return await submitted(request, response_intake.responses)
 
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
@@ -56,13 +63,17 @@ async def transcriptions(request: LeanRequest) -> HttpResponseBase:
     return await modes.answer(request, principal, submission, headers=headers)
 
 
-async def submitted(request: LeanRequest, prepare: Prepare) -> HttpResponseBase:
+async def submitted(
+    request: LeanRequest, prepare: Prepare, *, acceptance: Acceptance = modes.natively
+) -> HttpResponseBase:
     """Answer a route that submits: authenticate, validate, store what was sent, admit, answer."""
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     prepared = await prepare(request, principal, guard.read_object(request))
     submission = await uploads.kept(prepared.submission, prepared.uploads)
-    return await modes.answer(request, principal, submission, headers=headers)
+    return await modes.answer(
+        request, principal, submission, headers=headers, acceptance=acceptance
+    )
 
 
 async def models(request: LeanRequest) -> HttpResponseBase:

@@ -15,6 +15,7 @@ from jobs.facades.genie import quoting
 from jobs.intake import guard
 from jobs.selectors import JobView, ListFilter
 from jobs.serving import answers, streaming, wire
+from jobs.serving.streaming import NativeFrames
 from jobs.states import JobState
 
 _MAX_PAGE = 200
@@ -87,7 +88,12 @@ async def job_events(request: LeanRequest, job_id: str) -> HttpResponseBase:
         stack.close()
         raise
     response = EventStream(
-        streaming.frames(found, watch, after=after, include_usage=found.include_usage),
+        streaming.frames(
+            found,
+            watch,
+            told_as=NativeFrames(found, include_usage=found.include_usage),
+            after=after,
+        ),
         on_close=stack.close,
     )
     for name, value in headers.items():

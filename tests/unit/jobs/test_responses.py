@@ -8,7 +8,8 @@ import pytest
 from genie.core.errors import InvalidRequest
 from jobs import responses
 from jobs.intake import bodies
-from jobs.intake.responses import ResponsesBody, chat_of
+from jobs.intake.responses import ResponsesBody, chat_of, mode_of
+from jobs.states import Mode
 
 JOB_ID = uuid.UUID(int=35)
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -145,3 +146,35 @@ class TestBody:
         message = {"role": "assistant", "content": "hello"}
 
         assert answered(message) == answered(message)
+
+
+class TestMode:
+    @pytest.mark.parametrize(
+        ("fields", "mode"),
+        [
+            ({}, Mode.SYNC),
+            ({"stream": True}, Mode.STREAM),
+            ({"background": True}, Mode.ASYNC),
+            ({"background": True, "mode": "async"}, Mode.ASYNC),
+            ({"background": False, "mode": "async"}, Mode.ASYNC),
+            ({"background": True, "stream": True}, Mode.STREAM),
+        ],
+    )
+    def test_is_what_the_body_says(self, fields: dict[str, Any], mode: Mode) -> None:
+        body = bodies.parse(ResponsesBody, {"model": "echo", "input": "hi"} | fields)
+
+        assert mode_of(body) is mode
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"background": True, "mode": "sync"},
+            {"background": True, "stream": True, "mode": "async"},
+            {"stream": True, "mode": "sync"},
+        ],
+    )
+    def test_contradictions_are_refused(self, fields: dict[str, Any]) -> None:
+        body = bodies.parse(ResponsesBody, {"model": "echo", "input": "hi"} | fields)
+
+        with pytest.raises(InvalidRequest):
+            mode_of(body)
