@@ -164,6 +164,7 @@ class Asked:
     model: str  # by the name that was asked for
     request: dict[str, Any]  # as it was understood; empty where there is a body
     end_deadline_at: dt.datetime | None
+    told: dict[str, Any] | None = None  # the settings that a response says again
 
 
 def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
@@ -171,7 +172,8 @@ def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT j.id, j.asked::text, a.started_at, j.requested_model,
-                 CASE WHEN j.asked IS NULL THEN j.request ELSE '{}' END::text, j.end_deadline_at
+                 CASE WHEN j.asked IS NULL THEN j.request ELSE '{}' END::text, j.end_deadline_at,
+                 (j.request->'response')::text
                FROM jobs_job j
                LEFT JOIN jobs_attempt a ON a.job_id = j.id AND a.number = 1
                WHERE j.id = ANY(%s::uuid[])""",
@@ -184,6 +186,7 @@ def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
                 model=row[3],
                 request=json.loads(row[4]),
                 end_deadline_at=row[5],
+                told=json.loads(row[6]) if row[6] is not None else None,
             )
             for row in cursor.fetchall()
         }

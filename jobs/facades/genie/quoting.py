@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import tokenization
-from jobs.intake import completion, media, submit
+from jobs.intake import completion, media, responses, submit
 from jobs.intake.submit import Prepare, Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
@@ -25,6 +25,7 @@ class _Route(NamedTuple):
 ROUTES = {
     "/v1/chat/completions": _Route(submit.chat, "messages"),
     "/v1/completions": _Route(completion.completions),
+    "/v1/responses": _Route(responses.responses),
     "/v1/embeddings": _Route(submit.embeddings, "input"),
     "/v1/images/generations": _Route(media.images),
     "/v1/videos/generations": _Route(media.videos),
@@ -84,7 +85,7 @@ async def question(prepared: Prepared) -> Question:
 
 def _count(work: Work) -> int:
     counter = tokenization.counter_for(work.spec)
-    if work.kind is JobKind.CHAT:
+    if work.kind in (JobKind.CHAT, JobKind.RESPONSE):
         use = tool_use_of(work.request)
         return counter.count_chat(work.request["messages"], use.tools if use else ())
     texts = work.request["prompts" if work.kind is JobKind.COMPLETION else "inputs"]

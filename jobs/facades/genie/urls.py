@@ -16,6 +16,7 @@ _ROUTES = {
     "jobs/<str:job_id>": routes(GET=views.job, DELETE=views.cancel),
     "chat/completions": routes(POST=shared.chat_completions),
     "completions": routes(POST=shared.completions),
+    "responses": routes(POST=shared.responses),
     "embeddings": routes(POST=shared.embeddings),
     "images/generations": routes(POST=shared.images),
     "videos/generations": routes(POST=shared.videos),

@@ -3,12 +3,16 @@
 from django.urls import path
 
 from genie.core.lean import routes
-from jobs.facades.openai import views
+from jobs.facades.openai import responses, views
 from jobs.serving import views as shared
 
 _ROUTES = {
     "chat/completions": routes(POST=shared.chat_completions),
     "completions": routes(POST=shared.completions),
+    "responses": routes(POST=responses.create),
+    "responses/<str:response_id>": routes(GET=responses.retrieve, DELETE=responses.delete),
+    "responses/<str:response_id>/cancel": routes(POST=responses.cancel),
+    "responses/<str:response_id>/input_items": routes(GET=responses.input_items),
     "embeddings": routes(POST=shared.embeddings),
     "images/generations": routes(POST=views.images),
     "audio/speech": routes(POST=shared.speech),
