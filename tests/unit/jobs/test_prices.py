@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from budgets import money
 from genie.core.errors import InvalidRequest
-from inference.models_file import MOST_OF_A_REQUEST
+from inference.contradictions import MOST_OF_A_REQUEST
 from inference.specs import UNITS_OF, Price, Unit
 from inference.types import Modality
 from jobs import prices
