@@ -113,6 +113,14 @@ def keep_outputs(completed: Sequence[tuple[uuid.UUID, int]]) -> None:
         )
 
 
+def expire_of(job_id: uuid.UUID) -> None:
+    """End the lifetime of what a job has made, and with it the addresses. In the caller's transaction."""
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_file SET expires_at = genie_now() WHERE job_id = %s AND kept", [job_id]
+        )
+
+
 def read_input(job_id: uuid.UUID, file_id: uuid.UUID) -> bytes:
     """Return an input of a job.
 

@@ -7,7 +7,7 @@ poll. Every function is async and never blocks the event loop.
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -167,6 +167,9 @@ _cancels: Coalescer[_Cancel, Cancelled] = Coalescer("cancels", _one_by_one(_canc
 _deletions: Coalescer[tuple[uuid.UUID, uuid.UUID], None] = Coalescer(
     "deletions", _one_by_one(lambda of: operations.delete(of[0], organization_id=of[1]))
 )
+_video_options: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, dict[str, Any]]] = Coalescer(
+    "video-options", _one_by_one(selectors.video_options)
+)
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
     "endpoints", webhooks_selectors.named_endpoints
@@ -203,6 +206,7 @@ _ALL = (
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
     *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
     _deletions,
+    _video_options,
 )
 
 
@@ -350,6 +354,11 @@ async def cancel(
 async def delete(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
     """Make a job invisible for good, cancelling it if it has not ended; raises JobNotFound."""
     await _deletions.ask((job_id, organization_id))
+
+
+async def video_options(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Return what these videos are to be, as the engine is told."""
+    return await _video_options.ask(job_ids)
 
 
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from genie.core.lean import routes
-from jobs.facades.openai import responses, views
+from jobs.facades.openai import responses, videos, views
 from jobs.serving import views as shared
 
 _ROUTES = {
@@ -17,6 +17,9 @@ _ROUTES = {
     "images/generations": routes(POST=views.images),
     "audio/speech": routes(POST=shared.speech),
     "audio/transcriptions": routes(POST=shared.transcriptions),
+    "videos": routes(GET=videos.listed, POST=videos.create),
+    "videos/<str:video_id>": routes(GET=videos.retrieve, DELETE=videos.delete),
+    "videos/<str:video_id>/content": routes(GET=videos.content),
     "models": routes(GET=shared.models),
     "models/<path:model>": routes(GET=shared.model),
 }
