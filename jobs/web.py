@@ -6,8 +6,8 @@ poll. Every function is async and never blocks the event loop.
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -18,11 +18,12 @@ from budgets.types import Payer
 from genie.core import errors
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
+from genie.core.coalesce import one_by_one as _one_by_one
 from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import files, hub, media_queue, operations, queue, quotes, selectors, services
+from jobs import archive, files, hub, media_queue, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
 from jobs.files import Found
 from jobs.groups import NewGroup
@@ -35,9 +36,6 @@ from jobs.states import Facade
 from jobs.submissions import Accepted, Submission
 from webhooks import selectors as webhooks_selectors
 from webhooks.selectors import NamedEndpoint
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 # Of a group's requests in one body. What all of them said still fits the event of their end, which
 # has at most 10 MB.
@@ -57,24 +55,11 @@ def body_limit(path: str) -> int:
         return _GROUP_TIMES * json_bytes
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
+    if path == "/openai/v1/files":
+        return json_bytes + int(settings.GENIE_FILE_LIMIT_BYTES)
     if path.endswith(_WITH_PICTURES):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
     return json_bytes
-
-
-def _one_by_one(function: Callable[[T], R]) -> Callable[[Sequence[T]], list[R | BaseException]]:
-    """Return a batch function that calls ``function`` on each item and keeps each one's refusal."""
-
-    def run(items: Sequence[T]) -> list[R | BaseException]:
-        answers: list[R | BaseException] = []
-        for item in items:
-            try:
-                answers.append(function(item))
-            except errors.GenieError as error:
-                answers.append(error)
-        return answers
-
-    return run
 
 
 class _Input(NamedTuple):
@@ -201,12 +186,13 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
     max_batch=1,
     max_waiting=64,
 )
-_ALL = (
+_ALL: tuple[Coalescer[Any, Any], ...] = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
     *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
     _deletions,
     _video_options,
+    *archive.COALESCERS,
 )
 
 

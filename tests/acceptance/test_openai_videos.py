@@ -6,6 +6,7 @@ import openai
 import pytest
 import requests
 
+from tests import schemas
 from tests.acceptance.callers import Caller
 from tests.acceptance.test_media import length_ms
 
@@ -32,11 +33,13 @@ def test_a_video_from_its_prompt_to_its_deletion(
         seconds="1",  # type: ignore[arg-type]
         extra_body=SMALL,
     )
+    schemas.require("openai", "video", made.to_dict())
     assert made.status in ("queued", "in_progress")
     assert (made.seconds, made.size, made.prompt) == ("1", "64x64", "a lake")
     caller.ended(made.id)
 
     done = client.videos.retrieve(made.id)
+    schemas.require("openai", "video", done.to_dict())
     assert (done.status, done.progress, done.error) == ("completed", 100, None)
     video = client.videos.download_content(made.id).read()
     assert length_ms(video) == pytest.approx(1000, abs=260)

@@ -16,7 +16,7 @@ from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
 from jobs import web
 from jobs.dialects import openai_videos
-from jobs.facades.openai import paging
+from jobs.facades.openai import callers, paging
 from jobs.facades.openai.bodies import OpenAIVideoBody
 from jobs.intake import bodies, guard, media, submit, uploads
 from jobs.intake.media_bodies import VideoBody
@@ -32,8 +32,7 @@ _NAMES = {"duration_seconds": "seconds"}
 
 async def create(request: LeanRequest) -> HttpResponseBase:
     """POST /openai/v1/videos: JSON or a form. Answers at once, with the queued video."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.INFERENCE)
+    principal, headers = await callers.authenticated(request, Scope.INFERENCE)
     fields, said = await _fields(request)
     body = _native(bodies.parse(OpenAIVideoBody, fields))
     work = await _work(principal, body)
@@ -50,16 +49,14 @@ async def create(request: LeanRequest) -> HttpResponseBase:
 
 async def retrieve(request: LeanRequest, video_id: str) -> HttpResponseBase:
     """GET /openai/v1/videos/{id}."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.JOBS_READ)
+    principal, headers = await callers.authenticated(request, Scope.JOBS_READ)
     job = await _video(video_id, principal)
     return await _answer(job, headers=headers | wire.poll_headers(job))
 
 
 async def content(request: LeanRequest, video_id: str) -> HttpResponseBase:
     """GET /openai/v1/videos/{id}/content: the file, or the range of it that is asked for."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.JOBS_READ)
+    principal, headers = await callers.authenticated(request, Scope.JOBS_READ)
     if request.GET.get("variant", "video") != "video":
         raise errors.InvalidRequest.of("variant", "only video is kept")
     job = await _video(video_id, principal)
@@ -77,8 +74,7 @@ async def content(request: LeanRequest, video_id: str) -> HttpResponseBase:
 
 async def listed(request: LeanRequest) -> HttpResponseBase:
     """GET /openai/v1/videos: the organisation's, newest first unless ``order`` is asc."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.JOBS_READ)
+    principal, headers = await callers.authenticated(request, Scope.JOBS_READ)
     page = paging.page_of(request)
     last = await _last(page.after, principal)
     jobs = await web.job_list(
@@ -96,8 +92,7 @@ async def listed(request: LeanRequest) -> HttpResponseBase:
 
 async def delete(request: LeanRequest, video_id: str) -> HttpResponse:
     """DELETE /openai/v1/videos/{id}: it and its file are gone; one that is not ready is cancelled."""
-    principal, headers = await web.authenticate(request)
-    principal.require_scope(Scope.INFERENCE)
+    principal, headers = await callers.authenticated(request, Scope.INFERENCE)
     job = await _video(video_id, principal)
     await web.delete(job.id, organization_id=principal.organization_id)
     body = {"id": video_id, "object": "video.deleted", "deleted": True}

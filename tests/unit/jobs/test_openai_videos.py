@@ -9,6 +9,7 @@ import pytest
 from genie.core import ids
 from jobs.dialects import openai_videos
 from jobs.states import JobKind, JobState
+from tests import schemas
 
 NOW = dt.datetime(2026, 3, 18, 8, 0, tzinfo=dt.UTC)
 OPTIONS = {"prompt": "a lake", "width": 1280, "height": 720, "duration_ms": 4000}
@@ -26,7 +27,9 @@ def job(state: JobState, **attributes: Any) -> Any:
         "percent": 0,
         "created_at": NOW,
         "completed_at": NOW if ended else None,
-        "error": None,
+        "error": {"code": str(state), "message": "Why."}
+        if ended and state is not JobState.COMPLETED
+        else None,
     }
     return SimpleNamespace(**(fields | attributes))
 
@@ -49,6 +52,7 @@ def test_states(state: JobState, attempt: int, percent: int, status: str, progre
         job(state, attempt=attempt, percent=percent), OPTIONS, expires_at=None
     )
 
+    schemas.require("openai", "video", body)
     assert (body["status"], body["progress"]) == (status, progress)
 
 
