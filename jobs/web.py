@@ -43,7 +43,7 @@ _GROUP_TIMES = 8
 # Routes whose JSON may carry two pictures in base64.
 _WITH_PICTURES = (
     *("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations"),
-    *("/api/ai/queue", "/api/videos/generate"),
+    *("/api/ai/queue", "/api/videos/generate", "/openai/v1/videos"),
 )
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 

@@ -1,5 +1,6 @@
 """OpenAI's own client makes a video: create, poll, download, list, delete."""
 
+import base64
 from collections.abc import Callable, Iterator
 
 import openai
@@ -8,7 +9,7 @@ import requests
 
 from tests import schemas
 from tests.acceptance.callers import Caller
-from tests.acceptance.test_media import length_ms
+from tests.acceptance.test_media import data_url, length_ms
 
 # OpenAI ends its own service; its client can still speak to others.
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -62,12 +63,31 @@ def test_a_video_from_its_prompt_to_its_deletion(
     assert client.videos.list().data == []
 
 
+def test_a_video_begins_from_a_picture(client: openai.OpenAI, caller: Caller) -> None:
+    picture = base64.b64decode(data_url("red").partition(",")[2])
+    made = client.videos.create(
+        model="wan-2.1",
+        prompt="a lake",
+        seconds="1",  # type: ignore[arg-type]
+        input_reference=("red.png", picture),
+        extra_body=SMALL,
+    )
+
+    schemas.require("openai", "video", made.to_dict())
+    caller.ended(made.id)
+    done = client.videos.retrieve(made.id)
+    assert done.status == "completed", done.error
+    assert b"ftyp" in client.videos.download_content(made.id).read()[:12]
+
+
 def test_what_is_refused_names_the_fields_of_openai(client: openai.OpenAI) -> None:
     for fields, param in (
         ({"seconds": "99"}, "seconds"),
         ({"seconds": 4}, "seconds"),
         ({"size": "large"}, "size"),
         ({"prompt": ""}, "prompt"),
+        ({"input_reference": {"file_id": "file-x"}}, "input_reference"),
+        ({"input_reference": {"image_url": "ftp://example.com"}}, "input_reference"),
     ):
         with pytest.raises(openai.BadRequestError) as refused:
             client.post(
@@ -76,8 +96,8 @@ def test_what_is_refused_names_the_fields_of_openai(client: openai.OpenAI) -> No
                 cast_to=object,
             )
         assert refused.value.param == param
-    with pytest.raises(openai.BadRequestError) as reference:
+    with pytest.raises(openai.BadRequestError) as no_picture:
         client.videos.create(model="wan-2.1", prompt="a lake", input_reference=("a.png", b"x"))
-    assert reference.value.param == "input_reference"
+    assert no_picture.value.param == "input_reference"
     with pytest.raises(openai.NotFoundError):
         client.videos.retrieve("video_nothing")

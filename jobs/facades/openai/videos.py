@@ -1,10 +1,9 @@
 """OpenAI's videos: create, retrieve, download, list, delete."""
 
-import contextlib
 import dataclasses
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -16,33 +15,28 @@ from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
 from jobs import web
 from jobs.dialects import openai_videos
-from jobs.facades.openai import callers, paging
-from jobs.facades.openai.bodies import OpenAIVideoBody
-from jobs.intake import bodies, guard, media, submit, uploads
-from jobs.intake.media_bodies import VideoBody
+from jobs.facades.openai import callers, paging, video_bodies
+from jobs.intake import submit, uploads
 from jobs.selectors import JobView, ListFilter
 from jobs.serving import answers, sending, wire
 from jobs.states import Facade, JobKind, JobState, Mode
 
 _KINDS = (JobKind.VIDEO, JobKind.TRANSITION)
 _PRIVATE = {"Cache-Control": "private, no-store"}
-# What a native field is called here, where an error names it.
-_NAMES = {"duration_seconds": "seconds"}
 
 
 async def create(request: LeanRequest) -> HttpResponseBase:
     """POST /openai/v1/videos: JSON or a form. Answers at once, with the queued video."""
     principal, headers = await callers.authenticated(request, Scope.INFERENCE)
-    fields, said = await _fields(request)
-    body = _native(bodies.parse(OpenAIVideoBody, fields))
-    work = await _work(principal, body)
+    asked = await video_bodies.read(request)
+    body, work, sent = await video_bodies.wanted(principal, asked)
     envelope = dataclasses.replace(
-        submit.envelope_of(request, said=said), facade=Facade.OPENAI, asked=dict(fields)
+        submit.envelope_of(request, said=asked.digest), facade=Facade.OPENAI
     )
     submission = await submit.submission(
         principal, body, work=work, mode=Mode.ASYNC, envelope=envelope
     )
-    accepted = await web.submit(submission)
+    accepted = await web.submit(await uploads.kept(submission, sent))
     job = await answers.admitted(principal, submission, accepted)
     return await _answer(job, headers=headers | answers.admission_headers(accepted))
 
@@ -97,50 +91,6 @@ async def delete(request: LeanRequest, video_id: str) -> HttpResponse:
     await web.delete(job.id, organization_id=principal.organization_id)
     body = {"id": video_id, "object": "video.deleted", "deleted": True}
     return answers.json_answer(wire.dumps(body), headers=headers)
-
-
-async def _fields(request: LeanRequest) -> tuple[Mapping[str, Any], bytes | None]:
-    """Return the fields, and of a form what stands for its bytes."""
-    if not request.META.get("CONTENT_TYPE", "").startswith("multipart/form-data"):
-        return guard.read_object(request), None
-    parts = await uploads.read_parts(request)
-    fields: dict[str, Any] = {name: values[-1] for name, values in parts.texts.items()}
-    return fields | dict.fromkeys(parts.files, "a file"), parts.digest
-
-
-def _native(body: OpenAIVideoBody) -> VideoBody:
-    if body.input_reference is not None:
-        raise errors.InvalidRequest.of(
-            "input_reference", "is not supported; POST /v1/videos/transitions begins from a picture"
-        )
-    with _renamed():
-        return bodies.parse(
-            VideoBody,
-            {
-                "model": body.model,
-                "prompt": body.prompt,
-                "size": body.size,
-                "duration_seconds": int(body.seconds),
-            },
-        )
-
-
-async def _work(principal: Principal, body: VideoBody) -> submit.Work:
-    with _renamed():
-        return await media.video_work(principal, body)
-
-
-@contextlib.contextmanager
-def _renamed() -> Iterator[None]:
-    """Name fields as the caller knows them in what is refused inside."""
-    try:
-        yield
-    except errors.InvalidRequest as error:
-        details = error.extra.get("details")
-        first = details[0] if isinstance(details, list) and details else {}
-        if first.get("field") not in _NAMES:
-            raise
-        raise errors.InvalidRequest.of(_NAMES[first["field"]], first["message"]) from None
 
 
 async def _video(text: str, principal: Principal) -> JobView:

@@ -17,6 +17,8 @@ MIB = 1 << 20
         ("/openai/v1/files", 32 * MIB, 34 * MIB),
         ("/openai/v1/files/file-c1/content", MIB, 2 * MIB),
         ("/v1/audio/transcriptions", 25 * MIB, 27 * MIB),
+        ("/openai/v1/videos", 50 * MIB, 60 * MIB),
+        ("/openai/v1/videos/vidgen-c1/content", MIB, 2 * MIB),
         ("/v1/videos/transitions", 50 * MIB, 60 * MIB),
         ("/v1/jobs/quote", 50 * MIB, 60 * MIB),
     ],
