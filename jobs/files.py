@@ -9,9 +9,11 @@ import mimetypes
 import secrets
 import uuid
 from collections.abc import Sequence
+from typing import BinaryIO
 
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.core.files.base import File as DjangoFile
 from django.db import connection
 
 from genie.core import ids, transactions
@@ -60,7 +62,7 @@ def keep_output(job_id: uuid.UUID, attempt: int, media: MediaFile, *, label: str
     """
     file_id, token = ids.new_id(), secrets.token_urlsafe(32)
     extension = _extension(media.media_type)
-    name = _name(file_id, extension, FileRole.OUTPUT)
+    name = new_name(file_id, media.media_type, FileRole.OUTPUT)
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO jobs_file (id, organization_id, job_id, attempt, role, token, name, media_type, size,
@@ -75,21 +77,21 @@ def keep_output(job_id: uuid.UUID, attempt: int, media: MediaFile, *, label: str
         )
         if cursor.rowcount == 0:
             return None
-    _save(name, media.content)
+    save(name, media.content)
     return Stored(url=f"{settings.GENIE_BASE_URL}/files/{token}/{label}{extension}", media=media)
 
 
 def keep_input(organization_id: uuid.UUID, content: bytes, *, media_type: str) -> uuid.UUID:
     """Store what a caller sent; it goes in an hour unless a job takes it."""
     file_id = ids.new_id()
-    name = _name(file_id, _extension(media_type), FileRole.INPUT)
+    name = new_name(file_id, media_type, FileRole.INPUT)
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO jobs_file (id, organization_id, role, name, media_type, size, created_at)
                VALUES (%s, %s, 'input', %s, %s, %s, genie_now())""",
             [file_id, organization_id, name, media_type, len(content)],
         )
-    _save(name, content)
+    save(name, content)
     return file_id
 
 
@@ -110,6 +112,14 @@ def keep_outputs(completed: Sequence[tuple[uuid.UUID, int]]) -> None:
             """UPDATE jobs_file f SET kept = true FROM unnest(%s::uuid[], %s::int[]) AS r(job_id, attempt)
                WHERE f.job_id = r.job_id AND f.attempt = r.attempt AND f.role = 'output'""",
             [[job_id for job_id, _ in completed], [attempt for _, attempt in completed]],
+        )
+
+
+def expire_of(job_id: uuid.UUID) -> None:
+    """End the lifetime of what a job has made, and with it the addresses. In the caller's transaction."""
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_file SET expires_at = genie_now() WHERE job_id = %s AND kept", [job_id]
         )
 
 
@@ -177,16 +187,18 @@ def remove_unneeded() -> int:
     return len(rows)
 
 
-def _save(name: str, content: bytes) -> None:
-    saved = storage.files().save(name, ContentFile(content))
+def save(name: str, content: bytes | BinaryIO) -> None:
+    """Store content, from its beginning, under a new name; its row is there already."""
+    wrapped = ContentFile(content) if isinstance(content, bytes) else DjangoFile(content)
+    saved = storage.files().save(name, wrapped)
     if saved != name:  # a name is an id: it cannot be taken
         raise RuntimeError(f"The storage saved {name} as {saved}.")
 
 
-def _name(file_id: uuid.UUID, extension: str, role: FileRole) -> str:
+def new_name(file_id: uuid.UUID, media_type: str, role: FileRole) -> str:
     """Return a name that spreads over directories: the ids of one day begin alike."""
     text = file_id.hex
-    return f"{role}/{text[-2:]}/{text}{extension}"
+    return f"{role}/{text[-2:]}/{text}{_extension(media_type)}"
 
 
 def _extension(media_type: str) -> str:

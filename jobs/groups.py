@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from django.db import connection
 
 from genie.core import transactions
+from jobs import batch_rows
+from jobs.batch_rows import NewBatch
 from jobs.lifecycle import Ended
 from jobs.states import Facade
 
@@ -21,6 +23,7 @@ class NewGroup:
     facade: Facade
     size: int
     webhook_endpoint_id: uuid.UUID | None = None
+    batch: NewBatch | None = None  # what its caller knows it as; has the group's id
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,8 @@ def insert(group: NewGroup) -> None:
                 group.webhook_endpoint_id,
             ],
         )
+    if group.batch is not None:
+        batch_rows.insert(group.batch)
 
 
 def count_down(ended: Sequence[Ended]) -> list[EndedGroup]:

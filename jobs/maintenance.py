@@ -9,7 +9,7 @@ from django.db import connection
 
 from budgets import services as budgets
 from genie.core import transactions
-from jobs import files, ledger_check
+from jobs import batches, files, ledger_check
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ def expire() -> dict[str, int]:
         "webhooks": notifications,
         "files": _in_batches(files.remove_unneeded, batch=files.BATCH),
         "budget_events": _in_batches(_expire_budget_events),
+        "batches": batches.go_on(),  # not expired: those that nobody polls for are given their files
     }
 
 

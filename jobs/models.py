@@ -287,6 +287,62 @@ class JobGroup(models.Model):
         return f"group {self.pk} ({self.size - self.unended} of {self.size} ended)"
 
 
+class Batch(models.Model):
+    """A file of requests that its caller wants answered within a day, as a file. See ``jobs.batches``.
+
+    Its group has the same id and one job for each line, unless it was refused as a whole; it then has
+    errors and no group.
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, db_index=False, related_name="+"
+    )
+    endpoint = models.CharField(max_length=64)
+    input_file_id = models.UUIDField()
+    metadata = models.JSONField(null=True)
+    size = models.IntegerField()  # lines
+    errors = models.JSONField(null=True)  # of the lines, or of all: why it was refused
+    created_at = models.DateTimeField(db_default=DatabaseNow())
+    expires_at = models.DateTimeField()  # what has not begun by then is not begun
+    cancelling_at = models.DateTimeField(null=True)
+    # When its files were written, or it was refused; from then on nothing of it changes.
+    concluded_at = models.DateTimeField(null=True)
+    output_file_id = models.UUIDField(null=True)
+    error_file_id = models.UUIDField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="batch_refused_is_concluded",
+                condition=Q(errors__isnull=True)
+                | Q(
+                    concluded_at__isnull=False,
+                    cancelling_at__isnull=True,
+                    output_file_id__isnull=True,
+                    error_file_id__isnull=True,
+                ),
+            ),
+            models.CheckConstraint(
+                name="batch_files_once_concluded",
+                condition=Q(concluded_at__isnull=False)
+                | Q(output_file_id__isnull=True, error_file_id__isnull=True),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                name="batch_by_organization", fields=["organization", "-created_at", "-id"]
+            ),
+            models.Index(
+                name="batch_open", fields=["created_at"], condition=Q(concluded_at__isnull=True)
+            ),
+        ]
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return f"batch {self.pk} of {self.size} lines"
+
+
 class JobEvent(models.Model):
     """One transition of a job, appended in the transaction that made it."""
 
@@ -351,7 +407,7 @@ class IdempotencyKey(models.Model):
 
 
 class File(models.Model):
-    """Bytes in the storage: what a caller sent for a job, or what a job made.
+    """Bytes in the storage: what a caller sent for a job, what a job made, or what is kept beside jobs.
 
     The row comes before the content and goes after it, so that no content is without a row.
     """
@@ -362,7 +418,8 @@ class File(models.Model):
     )
     job_id = models.UUIDField(null=True)  # null until a job that names it has been committed
     attempt = models.SmallIntegerField(null=True)  # which one made it; null for an input
-    kept = models.BooleanField(default=False, db_default=False)  # the job has completed with it
+    # The job has completed with it; or, of an upload, its content is there.
+    kept = models.BooleanField(default=False, db_default=False)
     role = models.CharField(max_length=8, choices=[(role.value, role.value) for role in FileRole])
     # What a public address ends in: 256 bits that nobody can guess. An input has no address.
     token = models.CharField(max_length=43, null=True)
@@ -371,12 +428,21 @@ class File(models.Model):
     size = models.BigIntegerField()  # bytes
     created_at = models.DateTimeField(db_default=DatabaseNow())
     expires_at = models.DateTimeField(null=True)  # null: kept for good
+    # Of an upload: what its sender calls it, and what for.
+    filename = models.CharField(max_length=255, default="", db_default="", blank=True)
+    purpose = models.CharField(max_length=24, default="", db_default="", blank=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 name="file_role_and_address",
                 condition=Q(role=FileRole.INPUT, token__isnull=True, attempt__isnull=True)
+                | Q(
+                    role=FileRole.UPLOAD,
+                    token__isnull=True,
+                    attempt__isnull=True,
+                    job_id__isnull=True,
+                )
                 | Q(
                     role=FileRole.OUTPUT,
                     token__isnull=False,
@@ -385,7 +451,7 @@ class File(models.Model):
                 ),
             ),
             models.CheckConstraint(
-                name="file_kept_is_output", condition=Q(kept=False) | Q(role=FileRole.OUTPUT)
+                name="file_kept_is_no_input", condition=Q(kept=False) | ~Q(role=FileRole.INPUT)
             ),
             models.CheckConstraint(name="file_size_not_negative", condition=Q(size__gte=0)),
             models.UniqueConstraint(name="file_token_once", fields=["token"]),
@@ -395,6 +461,12 @@ class File(models.Model):
             models.Index(name="file_by_job", fields=["job_id"]),
             # The sweep looks at what no completed job has, which is little, and at what expires.
             models.Index(name="file_not_kept", fields=["created_at"], condition=Q(kept=False)),
+            models.Index(
+                name="file_uploads",
+                fields=["organization", "-created_at", "-id"],
+                include=["size"],
+                condition=Q(role=FileRole.UPLOAD),
+            ),
             models.Index(
                 name="file_by_expiry", fields=["expires_at"], condition=Q(expires_at__isnull=False)
             ),

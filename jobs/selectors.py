@@ -192,6 +192,16 @@ def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
         }
 
 
+def video_options(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Return what these videos are to be: prompt, width, height, duration_ms, whoever asked for them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, (request->'video')::text FROM jobs_job WHERE id = ANY(%s::uuid[])",
+            [list(job_ids)],
+        )
+        return {row[0]: json.loads(row[1]) for row in cursor.fetchall() if row[1] is not None}
+
+
 def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]:
     """Return the jobs of a group in the order of their submission; none for a stranger's."""
     with connection.cursor() as cursor:
@@ -263,10 +273,13 @@ class ListFilter:
         None  # the cursor: the last row of the page before
     )
     limit: int = 20
+    kinds: tuple[JobKind, ...] = ()  # none: all
+    oldest_first: bool = False
 
 
 def list_jobs(wanted: ListFilter) -> list[JobView]:
     """Return one page; query count 1. The position is left out: it would cost a count per row."""
+    after, order = (">", "ASC") if wanted.oldest_first else ("<", "DESC")
     conditions: list[tuple[str, list[Any]]] = [
         ("j.organization_id = %s", [wanted.organization_id]),
         ("j.state = %s", [wanted.state]),
@@ -274,7 +287,11 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
         ("j.application_id = %s", [wanted.application_id]),
         ("j.created_at >= %s", [wanted.created_after]),
         ("j.created_at < %s", [wanted.created_before]),
-        ("(j.created_at, j.id) < (%s, %s)", list(wanted.before) if wanted.before else [None]),
+        (
+            f"(j.created_at, j.id) {after} (%s, %s)",
+            list(wanted.before) if wanted.before else [None],
+        ),
+        ("j.kind = ANY(%s::text[])", [list(wanted.kinds) or None]),
     ]
     chosen = [(sql, values) for sql, values in conditions if values[0] is not None]
     if wanted.parked:  # as the index of parked jobs says it: they may be few among many
@@ -283,7 +300,7 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT {_COLUMNS}, NULL FROM jobs_job j WHERE {where}
-                ORDER BY j.created_at DESC, j.id DESC LIMIT %s""",  # noqa: S608 - constants
+                ORDER BY j.created_at {order}, j.id {order} LIMIT %s""",  # noqa: S608 - constants
             [*(value for _, values in chosen for value in values), wanted.limit],
         )
         return [_view(row) for row in cursor.fetchall()]

@@ -269,6 +269,7 @@ def expire_now(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
     with transactions.transaction():
         if not lifecycle.expire_now(job_id, organization_id=organization_id):
             raise errors.JobNotFound
+        files.expire_of(job_id)
 
 
 def _locked(

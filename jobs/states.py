@@ -87,6 +87,7 @@ class FileRole(StrEnum):
 
     INPUT = "input"  # sent by the caller; goes when the job has ended
     OUTPUT = "output"  # made by the job; has a public address
+    UPLOAD = "upload"  # none of a job: its organisation keeps it; see jobs.library
 
 
 TERMINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.TIMEOUT})

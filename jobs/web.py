@@ -6,8 +6,8 @@ poll. Every function is async and never blocks the event loop.
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis.asyncio
@@ -18,11 +18,12 @@ from budgets.types import Payer
 from genie.core import errors
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
+from genie.core.coalesce import one_by_one as _one_by_one
 from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import files, hub, media_queue, operations, queue, quotes, selectors, services
+from jobs import archive, files, hub, media_queue, operations, queue, quotes, selectors, services
 from jobs import spending as jobs_spending
 from jobs.files import Found
 from jobs.groups import NewGroup
@@ -36,16 +37,13 @@ from jobs.submissions import Accepted, Submission
 from webhooks import selectors as webhooks_selectors
 from webhooks.selectors import NamedEndpoint
 
-T = TypeVar("T")
-R = TypeVar("R")
-
 # Of a group's requests in one body. What all of them said still fits the event of their end, which
 # has at most 10 MB.
 _GROUP_TIMES = 8
 # Routes whose JSON may carry two pictures in base64.
 _WITH_PICTURES = (
-    *("/videos/transitions", "/images/edits", "/images/variations"),
-    *("/api/ai/queue", "/api/videos/generate"),
+    *("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations"),
+    *("/api/ai/queue", "/api/videos/generate", "/openai/v1/videos"),
 )
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
@@ -57,24 +55,11 @@ def body_limit(path: str) -> int:
         return _GROUP_TIMES * json_bytes
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
+    if path == "/openai/v1/files":
+        return json_bytes + int(settings.GENIE_FILE_LIMIT_BYTES)
     if path.endswith(_WITH_PICTURES):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
     return json_bytes
-
-
-def _one_by_one(function: Callable[[T], R]) -> Callable[[Sequence[T]], list[R | BaseException]]:
-    """Return a batch function that calls ``function`` on each item and keeps each one's refusal."""
-
-    def run(items: Sequence[T]) -> list[R | BaseException]:
-        answers: list[R | BaseException] = []
-        for item in items:
-            try:
-                answers.append(function(item))
-            except errors.GenieError as error:
-                answers.append(error)
-        return answers
-
-    return run
 
 
 class _Input(NamedTuple):
@@ -167,6 +152,9 @@ _cancels: Coalescer[_Cancel, Cancelled] = Coalescer("cancels", _one_by_one(_canc
 _deletions: Coalescer[tuple[uuid.UUID, uuid.UUID], None] = Coalescer(
     "deletions", _one_by_one(lambda of: operations.delete(of[0], organization_id=of[1]))
 )
+_video_options: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, dict[str, Any]]] = Coalescer(
+    "video-options", _one_by_one(selectors.video_options)
+)
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
     "endpoints", webhooks_selectors.named_endpoints
@@ -198,11 +186,13 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
     max_batch=1,
     max_waiting=64,
 )
-_ALL = (
+_ALL: tuple[Coalescer[Any, Any], ...] = (
     *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
     *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
     _deletions,
+    _video_options,
+    *archive.COALESCERS,
 )
 
 
@@ -350,6 +340,11 @@ async def cancel(
 async def delete(job_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
     """Make a job invisible for good, cancelling it if it has not ended; raises JobNotFound."""
     await _deletions.ask((job_id, organization_id))
+
+
+async def video_options(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """Return what these videos are to be, as the engine is told."""
+    return await _video_options.ask(job_ids)
 
 
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:

@@ -18,7 +18,7 @@ from typing import Generic, TypeAlias, TypeVar
 from django.db import InterfaceError, OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
-from genie.core.errors import Unavailable
+from genie.core.errors import GenieError, Unavailable
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -27,6 +27,23 @@ Out = TypeVar("Out")
 _Waiter: TypeAlias = "Future[Out] | asyncio.Future[Out]"
 
 logger = logging.getLogger(__name__)
+
+
+def one_by_one(
+    function: Callable[[In], Out],
+) -> Callable[[Sequence[In]], list[Out | BaseException]]:
+    """Return a batch function that calls ``function`` on each item and keeps each one's refusal."""
+
+    def run(items: Sequence[In]) -> list[Out | BaseException]:
+        answers: list[Out | BaseException] = []
+        for item in items:
+            try:
+                answers.append(function(item))
+            except GenieError as error:
+                answers.append(error)
+        return answers
+
+    return run
 
 
 class Coalescer(Generic[In, Out]):

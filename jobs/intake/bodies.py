@@ -67,6 +67,9 @@ def _metadata(value: Any) -> dict[str, str] | None:
     return value
 
 
+Metadata = Annotated[dict[str, str] | None, PlainValidator(_metadata)]
+
+
 class Loose(BaseModel):
     """A body that ignores unknown fields but coerces nothing."""
 
@@ -189,7 +192,7 @@ class Submitted(Loose):
     mode: Literal["sync", "stream", "async"] | None = None
     webhook: Webhook | None = None
     on_budget: Literal["reject", "park"] | None = None
-    metadata: Annotated[dict[str, str] | None, PlainValidator(_metadata)] = None
+    metadata: Metadata = None
     user: Annotated[str, Field(max_length=256)] | None = None
     timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 

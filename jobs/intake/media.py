@@ -96,7 +96,7 @@ async def transitions(
 
 
 async def transition_work(
-    principal: Principal, body: TransitionBody
+    principal: Principal, body: TransitionBody, *, container: Container = Container.WEBM
 ) -> tuple[Work, dict[str, Upload]]:
     """Return the work of a transition and the pictures that were sent along, by role.
 
@@ -118,9 +118,7 @@ async def transition_work(
         else:
             await asyncio.to_thread(transport.check_url, found, field=field)
             named[field] = {"url": found}
-    work = _video_work(
-        body, chosen, kind=JobKind.TRANSITION, options={"format": Container.WEBM.value}
-    )
+    work = _video_work(body, chosen, kind=JobKind.TRANSITION, options={"format": container.value})
     work.request["sources"] = named
     return work, sent
 

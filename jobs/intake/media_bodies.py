@@ -78,6 +78,12 @@ class TransitionBody(Strict):
     seed: Seed | None = None
 
 
+class AnySizeTransitionBody(TransitionBody):
+    """A transition of any size that the model can make, for contracts that name others."""
+
+    size: Annotated[str, PlainValidator(_size)] = "512x512"  # type: ignore[assignment] # more
+
+
 class SpeechBody(Submitted):
     """POST /v1/audio/speech."""
 

@@ -1,41 +1,26 @@
 """GET /files/:token/:name: what jobs have made, public to whoever has the address.
 
 An address cannot be guessed and does not change, so answers may be kept by browsers and proxies for
-good. A directory's files are sent from here, in ranges where a player asks for one; a bucket's are
-sent by the bucket, to which the reader is led by an address that is signed for an hour.
+good.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from typing import IO, NamedTuple
 
-from django.core.files.storage import FileSystemStorage
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 
 from genie.core import errors
-from genie.core.lean import LeanRequest, Stream
-from jobs import storage, web
-from jobs.files import Found
+from genie.core.lean import LeanRequest
+from jobs import web
+from jobs.serving import sending
 
-_CHUNK = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
-    "Accept-Ranges": "bytes",
     # Public to whoever has the address, so any page may show it; but it may itself run nothing.
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'",
 }
-
-
-class _Part(NamedTuple):
-    """Which bytes to send: the first, and the one after the last."""
-
-    start: int
-    end: int
 
 
 async def file(request: LeanRequest, token: str, name: str) -> HttpResponseBase:
@@ -44,51 +29,4 @@ async def file(request: LeanRequest, token: str, name: str) -> HttpResponseBase:
     found = await web.file(token) if _TOKEN.fullmatch(token) else None
     if found is None:
         raise errors.NotFound("There is no such file, or no longer.")
-    files = storage.files()
-    if not isinstance(files, FileSystemStorage):
-        address = await asyncio.to_thread(files.url, found.name)
-        return HttpResponse(status=307, headers={"Location": address, "Cache-Control": "no-store"})
-    headers = {**_HEADERS, "ETag": f'"{token}"', "Content-Type": found.media_type}
-    if headers["ETag"] in request.META.get("HTTP_IF_NONE_MATCH", ""):
-        return HttpResponse(status=304, headers=headers)
-    part = _part(request, found, etag=headers["ETag"])
-    if part is None:
-        headers["Content-Range"] = f"bytes */{found.size}"
-        return HttpResponse(status=416, headers=headers)
-    try:
-        opened = await asyncio.to_thread(files.open, found.name)
-    except FileNotFoundError:
-        raise errors.NotFound("There is no such file, or no longer.") from None
-    response = Stream(_chunks(opened, part), on_close=opened.close, headers=headers)
-    response.headers["Content-Length"] = str(part.end - part.start)
-    if part != (0, found.size):
-        response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{found.size}"
-    return response
-
-
-def _part(request: LeanRequest, found: Found, *, etag: str) -> _Part | None:
-    """Return the bytes to send: all of them, or one range; None for a range that there is not.
-
-    Several ranges at once, or one under another version, are answered with all (RFC 9110, 14.2).
-    """
-    whole = _Part(0, found.size)
-    asked = _RANGE.fullmatch(request.META.get("HTTP_RANGE", "").replace(" ", ""))
-    if asked is None or request.META.get("HTTP_IF_RANGE", etag) != etag:
-        return whole
-    first, last = asked.groups()
-    if first:
-        start, end = int(first), min(int(last) + 1, found.size) if last else found.size
-    elif last:
-        start, end = max(0, found.size - int(last)), found.size
-    else:
-        return whole
-    return _Part(start, end) if start < end else None
-
-
-async def _chunks(opened: IO[bytes], part: _Part) -> AsyncIterator[bytes]:
-    await asyncio.to_thread(opened.seek, part.start)
-    left = part.end - part.start
-    while left > 0 and (chunk := await asyncio.to_thread(opened.read, min(_CHUNK, left))):
-        left -= len(chunk)
-        yield chunk
+    return await sending.send(request, found, version=token, headers=_HEADERS)

@@ -1,11 +1,12 @@
 """Where OpenAI's bodies say more than the native ones, or say it otherwise."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from jobs.intake.media_bodies import ImageBody
+from jobs.intake.bodies import Loose, Metadata, Name
+from jobs.intake.media_bodies import ImageBody, Prompt
 
 _AUTO = "1024x1024"
 
@@ -20,6 +21,34 @@ class OpenAIImageBody(ImageBody):
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
     size: OpenAISize = "1024x1024"  # type: ignore[assignment] # more than the native ones
+
+
+class OpenAIVideoBody(Loose):
+    """POST /openai/v1/videos: any whole number of seconds and any size that the model can make."""
+
+    model: Name = "sora-2"
+    prompt: Prompt
+    seconds: Annotated[str, Field(pattern=r"\A[0-9]{1,3}\z")] = "4"
+    size: str = "720x1280"
+    input_reference: Any = None
+
+
+class OpenAIBatchBody(Loose):
+    """POST /openai/v1/batches."""
+
+    input_file_id: Name
+    endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
+    completion_window: Literal["24h"]
+    metadata: Metadata = None
+
+
+class BatchLine(Loose):
+    """One line of a batch's file."""
+
+    custom_id: Annotated[str, Field(min_length=1, max_length=512)]
+    method: Literal["POST"]
+    url: str
+    body: dict[str, Any]
 
 
 def with_usual_size(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from genie.core.lean import routes
-from jobs.facades.openai import responses, views
+from jobs.facades.openai import batches, files, responses, videos, views
 from jobs.serving import views as shared
 
 _ROUTES = {
@@ -17,6 +17,15 @@ _ROUTES = {
     "images/generations": routes(POST=views.images),
     "audio/speech": routes(POST=shared.speech),
     "audio/transcriptions": routes(POST=shared.transcriptions),
+    "videos": routes(GET=videos.listed, POST=videos.create),
+    "videos/<str:video_id>": routes(GET=videos.retrieve, DELETE=videos.delete),
+    "videos/<str:video_id>/content": routes(GET=videos.content),
+    "files": routes(GET=files.listed, POST=files.create),
+    "files/<str:file_id>": routes(GET=files.retrieve, DELETE=files.delete),
+    "files/<str:file_id>/content": routes(GET=files.content),
+    "batches": routes(GET=batches.listed, POST=batches.create),
+    "batches/<str:batch_id>": routes(GET=batches.retrieve),
+    "batches/<str:batch_id>/cancel": routes(POST=batches.cancel),
     "models": routes(GET=shared.models),
     "models/<path:model>": routes(GET=shared.model),
 }
