@@ -130,6 +130,8 @@ CHAT_PATHS = pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/jobs/
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_that_is_no_json_object(caller: Caller, name: str, path: str) -> None:
     bad = BODIES[name]
+    if (name, path) == ("too-large", "/v1/jobs/quote"):  # which takes bodies with pictures
+        bad = Bad(body=_with(b'"x":"' + b"y" * (64 << 20) + b'"'), status=413, code=bad.code)
     answer = _post_raw(caller, bad.body, bad.headers, path=path)
     _assert_refused(caller, answer, bad.status, bad.code, bad.field)
     assert "7777777" not in answer.text
