@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import uuid
 from typing import Any
 
 import pytest
@@ -122,7 +121,10 @@ class TestShow:
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
-        [("nonsense", "'nonsense' is no job id"), (str(uuid.uuid4()), "No job has this id")],
+        [
+            ("nonsense", "'nonsense' is no job id"),
+            ("4316fe60-6d8f-45f3-9602-46a4f6597d96", "No job has this id"),
+        ],
     )
     def test_refuses_in_one_sentence(self, text: str, sentence: str) -> None:
         with pytest.raises(CommandError, match=sentence):

@@ -85,7 +85,9 @@ def signed(
 
 
 class TestReceiver:
-    @pytest.mark.parametrize("secret", [CURRENT, "short", "schlüssel"])
+    @pytest.mark.parametrize(
+        "secret", [CURRENT, "short", "schlüssel"], ids=["minted", "short", "foreign"]
+    )
     def test_takes_a_delivery_of_the_engine(self, start: Start, secret: str) -> None:
         receiver = start(secret)
 
