@@ -27,7 +27,12 @@ _DIVERGED = (
     "The worker was lost after part of the answer had been streamed, and a second attempt "
     "answered differently; send the request again."
 )
-_TOLD_CODES = frozenset({"model-load-failed", "out-of-memory", "inference-failed", "worker-lost"})
+_TOLD_CODES = frozenset(
+    {
+        *("model-load-failed", "out-of-memory", "inference-failed", "worker-lost"),
+        "input-fetch-failed",  # of jobs.inputs, which speaks before the engine does
+    }
+)
 # Why a job went back to its queue, in its history, by the code of the engine's error.
 _REASONS = {"out-of-memory": "out-of-memory", "worker-lost": "device-lost"}
 

@@ -4,8 +4,10 @@ import base64
 import io
 import json
 import struct
+import threading
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import av
@@ -177,6 +179,32 @@ class TestImages:
         assert job["cost"] == 0
 
 
+@pytest.fixture(scope="module")
+def pictures() -> Iterator[str]:
+    """Serve one picture on the loopback, and answer 404 for every other."""
+    content = base64.b64decode(data_url("red").partition(",")[2])
+
+    class Pictures(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_there = self.path == "/red.png"
+            self.send_response(200 if is_there else 404)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Content-Length", str(len(content) if is_there else 0))
+            self.end_headers()
+            if is_there:
+                self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join(10)
+
+
 class TestVideos:
     VIDEO: ClassVar = {"prompt": "a lake", "size": "64x64", "duration_seconds": 1.5, "seed": 7}
 
@@ -209,6 +237,32 @@ class TestVideos:
         assert {file.headers["Content-Type"] for file in files} == {"video/webm"}
         assert [length_ms(file.content) for file in files] == [1000, 1000, 1000]
         assert len({file.content for file in files}) == 3
+
+    def test_a_picture_is_fetched_from_its_address(self, caller: Caller, pictures: str) -> None:
+        fields = {"start_image": f"{pictures}/red.png", "duration_seconds": 1}
+        found = caller.ended(caller.post("/v1/videos/transitions", fields).json()["id"])
+        fields["start_image"] = f"{pictures}/nothing.png"
+        missing = caller.ended(caller.post("/v1/videos/transitions", fields).json()["id"])
+
+        assert found["status"] == "completed", found
+        assert missing["status"] == "failed"
+        assert missing["error"]["code"] == "input-fetch-failed"
+        assert "start_image" in missing["error"]["message"]
+        assert missing["cost"] == 0
+
+    def test_an_address_that_may_not_be_called_is_refused_at_once(
+        self, strict: Caller, pictures: str
+    ) -> None:
+        for url in (
+            f"{pictures}/red.png",
+            "http://169.254.169.254/x.png",
+            "https://u:p@a.example/",
+        ):
+            fields = {"start_image": url, "duration_seconds": 1}
+            answer = strict.post("/v1/videos/transitions", fields)
+
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["details"][0]["field"] == "start_image"
 
     def test_a_picture_that_is_cut_off_costs_nothing(self, caller: Caller) -> None:
         fields = {"start_image": data_url("red", share=0.5), "duration_seconds": 1}
