@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import redis
 
@@ -50,10 +50,13 @@ class Order:
     reply_to: str = ""  # the key of the answers
 
 
-def give_order(order: Order, *, timeout_s: float) -> dict[str, str]:
+def give_order(
+    order: Order, *, timeout_s: float, serving: Callable[[], Collection[str]]
+) -> dict[str, str]:
     """Tell the workers an order, and return what each said until all have or the time is up.
 
-    An empty answer is a success.
+    An empty answer is a success. ``serving`` names the workers that are there, and is asked while
+    answers are missing: nobody waits for one that was killed.
 
     Raises:
         Unavailable: Redis does not answer.
@@ -64,12 +67,15 @@ def give_order(order: Order, *, timeout_s: float) -> dict[str, str]:
     client = core_redis.client()
     try:
         client.publish(_ORDERS, json.dumps(dataclasses.asdict(placed)))
-        while len(answers) < len(order.workers) and time.monotonic() < deadline:
+        waited_for = set(order.workers)
+        while waited_for - answers.keys() and time.monotonic() < deadline:
             # Short waits: the client gives up a longer one as a connection that has died.
             found = client.blpop([placed.reply_to], timeout=1)
             if found is not None:
                 said = json.loads(found[1])
                 answers[said["worker"]] = said["error"]
+            else:
+                waited_for &= set(serving())
     except redis.RedisError as error:
         raise errors.Unavailable("Redis does not answer; nothing is known of the order.") from error
     return answers

@@ -127,10 +127,19 @@ class Command(GenieCommand):
             raise CommandError(
                 f"No worker serves the queue {spec.waits_in} of {spec.id} now; see `models list`."
             )
+
+        def serving() -> set[str]:
+            return {worker.name for worker in selectors.serving_workers()}
+
         answers = control.give_order(
-            Order(verb=verb, model=spec.id, workers=tuple(asked)), timeout_s=options["timeout"]
+            Order(verb=verb, model=spec.id, workers=tuple(asked)),
+            timeout_s=options["timeout"],
+            serving=serving,
         )
-        outcome = {name: answers.get(name, "did not answer in time") for name in asked}
+        there = serving() | answers.keys()  # who has left meanwhile has nothing loaded
+        outcome = {
+            name: answers.get(name, "did not answer in time") for name in asked if name in there
+        }
         said = {"load": "is loaded", "unload": "is unloaded"}[verb]
         self.emit(
             {"model": spec.id, "workers": {name: text or "ok" for name, text in outcome.items()}},

@@ -72,7 +72,9 @@ class TestControl:
         order = Order(verb="load", model="big", workers=("a@host:1", "b@host:2"))
         given: list[dict[str, str]] = []
         asking = threading.Thread(
-            target=lambda: given.append(control.give_order(order, timeout_s=9))
+            target=lambda: given.append(
+                control.give_order(order, timeout_s=9, serving=lambda: order.workers)
+            )
         )
         asking.start()
         assert self._heard.wait(5)
@@ -92,7 +94,13 @@ class TestControl:
         del redis_server
         order = Order(verb="load", model="big", workers=("a@host:1",))
 
-        assert control.give_order(order, timeout_s=0.1) == {}
+        serving = lambda: order.workers  # noqa: E731 - all of them, always
+        assert control.give_order(order, timeout_s=0.1, serving=serving) == {}
+
+    def test_that_goes_to_workers_which_were_killed_waits_for_none(self, redis_server: Any) -> None:
+        order = Order(verb="load", model="echo", workers=("gone", "lost"))
+
+        assert control.give_order(order, timeout_s=60, serving=lambda: ()) == {}
 
     def test_announcing_never_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
         away = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1)
