@@ -22,6 +22,7 @@ EMBEDDING = {"model": "echo-embedding", "input": ["hello there"]}
 BILLABLE: dict[str, list[dict[str, Any]]] = {
     "chat/completions": [CHAT, CHAT | {"stream": True}, CHAT | {"mode": "async"}],
     "completions": [{"model": "echo", "prompt": "hello there"}],
+    "responses": [{"model": "echo", "input": "hello there"}],
     "embeddings": [EMBEDDING, EMBEDDING | {"mode": "async"}],
     "images/generations": [IMAGE, IMAGE | {"mode": "async"}],
     "audio/speech": [{"model": "tts-1", "input": "hello", "response_format": "wav"}],

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -72,8 +73,11 @@ class TestOrders:
         """Return the orders given; the worker answers as its name says."""
         given: list[Order] = []
 
-        def give(order: Order, *, timeout_s: float) -> dict[str, str]:
+        def give(
+            order: Order, *, timeout_s: float, serving: Callable[[], Collection[str]]
+        ) -> dict[str, str]:
             del timeout_s
+            assert set(order.workers) <= set(serving())
             given.append(order)
             return {name: "It does not fit." if "full" in name else "" for name in order.workers}
 
