@@ -6,6 +6,7 @@ from typing import Any
 
 from genie.core import ids
 from genie.core.errors import InvalidRequest
+from jobs.facades.openai import paging
 
 _PREFIXES = {"message": "msg", "function_call": "fc", "function_call_output": "fco"}
 
@@ -31,14 +32,7 @@ def page(listed: Sequence[dict[str, Any]], *, after: str | None, limit: int) -> 
     if after is not None and after not in known:
         raise InvalidRequest.of("after", "is not the id of an item of this list")
     start = 0 if after is None else known.index(after) + 1
-    data = list(listed[start : start + limit])
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-        "has_more": start + limit < len(listed),
-    }
+    return paging.listing(listed[start : start + limit + 1], limit=limit)
 
 
 def _item(job_id: uuid.UUID, number: int, sent: Mapping[str, Any]) -> dict[str, Any]:

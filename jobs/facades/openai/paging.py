@@ -5,11 +5,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest
-
 from genie.core import errors, ids
-
-_MOST = 100
+from genie.core.lean import LeanRequest
+from jobs.facades.openai.queries import MOST, USUAL, limited
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +19,7 @@ class Page:
     oldest_first: bool = False
 
 
-def page_of(request: HttpRequest, *, most: int = _MOST, usual: int = 20) -> Page:
+def page_of(request: LeanRequest, *, most: int = MOST, usual: int = USUAL) -> Page:
     """Return the page that the query asks for.
 
     Raises:
@@ -30,7 +28,7 @@ def page_of(request: HttpRequest, *, most: int = _MOST, usual: int = 20) -> Page
     query = request.GET
     return Page(
         after=_after(query.get("after")),
-        limit=_limit(query.get("limit"), most=most, usual=usual),
+        limit=limited(request, most=most, usual=usual),
         oldest_first=_oldest_first(query.get("order")),
     )
 
@@ -59,14 +57,6 @@ def _after(text: str | None) -> uuid.UUID | None:
     if (found := id_of(text)) is None:
         raise errors.InvalidRequest.of("after", "must be the id that the page before ended with")
     return found
-
-
-def _limit(text: str | None, *, most: int, usual: int) -> int:
-    if text is None:
-        return usual
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most):
-        raise errors.InvalidRequest.of("limit", f"must be 1 to {most}")
-    return int(text)
 
 
 def _oldest_first(text: str | None) -> bool:

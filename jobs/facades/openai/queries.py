@@ -3,8 +3,8 @@
 from genie.core import errors
 from genie.core.lean import LeanRequest
 
-_MOST = 100  # of a page
-_USUAL = 20
+MOST = 100  # of a page
+USUAL = 20
 
 
 def flag(request: LeanRequest, name: str) -> bool:
@@ -33,13 +33,13 @@ def whole(request: LeanRequest, name: str, *, usual: int) -> int:
     return int(text)
 
 
-def limited(request: LeanRequest) -> int:
+def limited(request: LeanRequest, *, most: int = MOST, usual: int = USUAL) -> int:
     """Return how many entries a page may have.
 
     Raises:
-        InvalidRequest: ``limit`` is not 1 to 100.
+        InvalidRequest: ``limit`` is not 1 to ``most``.
     """
-    limit = whole(request, "limit", usual=_USUAL)
-    if not 1 <= limit <= _MOST:
-        raise errors.InvalidRequest.of("limit", f"must be 1 to {_MOST}")
+    limit = whole(request, "limit", usual=usual)
+    if not 1 <= limit <= most:
+        raise errors.InvalidRequest.of("limit", f"must be 1 to {most}")
     return limit
