@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from webhooks import connections, sockets, targets, transport
+from webhooks import breakage, connections, sockets, targets, transport
 from webhooks.addresses import Policy
 from webhooks.errors import ErrorClass, FetchFailed, FetchReason, TransportError
 
@@ -104,10 +104,10 @@ def _ask(request: connections.Request, *, types: Collection[str]) -> Fetched | _
         )
 
     try:
-        with transport.translated(request.deadline):
+        with breakage.translated(request.deadline):
             return connections.connections.ask(request, read)
     except TransportError as error:
-        if any(isinstance(one, sockets.AnswerTooBig) for one in transport.causes(error)):
+        if any(isinstance(one, sockets.AnswerTooBig) for one in breakage.causes(error)):
             raise FetchFailed(FetchReason.TOO_LARGE) from error
         raise FetchFailed(FetchReason.UNREACHABLE, why=error.error_class) from error
 

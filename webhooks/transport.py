@@ -1,22 +1,20 @@
 """The only door out: judge a URL at submission, and make one request within one clock.
 
-``targets`` reads the URL, ``sockets`` decides where a connection may lead, ``connections`` keeps it
-for the next request. A redirect is an answer like any other; nothing is taken from the environment,
-neither proxy nor credentials; an answer is never decompressed. Knows no database; call it with no
-transaction open.
+Requests makes the request and reads the answer, over an adapter of ours: ``targets`` reads the URL,
+``sockets`` decides where a connection may lead, ``connections`` keeps it for the next request. A
+redirect is an answer like any other; nothing is taken from the environment, neither proxy nor
+credentials; an answer is never decompressed. Knows no database; call it with no transaction open.
 """
 
-import contextlib
 import functools
-import http.client
-import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
+import requests
 from django.conf import settings
-from urllib3.exceptions import HTTPError, SSLError
 
-from webhooks import addresses, answers, connections, sockets
+from webhooks import addresses, answers, breakage, sockets
+from webhooks.adapter import JudgedAdapter
 from webhooks.addresses import Policy
 from webhooks.answers import Answer
 from webhooks.errors import ErrorClass, TransportError, UrlRefused
@@ -130,17 +128,6 @@ def probe(
     return _ask("OPTIONS", url, None, headers, deadline=deadline, policy=policy, resolver=resolver)
 
 
-@contextlib.contextmanager
-def translated(deadline: float) -> Iterator[None]:
-    """Turn what urllib3, http.client and sockets raise into a TransportError."""
-    try:
-        yield
-    except (HTTPError, http.client.HTTPException, OSError) as error:
-        # Whatever broke, broke because the clock ran out.
-        late = time.monotonic() >= deadline
-        raise TransportError(ErrorClass.TIMEOUT if late else _classify(error)) from error
-
-
 def _ask(  # noqa: PLR0913 - what a request is made of
     method: str,
     url: str,
@@ -152,61 +139,15 @@ def _ask(  # noqa: PLR0913 - what a request is made of
     resolver: sockets.Resolver,
 ) -> Answer:
     target = parse(url, policy=policy)
-    request = connections.Request(
-        method=method,
-        target=target,
-        headers=headers,
-        body=body,
-        policy=policy,
-        resolver=resolver,
-        deadline=deadline,
-        max_bytes=ANSWER_BYTES,
+    with breakage.translated(deadline):  # Requests' own errors are OSErrors
+        request = requests.Request(method, target.url, headers=headers, data=body).prepare()
+        adapter = JudgedAdapter(policy=policy, resolver=resolver, max_bytes=ANSWER_BYTES)
+        response = adapter.send(request, timeout=deadline - time.monotonic())
+    return Answer(
+        status=response.status_code,
+        head=response.content[:KEPT_BYTES],
+        retry_after=answers.retry_after(response.headers.get("Retry-After")),
     )
-    status: int | None = None
-
-    def read(response: connections.Response) -> Answer:
-        nonlocal status
-        status = response.status
-        return Answer(
-            status=response.status,
-            head=_read(response)[:KEPT_BYTES],
-            retry_after=answers.retry_after(response.headers.get("Retry-After")),
-        )
-
-    try:
-        with translated(deadline):
-            return connections.connections.ask(request, read)
-    except TransportError as error:
-        error.status = status  # the status line may have come before it broke
-        raise
-
-
-def _read(response: connections.Response) -> bytes:
-    """Return the body as received, up to ``ANSWER_BYTES``; raises if it breaks off before."""
-    body = b""
-    while len(body) < ANSWER_BYTES:
-        # urllib3 notices that an answer is short only when it is asked once more.
-        if not (part := response.read(ANSWER_BYTES - len(body), decode_content=False)):
-            break
-        body += part
-    return body
-
-
-def _classify(error: BaseException) -> ErrorClass:
-    chain = list(causes(error))
-    if any(isinstance(one, SSLError | ssl.SSLError) for one in chain):
-        return ErrorClass.TLS
-    if any(isinstance(one, ConnectionError) for one in chain):
-        return ErrorClass.RESET
-    return ErrorClass.PROTOCOL
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what lies behind it: urllib3 wraps what a socket raises."""
-    while error is not None:
-        yield error
-        yield from (part for part in error.args if isinstance(part, BaseException))
-        error = error.__cause__ or error.__context__
 
 
 @functools.lru_cache(maxsize=16)
