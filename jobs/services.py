@@ -190,13 +190,6 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
     """Do the work of ``finish_many`` in the caller's transaction."""
     ended = lifecycle.end_many(endings)
     if ended:
-        budgets.settle_many(
-            [
-                Settlement(reference=one.job_id, actual_microcredits=one.cost_microcredits)
-                for one in ended
-                if one.admitted
-            ]
-        )
         ended_groups = groups.count_down(ended)
         webhooks.publish_many(
             [
@@ -205,6 +198,15 @@ def finish_in_transaction(endings: Sequence[Ending]) -> list[Ended]:
             ]
         )
         _keep_files(endings, ended)
+        # Last: an organisation's counters are locked from here to the commit, and every admission
+        # of it waits for them.
+        budgets.settle_many(
+            [
+                Settlement(reference=one.job_id, actual_microcredits=one.cost_microcredits)
+                for one in ended
+                if one.admitted
+            ]
+        )
     return ended
 
 

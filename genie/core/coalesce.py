@@ -1,7 +1,7 @@
 """Group commit: many callers, one thread, one transaction for all that arrived meanwhile.
 
-While a batch runs, the next one gathers. A caller alone pays one thread hop and waits for no timer;
-where several come at once, the next batch lingers a moment, until as many have come again, since a
+While a batch runs, the next one gathers. A few callers pay one thread hop and wait for no timer;
+where many come at once, the next batch lingers a moment, until as many have come again, since a
 statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
 on a database connection that the thread keeps while it is busy.
 """
@@ -56,7 +56,7 @@ class Coalescer(Generic[In, Out]):
             database chokes on cannot fail its neighbours.
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
-        linger_s: After a batch of several, how long the next one waits at most for as many.
+        linger_s: After a batch of many, how long the next one waits at most for as many.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Coalescer(Generic[In, Out]):
                     connection.close()
             # Woken once, when all have come: a wake-up for each would take the interpreter lock
             # from those who are still to come.
-            self._enough = self._company
+            self._enough = self._company if self._company >= _COMPANY else 1
             self._changed.wait_for(self._is_complete, self._linger_s)
             self._enough = 1
             self._company = min(len(self._waiting), self._max_batch)
@@ -182,6 +182,9 @@ class Coalescer(Generic[In, Out]):
         return self._run_batch(items)
 
 
+_COMPANY = (
+    4  # of fewer the next batch does not wait: a moment's pause would cost more than it saves
+)
 _IDLE_S = 1.0  # without a batch for so long, the thread does not keep a connection
 _PATIENCE_S = 15.0  # longer than any statement may take: see statement_timeout in the settings
 _TRIES = 3  # each waits at most lock_timeout for a lock

@@ -98,42 +98,52 @@ class TestBatches:
         coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
         first = coalescer.submit("a")
         script.wait_until_running()
-        pair = [coalescer.submit(item) for item in "bc"]
+        many = [coalescer.submit(item) for item in "bcde"]
         script.let_go(2)
-        assert [one.result(LIMIT_S) for one in [first, *pair]] == ["A", "B", "C"]
+        assert [one.result(LIMIT_S) for one in [first, *many]] == ["A", "B", "C", "D", "E"]
 
         script.let_go()
-        alone = coalescer.submit("d")
-        with_company = coalescer.submit("e")
+        again = [coalescer.submit(item) for item in "fghi"]
 
-        assert [one.result(LIMIT_S) for one in (alone, with_company)] == ["D", "E"]
-        assert script.batches == [["a"], ["b", "c"], ["d", "e"]]
+        assert [one.result(LIMIT_S) for one in again] == ["F", "G", "H", "I"]
+        assert script.batches == [["a"], ["b", "c", "d", "e"], ["f", "g", "h", "i"]]
+        coalescer.close()
+
+    def test_after_a_few_the_next_waits_for_nobody(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
+        coalescer.submit("a")
+        script.wait_until_running()
+        few = [coalescer.submit(item) for item in "bcd"]
+        script.let_go(9)
+        assert [one.result(LIMIT_S) for one in few] == ["B", "C", "D"]
+
+        assert coalescer.submit("e").result(LIMIT_S) == "E"
         coalescer.close()
 
     def test_company_that_does_not_come_again_is_not_waited_for_long(self, script: Script) -> None:
         coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=0.001)
         coalescer.submit("a")
         script.wait_until_running()
-        pair = [coalescer.submit(item) for item in "bc"]
+        many = [coalescer.submit(item) for item in "bcde"]
         script.let_go(9)
-        assert [one.result(LIMIT_S) for one in pair] == ["B", "C"]
+        assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
 
-        assert coalescer.submit("d").result(LIMIT_S) == "D"
-        assert coalescer.submit("e").result(LIMIT_S) == "E"
+        assert coalescer.submit("f").result(LIMIT_S) == "F"
+        assert coalescer.submit("g").result(LIMIT_S) == "G"
         coalescer.close()
 
     def test_closing_ends_the_wait_for_company(self, script: Script) -> None:
         coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
         coalescer.submit("a")
         script.wait_until_running()
-        pair = [coalescer.submit(item) for item in "bc"]
+        many = [coalescer.submit(item) for item in "bcde"]
         script.let_go(9)
-        assert [one.result(LIMIT_S) for one in pair] == ["B", "C"]
-        left = coalescer.submit("d")
+        assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
+        left = coalescer.submit("f")
 
         coalescer.close(timeout_s=LIMIT_S)
 
-        assert left.result(0) == "D"
+        assert left.result(0) == "F"
 
     def test_what_is_too_much_is_refused_at_once(
         self, script: Script, coalescer: Coalescer[str, str]
