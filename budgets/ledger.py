@@ -11,7 +11,7 @@ Note [Lock order]
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -19,7 +19,7 @@ from django.db import connection
 from budgets import gate, selectors, windows
 from budgets.errors import HoldNotOpenError, LedgerError
 from budgets.types import CounterDrift, Payer
-from genie.core.transactions import check_when_answered, transaction_required
+from genie.core.transactions import Later, check_when_answered, transaction_required
 
 _KINDS = tuple(windows.WindowKind)
 # A subject without a row in the table of caps has none that could be hit.
@@ -193,10 +193,16 @@ class Told(NamedTuple):
     held: int
 
 
-def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.Counter]]:
+def lock(
+    subjects: Sequence[tuple[windows.Layer, uuid.UUID]],
+    *,
+    then_send: Callable[[], object] = lambda: None,
+) -> list[list[gate.Counter]]:
     """Return the locked counters of each subject's current windows, in the order of the windows.
 
-    See Note [Lock order].
+    See Note [Lock order]. ``then_send`` may send statements that are to see what the locks protect,
+    and share their way to the server with the one that takes them; it is called again where rows
+    were missing, since nothing was locked then.
 
     Raises:
         LedgerError: Rows were still missing after they had been inserted.
@@ -204,10 +210,12 @@ def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.
     parameters = [_texts(layer for layer, _ in subjects), _uuids(one for _, one in subjects)]
     with transaction_required(), connection.cursor() as cursor:
         cursor.execute(_LOCK, parameters)
+        then_send()
         rows = cursor.fetchall()
         if not rows:
             cursor.execute(_INSERT_MISSING, parameters)
             cursor.execute(_LOCK_AT, [*cursor.fetchone(), *parameters])
+            then_send()
             rows = cursor.fetchall()
     if not rows:
         raise LedgerError(f"No windows for {len(subjects)} subjects although they were inserted.")
@@ -245,8 +253,10 @@ def hold(
     check_when_answered(check)
 
 
-def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
+def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> Later[list[uuid.UUID]]:
     """Close each hold once, charging at most the hold; return the references that asked for more.
+
+    In a pipeline both the answer and what is wrong come at its end.
 
     Raises:
         HoldNotOpenError: A hold is closed already or was never taken.
@@ -254,14 +264,22 @@ def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> list[uuid.UUID]:
     """
     references = [reference for reference, _ in charges]
     parameters = [_uuids(references), _numbers(actual for _, actual in charges)]
-    with transaction_required(), connection.cursor() as cursor:
+    with transaction_required():
+        cursor = connection.cursor()
         cursor.execute(_SETTLE, parameters)
-        windows_due, windows_moved, closed, over = cursor.fetchone()
-    if len(closed or ()) != len(references):
-        raise HoldNotOpenError(set(references).difference(closed or ()) or references)
-    if windows_due != windows_moved:
-        raise LedgerError(f"A batch of settlements moved {windows_moved} of {windows_due} windows.")
-    return over or []
+
+    def read() -> list[uuid.UUID]:
+        with cursor:
+            windows_due, windows_moved, closed, over = cursor.fetchone()
+        if len(closed or ()) != len(references):
+            raise HoldNotOpenError(set(references).difference(closed or ()) or references)
+        if windows_due != windows_moved:
+            raise LedgerError(
+                f"A batch of settlements moved {windows_moved} of {windows_due} windows."
+            )
+        return over or []
+
+    return Later(read)
 
 
 def lock_for_repair(window_ids: Sequence[int]) -> None:

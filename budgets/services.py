@@ -30,7 +30,7 @@ from budgets.types import (
     Statement,
 )
 from budgets.windows import Layer
-from genie.core.transactions import transaction, transaction_required
+from genie.core.transactions import check_when_answered, transaction, transaction_required
 
 AnswerT = TypeVar("AnswerT")
 
@@ -71,12 +71,14 @@ def hold_some(
     requests: Sequence[HoldRequest],
     *,
     skip: Callable[[int, Sequence[Held | Refused | None]], bool],
+    then_send: Callable[[], object] = lambda: None,
     mode: Mode | None = None,
 ) -> list[Held | Refused | None]:
     """As ``hold_many``, but leave out what an earlier answer makes needless; its answer is None.
 
     ``skip`` is asked before each decision, with the request's place and the answers before it. What
-    is left out holds nothing and writes no event.
+    is left out holds nothing and writes no event. ``then_send`` may send statements that are to run
+    under the locks of these windows, as ``ledger.lock`` says.
 
     Raises:
         AmountError, LedgerError, IntegrityError: As ``hold_many``.
@@ -88,7 +90,7 @@ def hold_some(
         answers.append(answer)
         return answer
 
-    return _hold(requests, mode, decide)
+    return _hold(requests, mode, decide, then_send)
 
 
 def hold_in_turn(
@@ -154,7 +156,8 @@ def foresee(payer: Payer, amount_microcredits: int, *, mode: Mode | None = None)
 def settle_many(settlements: Sequence[Settlement]) -> None:
     """Close each hold once: charge the windows of its admission, release what is left.
 
-    Runs in the caller's transaction, which also writes the terminal states. A charge above its hold
+    Runs in the caller's transaction, which also writes the terminal states; in a pipeline what is
+    wrong is raised at its end. A charge above its hold
     is a defect: the hold is charged, the rest is logged and counted.
 
     Raises:
@@ -168,13 +171,18 @@ def settle_many(settlements: Sequence[Settlement]) -> None:
         raise HoldNotOpenError({one.reference for one in settlements})
     for amount in charges.values():
         _check_amount(amount)
-    for reference in ledger.settle(list(charges.items())):
-        overrun.inc()
-        logger.error(
-            "job %s asked for %d micro-credits, more than its hold: charged the hold",
-            reference,
-            charges[reference],
-        )
+    over = ledger.settle(list(charges.items()))
+
+    def alarm() -> None:
+        for reference in over.value:
+            overrun.inc()
+            logger.error(
+                "job %s asked for %d micro-credits, more than its hold: charged the hold",
+                reference,
+                charges[reference],
+            )
+
+    check_when_answered(alarm)
 
 
 def expire(*, older_than: dt.timedelta, limit: int) -> int:
@@ -234,6 +242,7 @@ def _hold(
     requests: Sequence[HoldRequest],
     mode: Mode | None,
     decide: Callable[[Batch, HoldRequest], AnswerT],
+    then_send: Callable[[], object] = lambda: None,
 ) -> list[AnswerT]:
     """Lock the windows of all requests once, decide on each in order, and write what came of it."""
     if not requests:
@@ -242,7 +251,7 @@ def _hold(
         _check_amount(request.amount_microcredits)
     with transaction_required():
         places = places_of(requests)
-        table = ledger.lock(list(places))
+        table = ledger.lock(list(places), then_send=then_send)
         batch = _batch(mode, places, table)
         answers = [decide(batch, request) for request in requests]
         if batch.taken or batch.told:

@@ -224,15 +224,21 @@ WHERE j.id = r.id AND j.state = 'queued' AND j.parked_by <> r.cap
 """
 
 
-def insert_many(jobs: Sequence[NewJob]) -> dt.datetime | None:
+def insert_many(jobs: Sequence[NewJob]) -> transactions.Later[dt.datetime | None]:
     """Insert queued or parked jobs and their first event; return when they were created, the same for all.
 
-    Needs the caller's transaction.
+    Needs the caller's transaction. In a pipeline the answer is there at its end.
     """
-    with transactions.transaction_required(), connection.cursor() as cursor:
+    with transactions.transaction_required():
+        cursor = connection.cursor()
         cursor.execute(_INSERT, [_document(jobs)])
-        row = cursor.fetchone()
-    return row[0] if row else None
+
+    def read() -> dt.datetime | None:
+        with cursor:
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+    return transactions.Later(read)
 
 
 def admit_many(tags: Mapping[uuid.UUID, float]) -> dict[uuid.UUID, str]:

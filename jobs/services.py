@@ -43,6 +43,31 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Admission:
+    """What came of a batch. When its jobs were created is known once the pipeline has ended."""
+
+    outcomes: dict[int, Accepted | errors.GenieError]
+    taken: "dict[int, _Taken]"
+    jobs: list[NewJob]
+    created: transactions.Later[dt.datetime | None]
+
+    def answers(self) -> list[Accepted | errors.GenieError]:
+        """Return an answer for each submission, in order, without places."""
+        created_at = self.created.value
+        accepted = {
+            index: Accepted(
+                job_id=one.job.id,
+                created_at=created_at,
+                budget_remaining=one.budget_remaining,
+                parked=_parked(one.job, created_at),
+            )
+            for index, one in self.taken.items()
+        }
+        answers = self.outcomes | accepted
+        return [answers[index] for index in sorted(answers)]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Taken:
     """A job to insert: held for, or parked."""
 
@@ -58,33 +83,26 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     without a hold.
     """
     with transactions.transaction(), transactions.pipelined():
-        answers, jobs = _submit(submissions)
-    places = _places(jobs)
+        admission = _submit(submissions)
+    places = _places(admission.jobs)
     return [
-        _placed(answer, places) if isinstance(answer, Accepted) else answer for answer in answers
+        _placed(answer, places) if isinstance(answer, Accepted) else answer
+        for answer in admission.answers()
     ]
 
 
-def _submit(
-    submissions: Sequence[Submission],
-) -> tuple[list[Accepted | errors.GenieError], list[NewJob]]:
-    """Admit in the caller's transaction; return the answers, without places, and the jobs made."""
+def _submit(submissions: Sequence[Submission]) -> _Admission:
+    """Admit in the caller's transaction."""
     with transactions.transaction_required():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
-        taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
-        jobs = _with_turns([one.job for one in taken.values()])
-        created_at = lifecycle.insert_many(jobs)
+        reading = turns.Reading()
+        taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes, reading)
+        jobs = _with_turns([one.job for one in taken.values()], reading)
+        created = lifecycle.insert_many(jobs)
         _take_inputs(jobs)
         idempotency.conclude(submissions, fresh, taken, outcomes)
-    for index, one in taken.items():
-        outcomes[index] = Accepted(
-            job_id=one.job.id,
-            created_at=created_at,
-            budget_remaining=one.budget_remaining,
-            parked=_parked(one.job, created_at),
-        )
-    return [outcomes[index] for index in range(len(submissions))], jobs
+    return _Admission(outcomes=outcomes, taken=taken, jobs=jobs, created=created)
 
 
 def _places(jobs: Sequence[NewJob]) -> dict[uuid.UUID, int]:
@@ -126,8 +144,8 @@ def submit_together(
             with transactions.savepoint():
                 if group is not None:
                     groups.insert(group)
-                answers, jobs = _submit(submissions)
-                accepted = [_accepted(answer) for answer in answers]
+                admission = _submit(submissions)
+                accepted = [_accepted(answer) for answer in admission.answers()]
         except _TogetherError as refused:
             error = refused.args[0]
             if isinstance(error, Accepted):
@@ -138,7 +156,7 @@ def submit_together(
             error = None
     if error is not None:
         raise error
-    places = _places(jobs)
+    places = _places(admission.jobs)
     return [_placed(answer, places) for answer in accepted]
 
 
@@ -339,27 +357,14 @@ def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
+    reading: turns.Reading,
 ) -> dict[int, _Taken]:
     """Take the holds; return what to insert, by index, and answer the refused.
 
-    Of submissions with one idempotency key each is decided on by itself until one is taken; those
-    after it are neither held nor answered here.
+    The turns of all are asked for on the way, under the locks that keep them from moving.
     """
-    requests = [_hold_request(submissions[index].job) for index in fresh]
-    last: dict[idempotency.Owner, int] = {}  # the place of each key's last decision
     taken: dict[int, _Taken] = {}
-
-    def repeats(place: int, answers: Sequence[Held | Refused | None]) -> bool:
-        owner = idempotency.owner_of(submissions[fresh[place]])
-        if owner is None:
-            return False
-        before = last.get(owner)
-        if before is not None and _is_taken(submissions[fresh[before]], answers[before]):
-            return True
-        last[owner] = place
-        return False
-
-    for index, decision in zip(fresh, budgets.hold_some(requests, skip=repeats), strict=True):
+    for index, decision in zip(fresh, _decide(submissions, fresh, reading), strict=True):
         wanted = submissions[index]
         if decision is None:
             continue
@@ -372,10 +377,38 @@ def _hold(
     return taken
 
 
-def _with_turns(jobs: Sequence[NewJob]) -> list[NewJob]:
+def _decide(
+    submissions: Sequence[Submission], fresh: Sequence[int], reading: turns.Reading
+) -> list[Held | Refused | None]:
+    """Ask the budget about each in turn; what was refused holds nothing.
+
+    Of submissions with one idempotency key each is decided on by itself until one is taken; those
+    after it are not decided on.
+    """
+    jobs = [submissions[index].job for index in fresh]
+    last: dict[idempotency.Owner, int] = {}  # the place of each key's last decision
+
+    def repeats(place: int, answers: Sequence[Held | Refused | None]) -> bool:
+        owner = idempotency.owner_of(submissions[fresh[place]])
+        if owner is None:
+            return False
+        before = last.get(owner)
+        if before is not None and _is_taken(submissions[fresh[before]], answers[before]):
+            return True
+        last[owner] = place
+        return False
+
+    return budgets.hold_some(
+        [_hold_request(job) for job in jobs],
+        skip=repeats,
+        then_send=lambda: reading.send([_entrant(job) for job in jobs]),
+    )
+
+
+def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
     """Return the jobs, each with its work, and with its turn where it enters its queue now."""
     entrants = {job.id: _entrant(job) for job in jobs}
-    tags = turns.book([entrants[job.id] for job in jobs if job.parked_by is None])
+    tags = reading.book([entrants[job.id] for job in jobs if job.parked_by is None])
     return [
         dataclasses.replace(
             job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)

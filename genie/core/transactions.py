@@ -2,15 +2,19 @@
 
 ``transaction`` owns one, ``transaction_required`` needs the caller's, ``savepoint`` may roll back
 here, ``durable`` forbids one, ``run_after_commit`` waits for it. In a ``pipelined`` part of one,
-statements share their way to the server, and ``check_when_answered`` puts off what one has to say.
+statements share their way to the server; ``check_when_answered`` and ``Later`` put off what one has
+to say.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Generic, TypeVar
 
 from django.db import connection
 from django.db import transaction as django_transaction
+
+T = TypeVar("T")
 
 
 class WrongTransaction(RuntimeError):
@@ -109,3 +113,25 @@ def check_when_answered(check: Callable[[], None]) -> None:
         check()
     else:
         checks.append(check)
+
+
+class Later(Generic[T]):
+    """What a statement answers, for those who need it only when the pipeline has ended.
+
+    ``read`` is called once the statements sent before have been answered, or now outside a pipeline.
+    """
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._values: list[T] = []
+        check_when_answered(lambda: self._values.append(read()))
+
+    @property
+    def value(self) -> T:
+        """The answer.
+
+        Raises:
+            WrongTransaction: The pipeline has not ended.
+        """
+        if not self._values:
+            raise WrongTransaction("This answer is there when the pipeline has ended.")
+        return self._values[0]

@@ -140,6 +140,19 @@ class TestPipelined:
 
         assert seen == ["checked"]
 
+    def test_what_is_wanted_later_is_there_at_the_end_of_the_block(self) -> None:
+        with transactions.transaction():
+            with transactions.pipelined():
+                cursor = connection.cursor()
+                cursor.execute("SELECT 7")
+                later = transactions.Later(lambda: cursor.fetchone()[0])
+                with pytest.raises(WrongTransaction):
+                    _ = later.value
+            assert later.value == 7
+
+    def test_outside_a_pipeline_it_is_there_at_once(self) -> None:
+        assert transactions.Later(lambda: 7).value == 7
+
     def test_needs_a_transaction_and_is_not_nested(self) -> None:
         with pytest.raises(WrongTransaction):
             transactions.pipelined().__enter__()
