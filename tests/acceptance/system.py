@@ -274,7 +274,7 @@ def running(
             supervisor=Supervisor(marker=secrets.token_hex(8), say=lambda _: None),
             listener=listener,
             strict_listener=ports.listen("127.0.0.1", 0) if strict else None,
-            env=_environment(directory, own, base_url=_url(listener)) | reached(own),
+            env={**_environment(directory, own, base_url=_url(listener)), **reached(own)},
         )
         try:
             system.start()

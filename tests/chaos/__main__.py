@@ -36,7 +36,7 @@ def main() -> int:
         faults=options.faults,
         rate=options.rate,
         receivers=campaign.RECEIVERS,
-        models={"echo": 12, "echo-slow": 20, **({stack.TINY_CHAT: 1} if stack.TINY else {})},
+        models=stack.chats(),
         limit_s=CONTROL_LIMIT_S if options.control else options.limit,
     )
     directory = options.directory / f"seed-{plan.seed}"

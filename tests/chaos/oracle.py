@@ -156,9 +156,9 @@ def _results(evidence: Evidence) -> Iterable[str]:
             yield f"job {job.id} completed, and its attempt {job.attempt} ended as {won}"
     for told in evidence.told:
         for job_id in told.ids:
-            job = evidence.jobs.get(job_id)
-            if job is not None and told.call.kind == "chat":
-                yield from _text(told, job.state, job.content)
+            made = evidence.jobs.get(job_id)
+            if made is not None and told.call.kind == "chat":
+                yield from _text(told, made.state, made.content)
 
 
 def _text(told: Told, state: str, content: str | None) -> Iterable[str]:

@@ -203,7 +203,7 @@ _WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath"
 def call(plan: Plan, number: int) -> Call:
     """Return one call; the same for the same seed and number, whatever ran before."""
     draw = random.Random(f"call {plan.seed} {number}")  # noqa: S311 - as above
-    ways = _WAYS | (_MEDIA_WAYS if plan.media else {})
+    ways = {**_WAYS, **(_MEDIA_WAYS if plan.media else {})}
     facade, mode, kind = _choose(draw, ways)
     key = f"chaos-{plan.seed}-{number}" if facade == "genie" and draw.random() < 0.6 else None
     then = _choose(draw, _NEXT[mode]) if facade in ("genie", "openai") else "leave"

@@ -42,6 +42,12 @@ CONTROLS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+def chats() -> Mapping[str, int]:
+    """Return the chat models of a campaign with their weights; the tiny one if it is built."""
+    tiny = {TINY_CHAT: 1} if TINY_CHAT in TINY else {}
+    return {"echo": 12, "echo-slow": 20, **tiny}
+
+
 def workers() -> tuple[WorkerEntry, ...]:
     """Return two workers of each kind: for the echoes of all modalities, and for the tiny chat model."""
     echoes = [
