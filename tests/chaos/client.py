@@ -140,7 +140,9 @@ class Client:
             told.stream = "cut"
 
     def _hear(self, told: Told, event: Event) -> None:
-        if event.data == "[DONE]":
+        if event.name == "restarted":  # whoever watches is told to forget what it has seen
+            told.streamed = ""
+        elif event.data == "[DONE]":
             told.stream = told.stream or "done"
         elif '"error"' in event.data and "error" in event.body:
             told.stream = "error"

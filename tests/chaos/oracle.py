@@ -247,17 +247,23 @@ def _wrong(answer: Answer, told: Told, evidence: Evidence) -> str:
         return ""  # the process was killed, or the client left: it was told nothing
     if answer.status >= 500 and not _may_fail(answer, told, evidence):
         return f"{answer.asked} got {answer.status} {answer.code or answer.content_type}"
-    if answer.status == 503 and not answer.retry_after:
-        return f"{answer.asked} got 503 {answer.code} without Retry-After"
+    if _is_unavailable(answer, told) and not answer.retry_after:
+        return f"{answer.asked} got {answer.status} {answer.code} without Retry-After"
     streamed = answer.content_type.startswith("text/event-stream") and answer.status == 200
     if not (streamed or _JSON.match(answer.content_type) or answer.status in (204, 304)):
         return f"{answer.asked} got {answer.status} with {answer.content_type or 'no type'}"
     return ""
 
 
+def _is_unavailable(answer: Answer, told: Told) -> bool:
+    """Whether it says that a server is away; Bifrost's contract says 500 for a job that was not stored."""
+    stored = told.call.facade == "bifrost" and answer.asked == "submit"
+    return answer.status == 503 or (answer.status == 500 and stored)
+
+
 def _may_fail(answer: Answer, told: Told, evidence: Evidence) -> bool:
     """Whether this 5xx is one of those that are promised."""
-    if answer.status == 503:
+    if _is_unavailable(answer, told):
         return True
     waits = answer.asked == "submit" and told.call.mode in ("sync", "stream")
     if answer.status == 504:

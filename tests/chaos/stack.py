@@ -37,7 +37,7 @@ TIMES = {
 }
 # A guard that is taken away by a setting: the oracle must say so.
 CONTROLS: Mapping[str, Mapping[str, str]] = {
-    "no-sweep": {"GENIE_TICKET_AGE_S": "86400"},
+    "no-sweep": {"GENIE_SWEEP_INTERVAL_S": "86400"},
     "no-reaper": {"GENIE_LEASE_S": "86400"},
 }
 

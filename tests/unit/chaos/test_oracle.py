@@ -161,6 +161,10 @@ def test_what_is_promised_breaks_nothing() -> None:
     ]
     whole = evidence(told=[told(call=sync, answers=promised)])
     assert oracle.judge(whole) == []
+    bifrost = told(
+        call=replace(CALL, facade="bifrost"), answers=[replace(ANSWER, status=500, retry_after="1")]
+    )
+    assert oracle.judge(evidence(told=[bifrost])) == []
     failed = replace(JOB, state="failed", content=None)
     answered = told(call=sync, answers=[replace(ANSWER, status=500, code="inference-failed")])
     found = oracle.judge(evidence(told=[answered], jobs={"a": failed}))
