@@ -20,6 +20,7 @@ import redis
 import requests
 from cryptography.fernet import Fernet
 
+from genie.core import failpoints
 from genie.standalone import ports, servers, stack
 from genie.standalone.process import ProcessSpec
 from genie.standalone.servers import Servers
@@ -135,6 +136,12 @@ class System:
         finally:
             for name in chosen:
                 self.supervisor.signal(name, signal.SIGCONT)
+
+    def arm(self, point: str) -> Path:
+        """Let the first process that reaches a failpoint die there; the file is gone once one has."""
+        path = self.directory / point
+        path.touch()
+        return path
 
     @contextlib.contextmanager
     def another_web(self, **env: str) -> Iterator[str]:
@@ -316,6 +323,9 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_BASE_URL": base_url,
         "GENIE_STATE_DIR": str(directory / "state"),
         "GENIE_MODELS_FILE": str(directory / "models.toml"),
+        "GENIE_FAILPOINTS": ",".join(
+            f"{point}:kill:{directory / point}" for point in failpoints.POINTS
+        ),
         "DJANGO_SETTINGS_MODULE": "genie.settings",
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
