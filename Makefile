@@ -6,6 +6,8 @@ HOST ?= 127.0.0.1
 PYTHON ?= python3
 EXAMPLES ?= 400
 EVENTS ?= 10000
+JOBS ?= 10000
+FAULTS ?= 120
 SEED ?= 1
 # The CPU build of torch is a third of the size: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo models clean
+.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -69,6 +71,9 @@ bench-scheduling: $(STAMP) ## measure claims and admissions in deep queues, and 
 
 zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are killed (EVENTS=10000 SEED=1)
 	@exec $(BIN)/python -m tests.zoo --events "$(EVENTS)" --seed "$(SEED)" $(ARGS)
+
+chaos: $(STAMP) ## hurt the whole system and judge what its witnesses say (SEED=1 JOBS=10000 FAULTS=120 CONTROL=no-sweep)
+	@exec $(BIN)/python -m tests.chaos --seed "$(SEED)" --jobs "$(JOBS)" --faults "$(FAULTS)" --control "$(CONTROL)" $(ARGS)
 
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)

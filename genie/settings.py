@@ -226,6 +226,9 @@ GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
 # Ed25519 keys that sign webhooks beside the secrets: the first signs, all are published; none: off.
 GENIE_WEBHOOK_SIGNING_KEYS = tuple(env.words("GENIE_WEBHOOK_SIGNING_KEYS"))
 GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
+GENIE_FAILPOINTS = env.text(
+    "GENIE_FAILPOINTS", ""
+)  # where tests kill processes: genie.core.failpoints
 GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")
 GENIE_BUDGET_NEAR_CAP_PERCENT = env.integer("GENIE_BUDGET_NEAR_CAP_PERCENT", 80)
 GENIE_BUDGET_EVENT_DAYS = env.integer(

@@ -98,6 +98,11 @@ def _production() -> Iterator[checks.CheckMessage]:
             f" {PEPPER_LENGTH}.",
             id="jobs.E002",
         )
+    if settings.GENIE_FAILPOINTS:
+        yield checks.Error(
+            "GENIE_FAILPOINTS is set: processes would kill themselves. It is for tests; unset it.",
+            id="jobs.E007",
+        )
     if "*" in settings.ALLOWED_HOSTS:
         yield checks.Error(
             "GENIE_ALLOWED_HOSTS admits every host name; list those that callers use.",

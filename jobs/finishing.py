@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from genie.core import metrics
+from genie.core import failpoints, metrics
 from genie.core.coalesce import Coalescer
 from genie.core.errors import Unavailable
 from jobs import services
@@ -79,10 +79,12 @@ class Finisher:
 
 def _end_batch(endings: Sequence[Ending | Requeue]) -> list[Answer]:
     """Record ends and requeues in one transaction each; answers are in order, None for a ghost."""
+    failpoints.reach("before_settle")
     ended = {
         one.job_id: one
         for one in services.finish_many([e for e in endings if isinstance(e, Ending)])
     }
+    failpoints.reach("after_commit")
     requeues = [e for e in endings if isinstance(e, Requeue)]
     requeued = services.requeue_many(requeues) if requeues else {}
     return [

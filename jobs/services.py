@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
-from genie.core import errors, transactions
+from genie.core import errors, failpoints, transactions
 from inference.types import Usage
 from jobs import (
     depth,
@@ -82,8 +82,10 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
     submission leaves only its budget event and what its application is told, a parked one a job
     without a hold.
     """
-    with transactions.transaction(), transactions.pipelined():
-        admission = _submit(submissions)
+    with transactions.transaction():
+        with transactions.pipelined():
+            admission = _submit(submissions)
+        failpoints.reach("before_admit_commit")
     places = _places(admission.jobs)
     return [
         _placed(answer, places) if isinstance(answer, Accepted) else answer

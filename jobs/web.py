@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from budgets.types import Payer
-from genie.core import errors
+from genie.core import errors, failpoints
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
 from genie.core.coalesce import one_by_one as _one_by_one
@@ -92,6 +92,7 @@ def _cancel(wanted: _Cancel) -> Cancelled:
 def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
     """Admit a batch, then ask for the tickets of what was accepted: after the commit, in one go."""
     answers = services.submit_many(submissions)
+    failpoints.reach("before_publish")
     _send_tickets(submissions, answers)
     return answers
 

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from genie.core import crypto, errors, transactions
+from genie.core import crypto, errors, failpoints, transactions
 from webhooks import formats, lanes, naming, outcomes, signing, signing_keys, transport, trials
 from webhooks.claims import Claim, claim_due, hand_back
 from webhooks.errors import ErrorClass, TransportError
@@ -185,6 +185,7 @@ def attempt(claim: Claim, *, post: Post = transport.post, probe: Probe = transpo
             asking = {"User-Agent": manner.wire.user_agent}
             _require_ready(probe(claim.url, asking, deadline_s=manner.probe_s))
         answer = post(claim.url, claim.body, headers, deadline_s=manner.attempt_s)
+        failpoints.reach("after_post")
         answered, head = (
             outcomes.Answered(status=answer.status, retry_after=answer.retry_after),
             answer.head,

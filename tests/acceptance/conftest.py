@@ -11,16 +11,20 @@ from tests.acceptance.callers import Caller
 from tests.acceptance.receivers import Receiver
 from tests.acceptance.system import System
 
-_LAST = "test_outages"  # stops the servers, so it runs when everything else is done
+_LAST = ("test_chaos", "test_outages")  # they stop the servers, when everything else is done
 _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the outages after the other acceptance tests, in the places that these have."""
+    """Run faults and outages after the other acceptance tests, in the places that these have."""
     here = [i for i, item in enumerate(items) if "tests/acceptance/" in item.nodeid]
-    ordered = sorted((items[i] for i in here), key=lambda item: _LAST in item.nodeid)
+    ordered = sorted((items[i] for i in here), key=_place)
     for place, item in zip(here, ordered, strict=True):
         items[place] = item
+
+
+def _place(item: pytest.Item) -> int:
+    return next((n for n, name in enumerate(_LAST, start=1) if name in item.nodeid), 0)
 
 
 @pytest.fixture(scope="package")

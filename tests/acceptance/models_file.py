@@ -1,5 +1,7 @@
 """The models of the system under test: echoes with known pace and price, and the tiny real ones."""
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,9 @@ options = {{ device = "cpu" }}
 
 ALONE = "echo-alone-queue"  # of one model
 
+_HEAD = "[[models]]"
+_ID = re.compile(r'^id = "(.+)"', re.MULTILINE)
+
 # Faults that a model has while the file of that name lies beside the models file.
 FAULTS = ("hang", "device-lost", "out-of-memory")
 
@@ -159,8 +164,8 @@ def _fault(directory: Path, fault: str) -> str:
     return f'fault = "{fault}", fault_file = "{directory / fault}", fault_after = 2'
 
 
-def write(path: Path) -> None:
-    """Write the models file."""
+def write(path: Path, *, only: Collection[str] = ()) -> None:
+    """Write the models file; with `only`, of those models."""
     text = "".join(
         [
             _chat("echo", aliases='"parrot"', options="step_seconds = 0.0"),
@@ -182,7 +187,11 @@ def write(path: Path) -> None:
     )
     text += _MEDIA + _VIDEO.format(checkpoints=CHECKPOINTS)
     tiny = "".join(_TINY[name].format(checkpoints=CHECKPOINTS) for name in TINY)
-    path.write_text(text + tiny, "utf-8")
+    text += tiny
+    if only:
+        tables = [_HEAD + one for one in text.split(_HEAD)[1:]]
+        text = "".join(one for one in tables if _ID.search(one)[1] in only)  # type: ignore[index]
+    path.write_text(text, "utf-8")
 
 
 def _chat(

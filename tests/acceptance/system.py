@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import redis
 import requests
 from cryptography.fernet import Fernet
 
+from genie.core import failpoints
 from genie.standalone import ports, servers, stack
 from genie.standalone.process import ProcessSpec
 from genie.standalone.servers import Servers
@@ -48,15 +49,30 @@ TIMES = {
 }
 
 
+# The workers of the acceptance tests. Video stands apart from those that tests kill: it loads a real
+# pipeline whenever it is started.
+STANDARD = (
+    *(
+        WorkerEntry(
+            name=name.removeprefix("worker-"),
+            queues=("chat", "embedding", "image", "audio", models_file.ALONE),
+        )
+        for name in WORKERS
+    ),
+    WorkerEntry(name="video", queues=("video",)),
+)
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class System:
     """A running system."""
 
     directory: Path
+    workers: Sequence[WorkerEntry]
     servers: Servers
     supervisor: Supervisor
     listener: socket.socket
-    strict_listener: socket.socket
+    strict_listener: socket.socket | None  # None: without the third web process
     env: dict[str, str]
     _commands: "subprocess.Popen[str] | None" = None
     _command_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -69,6 +85,7 @@ class System:
     @property
     def strict_url(self) -> str:
         """Return the address of a third web process: production's webhook rules, short sync wait."""
+        assert self.strict_listener is not None
         return _url(self.strict_listener)
 
     # --- what operators do ---------------------------------------------------------------------
@@ -76,6 +93,10 @@ class System:
     def manage(self, *argv: str) -> Any:
         """Run a management command with --json and return its document."""
         return self._command([*argv, "--json"])
+
+    def run_command(self, *argv: str) -> Any:
+        """Have the process for commands do something; return what it says."""
+        return self._command(argv)
 
     def verify_ledger(self) -> dict[str, Any]:
         """Return the ledger's report on itself; any drift fails the test with what drifts."""
@@ -89,14 +110,14 @@ class System:
 
     def sql(self, query: str, *args: object) -> list[tuple[Any, ...]]:
         """Run one statement as the application's role and return its rows."""
-        with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
+        with psycopg.connect(self.servers.database_url, autocommit=True) as connection:
             cursor = connection.execute(query, args)
             return cursor.fetchall() if cursor.description else []
 
     @contextlib.contextmanager
     def redis(self) -> "Iterator[redis.Redis]":
         """Give a client of the broker's server."""
-        client = redis.Redis.from_url(self.env["REDIS_URL"])
+        client = redis.Redis.from_url(self.servers.redis_url)
         try:
             yield client
         finally:
@@ -115,6 +136,12 @@ class System:
         finally:
             for name in chosen:
                 self.supervisor.signal(name, signal.SIGCONT)
+
+    def arm(self, point: str) -> Path:
+        """Let the first process that reaches a failpoint die there; the file is gone once one has."""
+        path = self.directory / point
+        path.touch()
+        return path
 
     @contextlib.contextmanager
     def another_web(self, **env: str) -> Iterator[str]:
@@ -151,7 +178,7 @@ class System:
 
         def is_ready() -> bool:
             self.supervisor.check(exits=10)
-            return all(_is_ready(url) for url in (self.base_url, self.strict_url))
+            return all(_is_ready(_url(one)) for one in self._listeners())
 
         until(is_ready, what="the system to be ready", limit_s=READY_LIMIT_S)
 
@@ -162,40 +189,37 @@ class System:
             self._commands.wait(10)
             self._commands.stdout.close()
         self.supervisor.stop_all(*stack.STOP_ORDER)
-        self.listener.close()
-        self.strict_listener.close()
+        for one in self._listeners():
+            one.close()
+
+    def _listeners(self) -> list[socket.socket]:
+        return [one for one in (self.listener, self.strict_listener) if one is not None]
 
     def _specs(self) -> list[ProcessSpec]:
-        logs = self.directory / "logs"
-        layout = stack.Layout(base_dir=BASE_DIR, env=self.env, logs=logs)
+        layout = stack.Layout(base_dir=BASE_DIR, env=self.env, logs=self.directory / "logs")
+        return [
+            *(stack.worker(layout, entry) for entry in self.workers),
+            *(
+                stack.web(layout, number=number, listener=self.listener.fileno())
+                for number in (1, 2)
+            ),
+            *self._strict(),
+            stack.webhooks(layout),
+            stack.maintenance(layout, schedule=self.directory / "beat"),
+        ]
+
+    def _strict(self) -> list[ProcessSpec]:
+        if self.strict_listener is None:
+            return []
         strict = {
             "GENIE_OUTBOUND_DEVELOPMENT": "0",
             "GENIE_SYNC_LIMIT_S": str(STRICT_SYNC_LIMIT_S),
             "GENIE_OXEN_IMAGE_WAIT_S": str(STRICT_SYNC_LIMIT_S),
         }
-        entries = [
-            WorkerEntry(
-                name=name.removeprefix("worker-"),
-                queues=("chat", "embedding", "image", "audio", models_file.ALONE),
-            )
-            for name in WORKERS
-        ]
-        # Apart from those that tests kill: it loads a real pipeline whenever it is started.
-        entries.append(WorkerEntry(name="video", queues=("video",)))
-        return [
-            *(stack.worker(layout, entry) for entry in entries),
-            *(
-                stack.web(layout, number=number, listener=self.listener.fileno())
-                for number in (1, 2)
-            ),
-            stack.web(
-                stack.Layout(base_dir=BASE_DIR, env={**self.env, **strict}, logs=logs),
-                number=3,
-                listener=self.strict_listener.fileno(),
-            ),
-            stack.webhooks(layout),
-            stack.maintenance(layout, schedule=self.directory / "beat"),
-        ]
+        layout = stack.Layout(
+            base_dir=BASE_DIR, env={**self.env, **strict}, logs=self.directory / "logs"
+        )
+        return [stack.web(layout, number=3, listener=self.strict_listener.fileno())]
 
     def _open_commands(self) -> None:
         log = (self.directory / "commands.log").open("wb")
@@ -226,22 +250,38 @@ class System:
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[System]:
+def running(
+    directory: Path,
+    *,
+    workers: Sequence[WorkerEntry] = STANDARD,
+    models: Collection[str] = (),
+    strict: bool = True,
+    reached: Callable[[Servers], Mapping[str, str]] = lambda _: {},
+) -> Iterator[System]:
     """Run a system with servers of its own for the length of the block.
 
     Not on the servers of the test run: these are stopped and flushed, which no other test expects.
+
+    Args:
+        directory: Where its files go.
+        workers: The workers that it has.
+        models: The models that it has, of those of the acceptance tests; none: all.
+        strict: Whether it has the third web process.
+        reached: Called with the servers before anything else is started; what it returns is in the
+            environment of every process, such as another way to the servers.
     """
-    models_file.write(directory / "models.toml")
+    models_file.write(directory / "models.toml", only=models)
     (directory / "servers").mkdir()
     with servers.temporary(directory / "servers") as own:
-        listener, strict = ports.listen("127.0.0.1", 0), ports.listen("127.0.0.1", 0)
+        listener = ports.listen("127.0.0.1", 0)
         system = System(
             directory=directory,
+            workers=workers,
             servers=own,
             supervisor=Supervisor(marker=secrets.token_hex(8), say=lambda _: None),
             listener=listener,
-            strict_listener=strict,
-            env=_environment(directory, own, base_url=_url(listener)),
+            strict_listener=ports.listen("127.0.0.1", 0) if strict else None,
+            env={**_environment(directory, own, base_url=_url(listener)), **reached(own)},
         )
         try:
             system.start()
@@ -283,6 +323,9 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_BASE_URL": base_url,
         "GENIE_STATE_DIR": str(directory / "state"),
         "GENIE_MODELS_FILE": str(directory / "models.toml"),
+        "GENIE_FAILPOINTS": ",".join(
+            f"{point}:kill:{directory / point}" for point in failpoints.POINTS
+        ),
         "DJANGO_SETTINGS_MODULE": "genie.settings",
         "OMP_NUM_THREADS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",

@@ -171,7 +171,7 @@ SELECT d.id, d.state, CASE WHEN d.state = 'delivered' THEN NULL ELSE d.reason EN
        (SELECT count(*) FROM webhooks_attempt a WHERE a.delivery_id = d.id)
   FROM webhooks_delivery d
 """
-_FORWARD = """
+FORWARD = """
 WITH waiting AS (
     SELECT id, next_attempt_at FROM webhooks_delivery
      WHERE state = 'pending' AND lease_expires_at IS NULL AND next_attempt_at > genie_now()
@@ -269,7 +269,7 @@ def _bringing_forward(zoo: Zoo) -> Iterator[None]:
     def forward() -> None:
         with psycopg.connect(zoo.own.database_url, autocommit=True) as connection:
             while not over.wait(FORWARD_EVERY_S):
-                rows = connection.execute(_FORWARD).fetchall()
+                rows = connection.execute(FORWARD).fetchall()
                 zoo.waits.extend(Wait(id=str(id_), failures=n, planned_s=s) for id_, n, s in rows)
 
     thread = threading.Thread(target=forward)
@@ -306,7 +306,7 @@ def _zoo(directory: Path, plan: Plan, say: Callable[[str], None]) -> Iterator[Zo
         supervisor = Supervisor(marker=secrets.token_hex(8), say=lambda _: None)
         opened.callback(supervisor.stop_all)
         _start_workers(supervisor, directory, env)
-        publisher = opened.enter_context(_process("tests.zoo.publisher", env=env))
+        publisher = opened.enter_context(process("tests.zoo.publisher", env=env))
         publisher.hear()
         zoo = Zoo(
             own=own,
@@ -348,7 +348,7 @@ def _animals(
     opened: contextlib.ExitStack, kinds: Mapping[str, Animal], authority: receivers.Authority, secret: str, log: Path
 ) -> dict[str, int]:  # fmt: skip
     """Run these animals in a process of theirs and return their ports."""
-    talk = opened.enter_context(_process("tests.zoo.animals", env=dict(os.environ)))
+    talk = opened.enter_context(process("tests.zoo.animals", env=dict(os.environ)))
     living = {
         name: (animal.behaviour, _certificate(authority, animal))
         for name, animal in kinds.items()
@@ -392,7 +392,7 @@ def _urls(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _process(module: str, *, env: Mapping[str, str]) -> Iterator[Talk]:
+def process(module: str, *, env: Mapping[str, str]) -> Iterator[Talk]:
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(
         [sys.executable, "-m", module], cwd=BASE_DIR, env=dict(env), text=True, **pipes

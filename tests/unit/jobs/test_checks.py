@@ -45,6 +45,7 @@ class TestSecrets:
                 "Key 2 of GENIE_FIELD_KEYS can be guessed",
             ),
             ("GENIE_FIELD_KEYS", [PHRASE], "jobs.E003", "can be guessed"),
+            ("GENIE_FAILPOINTS", "before_settle:kill", "jobs.E007", "kill themselves"),
             ("ALLOWED_HOSTS", ["genie.example.com", "*"], "jobs.E004", "every host"),
         ],
     )
