@@ -5,12 +5,17 @@ they load the application, Celery's processes as they begin.
 """
 
 import logging
+import multiprocessing
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
 from django.core import checks
 from django.db import Error as DatabaseError
+from django.db import connection
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +37,33 @@ def refuse_unsound() -> None:
         # Beat drops the words of an exit, and has a logger in the place of stderr by then.
         words = "\n".join(["This production does not start:", *_sentences(refused), ""])
         (sys.__stderr__ or sys.stderr).write(words)
+        _stop_supervisor()
         raise SystemExit(1)
     for sentence in _sentences(found):
         logger.warning(sentence)
 
 
+def _stop_supervisor() -> None:
+    """Ask the process that forked this one to end: uvicorn's would start it again, for ever."""
+    if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
+        os.kill(parent.pid, signal.SIGTERM)
+
+
 def _of_the_database() -> list[checks.CheckMessage]:
     """Return what the checks say that ask the database, if it answers."""
     try:
-        return checks.run_checks(tags=[checks.Tags.database], databases=["default"])
+        with ThreadPoolExecutor(1) as thread:  # a web process loads within an event loop
+            return thread.submit(_ask_the_database).result()
     except DatabaseError:
         logger.warning("The database was not checked: it does not answer.")
         return []
+
+
+def _ask_the_database() -> list[checks.CheckMessage]:
+    try:
+        return checks.run_checks(tags=[checks.Tags.database], databases=["default"])
+    finally:
+        connection.close()
 
 
 def _sentences(found: Sequence[checks.CheckMessage]) -> list[str]:
