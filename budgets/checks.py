@@ -32,3 +32,17 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[ch
             )
         )
     return found
+
+
+@checks.register("budgets", deploy=True)
+def caps_bind(**_: Any) -> list[checks.CheckMessage]:
+    """Warn, for deployments, where caps are recorded and hold nobody back."""
+    if settings.GENIE_BUDGET_MODE == Mode.ON:
+        return []
+    return [
+        checks.Warning(
+            f"GENIE_BUDGET_MODE is {settings.GENIE_BUDGET_MODE!r}: caps refuse nothing.",
+            hint="Set it to on where callers' caps are to bind.",
+            id="budgets.W001",
+        )
+    ]

@@ -12,9 +12,11 @@ _django = get_asgi_application()  # sets Django up; what follows imports models
 
 from django.utils.module_loading import import_string  # noqa: E402
 
+from genie.core import startup  # noqa: E402
 from genie.core.lean import LeanHandler, Receive, Scope, Send  # noqa: E402
 from jobs import mounts, web  # noqa: E402
 
+startup.refuse_unsound()
 # The event loop and the database threads share one interpreter lock. At Python's 5 ms a database
 # thread waits that long for the loop after each statement; see docs/adr/0003.
 sys.setswitchinterval(0.0005)

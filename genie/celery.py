@@ -1,11 +1,14 @@
 """The Celery application: queues, limits and the beat schedule. Each value says why it is so."""
 
 import os
+import sys
 
-from celery import Celery
+import django
+from celery import Celery, signals
 from django.conf import settings
 from kombu import Exchange, Queue
 
+from genie.core import flower, startup
 from inference.errors import RegistryError
 from inference.types import Modality
 from jobs import registry
@@ -88,3 +91,16 @@ if settings.GENIE_BROKER_URL.startswith(("redis://", "rediss://")):
         "interval_start": 0,
     }
 app.autodiscover_tasks()
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _refuse_unsound(**_: object) -> None:
+    django.setup()  # Celery does so later
+    startup.refuse_unsound()
+
+
+# Flower sends no signal as it begins.
+_open = flower.problem(sys.argv, os.environ) if flower.is_flower(sys.argv) else None
+if settings.PRODUCTION and _open is not None:
+    raise SystemExit(f"This production does not start: {_open}")

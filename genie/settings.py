@@ -5,12 +5,14 @@ does not, so that a command in a second terminal needs nothing exported. In prod
 (``GENIE_ENVIRONMENT=production``, the default) no secret has a default.
 """
 
+import datetime as dt
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+from csp.constants import NONE, SELF, UNSAFE_INLINE
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -41,7 +43,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "tenants.User"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "genie.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -50,6 +52,10 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "rest_framework",
     "django_celery_results",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "genie.apps.GenieConfig",
     "genie.core",
     "genie.tenants",
@@ -64,12 +70,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "genie.core.middleware.RequestIdMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it answers in the place of a view that was locked
 ]
 
 TEMPLATES = [
@@ -86,6 +95,21 @@ TEMPLATES = [
     }
 ]
 
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses before a password is looked at
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Five wrong passwords for one name from one address: refused there for a quarter of an hour.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # Django's own log of what is done in the admin is enough
+AXES_CLIENT_IP_CALLABLE = "genie.tenants.lockout.address"
+AXES_LOCKOUT_CALLABLE = "genie.tenants.lockout.response"
+# The admin asks for a code of an authenticator app too; `manage.py second_factor` enrolls people.
+GENIE_ADMIN_SECOND_FACTOR = env.boolean("GENIE_ADMIN_SECOND_FACTOR", default=False)
+OTP_TOTP_ISSUER = "Genie"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -189,7 +213,21 @@ REST_FRAMEWORK = {
     "STRICT_JSON": True,
 }
 
+
 # --- HTTP safety ----------------------------------------------------------------------------------
+def _bucket_origins() -> list[str]:
+    """Return from where a page loads results: a reader is led to the bucket, where there is one."""
+    bucket, endpoint = env.text("GENIE_FILES_BUCKET", ""), env.text("GENIE_FILES_ENDPOINT", "")
+    if not bucket:
+        return []
+    if endpoint:
+        parts = urlsplit(endpoint)
+        return [f"{parts.scheme}://{parts.netloc}", f"{parts.scheme}://{bucket}.{parts.netloc}"]
+    region = env.text("GENIE_FILES_REGION", "")
+    hosts = ["s3.amazonaws.com", *([f"s3.{region}.amazonaws.com"] if region else [])]
+    return [f"https://{bucket}.{host}" for host in hosts]
+
+
 GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")  # by which callers come
 CSRF_FAILURE_VIEW = "genie.core.api.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
@@ -201,6 +239,7 @@ _base = urlsplit(GENIE_BASE_URL)
 CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS", f"{_base.scheme}://{_base.netloc}")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if env.boolean("GENIE_HTTPS", default=PRODUCTION) else 0
 # The proxy in front redirects pages to https and refuses plain-http posts; here nothing redirects.
 SECURE_SSL_REDIRECT = False
@@ -210,6 +249,25 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # preloading: for the owner of the domain to decide, at the proxy
 ]
 X_FRAME_OPTIONS = "DENY"
+# Pages bring their own scripts and styles, and a caller's text is on many of them. No script is
+# inline (where one must be, the template has `request.csp_nonce`); the admin's lists have a style.
+_FILES_FROM = [f"{_base.scheme}://{_base.netloc}", *_bucket_origins()]
+CONTENT_SECURITY_POLICY = {
+    # Not pages: their answers have a policy of their own, by genie.core.middleware.
+    "EXCLUDE_URL_PREFIXES": ["/api/", "/v1/"],
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:", "blob:", *_FILES_FROM],
+        "media-src": [SELF, "data:", "blob:", *_FILES_FROM],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 64
 STATIC_URL = "/static/"

@@ -8,11 +8,8 @@ from django.core import checks
 from genie.core import key_strength
 from webhooks import signing_keys
 
-OPEN = checks.Warning(
-    "GENIE_OUTBOUND_DEVELOPMENT is on: webhooks may call private addresses, over plain http, on any port.",
-    hint="Unset GENIE_OUTBOUND_DEVELOPMENT where callers are not your own developers.",
-    id="webhooks.W001",
-)
+_OPEN = "GENIE_OUTBOUND_DEVELOPMENT is on: webhooks may call private addresses, over plain http, on any port."
+_CLOSE = "Unset GENIE_OUTBOUND_DEVELOPMENT where callers are not your own developers."
 
 
 @checks.register("webhooks", checks.Tags.security)
@@ -34,7 +31,17 @@ def signing_keys_are_keys(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register(checks.Tags.security, deploy=True)
+@checks.register("webhooks", checks.Tags.security)
 def outbound_is_closed(**_: Any) -> list[checks.CheckMessage]:
-    """Warn, for deployments, when the outbound filter is opened for development."""
-    return [OPEN] if settings.GENIE_OUTBOUND_DEVELOPMENT else []
+    """Return an error where a production's outbound filter is opened for development."""
+    if settings.PRODUCTION and settings.GENIE_OUTBOUND_DEVELOPMENT:
+        return [checks.Error(_OPEN, hint=_CLOSE, id="webhooks.E003")]
+    return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def outbound_is_closed_where_deployed(**_: Any) -> list[checks.CheckMessage]:
+    """Warn, for deployments that call themselves a development, of the same."""
+    if settings.GENIE_OUTBOUND_DEVELOPMENT and not settings.PRODUCTION:
+        return [checks.Warning(_OPEN, hint=_CLOSE, id="webhooks.W001")]
+    return []

@@ -1,5 +1,7 @@
 """The leaf app: the database clock and the operators' process commands."""
 
+import importlib
+
 from django.apps import AppConfig
 
 
@@ -9,3 +11,7 @@ class CoreConfig(AppConfig):
     name = "genie.core"
     label = "core"
     verbose_name = "Genie"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        importlib.import_module("genie.core.checks")

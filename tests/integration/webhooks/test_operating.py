@@ -142,4 +142,4 @@ class TestCheck:
     ) -> None:
         settings.GENIE_OUTBOUND_DEVELOPMENT = open_
 
-        assert [message.id for message in checks.outbound_is_closed()] == said
+        assert [message.id for message in checks.outbound_is_closed_where_deployed()] == said
