@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos models clean
+.PHONY: help setup up down test prove check openapi format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +49,10 @@ check: $(STAMP) ## formatting, lint, types, import directions, migrations, deplo
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	sh deploy/check-production.sh $(BIN)/python
 	@if [ -d tests/architecture ]; then $(BIN)/python -m pytest -q tests/architecture; fi
+
+openapi: $(STAMP) ## write genie/openapi/openapi.json, the description of the API, from the code
+	$(BIN)/python manage.py spectacular --format openapi-json --file genie/openapi/openapi.json \
+	  --fail-on-warn --validate
 
 format: $(STAMP) ## format the code and apply the safe fixes of the linter
 	$(BIN)/ruff format .

@@ -51,6 +51,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # the scripts and styles of the page that shows the API
     "django_celery_results",
     "axes",
     "django_otp",
@@ -58,6 +60,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "genie.apps.GenieConfig",
     "genie.core",
+    "genie.openapi",
     "genie.tenants",
     "webhooks",
     "budgets",
@@ -210,9 +213,25 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "EXCEPTION_HANDLER": "genie.core.api.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "genie.openapi.introspection.RequestSchema",
     "STRICT_JSON": True,
 }
 
+# --- The description of the API -------------------------------------------------------------------
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Genie",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "Inference on your own GPUs, within budgets. One job may be submitted and looked at through "
+        "any of the contracts below; each answers in its own words."
+    ),
+    "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "SERVERS": [{"url": "/", "description": "This system"}],
+    "SCHEMA_PATH_PREFIX": "",
+    "ENFORCE_NON_BLANK_FIELDS": True,
+    "POSTPROCESSING_HOOKS": ["genie.openapi.document.complete"],
+}
 
 # --- HTTP safety ----------------------------------------------------------------------------------
 def _bucket_origins() -> list[str]:

@@ -1,9 +1,10 @@
-"""Routes of the ordinary Django handler: the admin and the management API."""
+"""Routes of the ordinary Django handler: the admin, the management API, and what describes them all."""
 
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from genie.openapi.views import DocumentView, PageView
 from webhooks import published_keys
 
 admin.site.site_header = "Genie administration"
@@ -15,6 +16,8 @@ urlpatterns = [
     # For who types the address; nothing is ever posted to it.
     path("admin", RedirectView.as_view(pattern_name="admin:index", http_method_names=["get"])),
     path("admin/", admin.site.urls),
+    path("openapi.json", DocumentView.as_view()),
+    path("docs/api", PageView.as_view()),
     path(published_keys.PATH, published_keys.KeySetView.as_view()),
     path("api/", include("genie.tenants.urls")),
     path("api/", include("budgets.urls")),

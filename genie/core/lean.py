@@ -169,6 +169,7 @@ def routes(**methods: View) -> Any:
             raise errors.MethodNotAllowed(method, allowed)
         return await view(request, **kwargs)
 
+    dispatch.methods = tuple(allowed)  # type: ignore[attr-defined] # for who describes the routes
     return dispatch
 
 

@@ -4,7 +4,7 @@ Chat ignores fields it does not know, since OpenAI's clients send new ones; what
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -67,13 +67,42 @@ def _metadata(value: Any) -> dict[str, str] | None:
     return value
 
 
-Metadata = Annotated[dict[str, str] | None, PlainValidator(_metadata)]
+# What is checked by hand says here what it takes, for the description of the API.
+_Text = Annotated[str, Field(min_length=1)]
+_Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+_StopText = Annotated[str, Field(min_length=1, max_length=256)]
+_Metadata = Annotated[
+    dict[
+        Annotated[str, Field(max_length=64)],
+        Annotated[str, Field(max_length=512)],
+    ],
+    Field(max_length=16),
+]
+_Stops: TypeAlias = _StopText | Annotated[list[_StopText], Field(max_length=4)] | None
+_Inputs: TypeAlias = (
+    _Text | _Ids | Annotated[list[_Text | _Ids], Field(min_length=1, max_length=MAX_INPUTS)]
+)
+_Prompts: TypeAlias = (
+    _Text | _Ids | Annotated[list[_Text | _Ids], Field(min_length=1, max_length=MAX_ANSWERS)]
+)
+
+Metadata = Annotated[
+    dict[str, str] | None,
+    PlainValidator(_metadata, json_schema_input_type=_Metadata | None),
+]
 
 
 class Loose(BaseModel):
     """A body that ignores unknown fields but coerces nothing."""
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+
+class TextPart(Loose):
+    """A part of a message."""
+
+    type: Literal["text"]
+    text: str
 
 
 class ToolCallFunction(Loose):
@@ -95,7 +124,9 @@ class Message(Loose):
     """One message; its content is flattened to text."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[str | None, PlainValidator(_content)] = None
+    content: Annotated[
+        str | None, PlainValidator(_content, json_schema_input_type=str | list[TextPart] | None)
+    ] = None
     name: Annotated[str, Field(max_length=64)] | None = None
     tool_call_id: Name | None = None
     tool_calls: Annotated[list[ToolCall], Field(min_length=1, max_length=128)] | None = None
@@ -156,6 +187,22 @@ def _tool_choice(value: Any) -> str | None:
     )
 
 
+class NamedFunction(Loose):
+    """The name of a function."""
+
+    name: str
+
+
+class NamedTool(Loose):
+    """The one tool that must be called."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+_ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool | None
+
+
 class JsonSchema(Loose):
     """The schema that an answer must satisfy; ``strict`` is always so."""
 
@@ -206,7 +253,9 @@ class Generated(Submitted):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
-    stop: Annotated[list[str], PlainValidator(_stop)] = Field(default_factory=list)
+    stop: Annotated[list[str], PlainValidator(_stop, json_schema_input_type=_Stops)] = Field(
+        default_factory=list
+    )
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     n: Annotated[int, Field(ge=1, le=8)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -226,7 +275,9 @@ class ChatBody(Generated):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
-    tool_choice: Annotated[str | None, PlainValidator(_tool_choice)] = None
+    tool_choice: Annotated[
+        str | None, PlainValidator(_tool_choice, json_schema_input_type=_ToolChoice)
+    ] = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
@@ -288,7 +339,7 @@ def _inputs(value: Any) -> list[Any]:
 class CompletionBody(Generated):
     """POST /v1/completions."""
 
-    prompt: Annotated[list[Any], PlainValidator(_prompts)]
+    prompt: Annotated[list[Any], PlainValidator(_prompts, json_schema_input_type=_Prompts)]
     suffix: str | None = None
     best_of: Annotated[int, Field(ge=1)] | None = None
     echo: bool | None = None
@@ -307,7 +358,7 @@ class CompletionBody(Generated):
 class EmbeddingsBody(Submitted):
     """POST /v1/embeddings."""
 
-    input: Annotated[list[Any], PlainValidator(_inputs)]
+    input: Annotated[list[Any], PlainValidator(_inputs, json_schema_input_type=_Inputs)]
     dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
     encoding_format: Literal["float", "base64"] | None = None
 

@@ -33,7 +33,13 @@ def _size(value: Any) -> str:
     return found[0]
 
 
-Size = Annotated[str, PlainValidator(_size)]  # any that has two sides of 64 to 4096 pixels
+# Any that has two sides of 64 to 4096 pixels.
+Size = Annotated[
+    str,
+    PlainValidator(
+        _size, json_schema_input_type=Annotated[str, Field(pattern=f"^{_SIZE.pattern}$")]
+    ),
+]
 
 
 class Strict(Submitted):
@@ -81,7 +87,7 @@ class TransitionBody(Strict):
 class AnySizeTransitionBody(TransitionBody):
     """A transition of any size that the model can make, for contracts that name others."""
 
-    size: Annotated[str, PlainValidator(_size)] = "512x512"  # type: ignore[assignment] # more
+    size: Size = "512x512"  # type: ignore[assignment] # more
 
 
 class SpeechBody(Submitted):

@@ -2,15 +2,16 @@
 
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 
+from genie.openapi.components import SCHEMAS
+
 
 @functools.cache
 def _validator(contract: str, name: str, part: str | None) -> Any:
-    schema = json.loads((Path(__file__).parent / contract / f"{name}.json").read_text("utf-8"))
+    schema = json.loads((SCHEMAS / contract / f"{name}.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema["$defs"][part] if part else schema)
 

@@ -1,9 +1,9 @@
 """Where OpenAI's bodies say more than the native ones, or say it otherwise."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from jobs.intake.bodies import Loose, Metadata, Name
 from jobs.intake.media_bodies import ImageBody, Prompt
@@ -15,12 +15,18 @@ OpenAISize: TypeAlias = Literal[
 ]
 
 
+# "auto" has become a size before this is read; see with_usual_size.
+_Size: TypeAlias = Annotated[
+    OpenAISize, WithJsonSchema({"enum": [*get_args(OpenAISize), "auto"], "type": "string"})
+]
+
+
 class OpenAIImageBody(ImageBody):
     """POST /openai/v1/images/generations: the sizes of OpenAI's newer models, and fields to ignore."""
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
-    size: OpenAISize = "1024x1024"  # type: ignore[assignment] # more than the native ones
+    size: _Size = "1024x1024"  # type: ignore[assignment] # more than the native ones
 
 
 class OpenAIVideoBody(Loose):
