@@ -288,7 +288,7 @@ def part(
     Raises:
         HoldNotOpenError: The hold is closed, was never taken, or has less left than the shares.
     """
-    parameters = [
+    parameters: list[Any] = [
         _uuids(reference for reference, _ in shares),
         _numbers(amount for _, amount in shares),
         source,

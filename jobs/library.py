@@ -5,12 +5,13 @@ their organisation reads them. A row counts once it is kept, after its content; 
 in between is swept. Storing talks to a disk or a bucket: call it with no transaction open.
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
 import os
 import uuid
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Sequence
+from typing import IO, BinaryIO
 
 from django.conf import settings
 from django.db import connection
@@ -174,6 +175,20 @@ def read(upload: Upload) -> bytes:
     with storage.files().open(upload.name) as opened:
         content: bytes = opened.read()
     return content
+
+
+@contextlib.contextmanager
+def opened(file_id: uuid.UUID, *, organization_id: uuid.UUID) -> Iterator[IO[bytes]]:
+    """Open an organisation's file, to be read piece by piece.
+
+    Raises:
+        FileNotFoundError: It has none of this id, or no longer.
+    """
+    (upload,) = uploads([(file_id, organization_id)])
+    if upload is None:
+        raise FileNotFoundError(f"There is no file {file_id}.")
+    with storage.files().open(upload.name) as file:
+        yield file
 
 
 def _upload(row: tuple[object, ...]) -> Upload:

@@ -19,6 +19,7 @@ from genie.core import errors, transactions
 from inference.types import Usage
 from jobs import (
     depth,
+    entering,
     files,
     generations,
     groups,
@@ -27,16 +28,13 @@ from jobs import (
     positions,
     prices,
     selectors,
-    service_times,
     telling,
-    turns,
 )
 from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
 from jobs.states import WITH_FILES, JobKind, JobState, Mode
 from jobs.submissions import Accepted, Submission
-from jobs.turns import Entrant, Line
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -73,9 +71,7 @@ def _submit(
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
         taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
-        jobs = _with_turns([one.job for one in taken.values()])
-        created_at = lifecycle.insert_many(jobs)
-        _take_inputs(jobs)
+        jobs, created_at = entering.enter([one.job for one in taken.values()])
         idempotency.conclude(submissions, fresh, taken, outcomes)
     for index, one in taken.items():
         outcomes[index] = Accepted(
@@ -159,12 +155,6 @@ def _refusal_of_sum(submissions: Sequence[Submission]) -> errors.GenieError | No
             return decision.error
         raise _TogetherError  # room has come since: what the first refusal said stands
     return None
-
-
-def _take_inputs(jobs: Sequence[NewJob]) -> None:
-    owners = [(file_id, job.id) for job in jobs for file_id in job.input_files]
-    if owners:
-        files.take_inputs(owners)
 
 
 def payer_of(job: NewJob) -> Payer:
@@ -368,28 +358,6 @@ def _hold(
         else:
             outcomes[index] = decision.error
     return taken
-
-
-def _with_turns(jobs: Sequence[NewJob]) -> list[NewJob]:
-    """Return the jobs, each with its work, and with its turn where it enters its queue now."""
-    entrants = {job.id: _entrant(job) for job in jobs}
-    tags = turns.book([entrants[job.id] for job in jobs if job.parked_by is None])
-    return [
-        dataclasses.replace(
-            job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
-        )
-        for job in jobs
-    ]
-
-
-def _entrant(job: NewJob) -> Entrant:
-    return Entrant(
-        job_id=job.id,
-        line=Line(job.queue, job.lane, job.model),
-        organization_id=job.organization_id,
-        caller=(job.application_id, job.member_id),
-        work_s=service_times.work_s(job.model, job.estimate_microcredits),
-    )
 
 
 def _is_taken(wanted: Submission, decision: Held | Refused | None) -> bool:

@@ -1,0 +1,47 @@
+"""Jobs enter their queues: each with its turn, its row and first event, and the files that it was sent.
+
+In the caller's transaction, which has taken their holds.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+
+from jobs import files, lifecycle, service_times, turns
+from jobs.lifecycle import NewJob
+from jobs.turns import Entrant, Line
+
+
+def enter(jobs: Sequence[NewJob]) -> tuple[list[NewJob], dt.datetime | None]:
+    """Insert these jobs, those that are parked outside of their queues.
+
+    Returns them as they were inserted, with their turns, and when that was.
+    """
+    entered = _with_turns(jobs)
+    created_at = lifecycle.insert_many(entered)
+    owners = [(file_id, job.id) for job in entered for file_id in job.input_files]
+    if owners:
+        files.take_inputs(owners)
+    return entered, created_at
+
+
+def _with_turns(jobs: Sequence[NewJob]) -> list[NewJob]:
+    """Return the jobs, each with its work, and with its turn where it enters its queue now."""
+    entrants = {job.id: _entrant(job) for job in jobs}
+    tags = turns.book([entrants[job.id] for job in jobs if job.parked_by is None])
+    return [
+        dataclasses.replace(
+            job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
+        )
+        for job in jobs
+    ]
+
+
+def _entrant(job: NewJob) -> Entrant:
+    return Entrant(
+        job_id=job.id,
+        line=Line(job.queue, job.lane, job.model),
+        organization_id=job.organization_id,
+        caller=(job.application_id, job.member_id),
+        work_s=service_times.work_s(job.model, job.estimate_microcredits),
+    )
