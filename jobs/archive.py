@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from genie.core import errors
+from genie.core import errors, transactions
 from genie.core.coalesce import Coalescer, one_by_one
-from jobs import batch_rows, batch_views, batches, library, queue
+from jobs import batch_rows, batch_views, batches, idempotency, library, queue
 from jobs.batch_rows import NewBatch
 from jobs.batch_views import Batch, BatchFilter
+from jobs.idempotency import Key
 from jobs.library import NewUpload, Upload, UploadFilter
 
 T = TypeVar("T")
@@ -31,9 +32,20 @@ async def _read(work: Callable[[], T]) -> T:
     return answer
 
 
-async def keep(new: NewUpload) -> Upload:
-    """Store a file; raises PayloadTooLarge when the organisation keeps too much."""
-    kept: Upload = await _writes.ask(lambda: library.keep(new))
+async def keep(new: NewUpload, key: Key) -> Upload:
+    """Store a file, unless the key names one already; return it.
+
+    Raises:
+        PayloadTooLarge: The organisation keeps too much.
+        IdempotencyKeyReused: The key came with another request.
+        NotFound: The file that the key names has been deleted.
+    """
+    owner = new.organization_id
+    kept: Upload = await _writes.ask(
+        lambda: library.keep(
+            new, meant=lambda file_id: idempotency.take_for(owner, key, names=file_id)
+        )
+    )
     return kept
 
 
@@ -60,10 +72,24 @@ async def remove(file_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
         raise errors.NotFound("There is no such file, or no longer.")
 
 
-async def submit(new: NewBatch) -> None:
-    """Take a batch on, to be checked, and let the maintenance worker know."""
-    await _read(lambda: batch_rows.insert(new))
-    queue.sender.send({"maintenance": [new.id]})
+async def submit(new: NewBatch, key: Key) -> uuid.UUID:
+    """Take a batch on, to be checked, and let the maintenance worker know; return which batch it is.
+
+    Raises:
+        IdempotencyKeyReused: The key came with another request.
+    """
+    named = await _read(lambda: _submit(new, key))
+    if named == new.id:
+        queue.sender.send({"maintenance": [new.id]})
+    return named
+
+
+def _submit(new: NewBatch, key: Key) -> uuid.UUID:
+    with transactions.transaction():
+        named = idempotency.take_for(new.requester.organization_id, key, names=new.id)
+        if named == new.id:
+            batch_rows.insert(new)
+    return named
 
 
 async def batch(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> Batch:

@@ -244,6 +244,38 @@ class TestBatches:
         (answer,) = lines_of(client, concluded(client, batch.id).output_file_id)
         assert answer["response"]["body"]["object"] == objects
 
+    def test_a_repeated_key_makes_nothing_twice(self, client: openai.OpenAI) -> None:
+        key = {"Idempotency-Key": "night-1"}
+
+        def file(content: bytes) -> Any:
+            return client.files.create(
+                file=("in.jsonl", content), purpose="batch", extra_headers=key
+            )
+
+        def batch(file_id: str, **metadata: str) -> Any:
+            return client.batches.create(
+                input_file_id=file_id,
+                endpoint=CHATS,
+                completion_window="24h",
+                metadata=metadata,
+                extra_headers={"Idempotency-Key": "night-2"},
+            )
+
+        first = file(b"no json")
+
+        assert file(b"no json").id == first.id
+        assert [one.id for one in client.files.list()] == [first.id]
+        with pytest.raises(openai.UnprocessableEntityError):
+            file(b"something else")
+        made = batch(first.id)
+        assert batch(first.id).id == made.id
+        assert [one.id for one in client.batches.list()] == [made.id]
+        with pytest.raises(openai.UnprocessableEntityError):
+            batch(first.id, night="second")
+        client.files.delete(first.id)
+        with pytest.raises(openai.NotFoundError):
+            file(b"no json")
+
     def test_a_strangers_batch_and_file_are_not_there(
         self, client: openai.OpenAI, new_caller: Callable[..., Caller]
     ) -> None:

@@ -14,7 +14,8 @@ from jobs.batch_views import BatchFilter
 from jobs.dialects import openai_batches
 from jobs.facades.openai import callers, files, paging
 from jobs.facades.openai.bodies import OpenAIBatchBody
-from jobs.intake import bodies, guard
+from jobs.idempotency import Key
+from jobs.intake import bodies, guard, submit
 from jobs.library import Upload
 from jobs.serving import answers, wire
 
@@ -25,16 +26,17 @@ async def create(request: LeanRequest) -> HttpResponseBase:
     body = bodies.parse(OpenAIBatchBody, guard.read_object(request))
     upload = await _input(body.input_file_id, principal)
     expiry = body.output_expires_after
-    batch_id = ids.new_id()
-    await archive.submit(
+    envelope = submit.envelope_of(request)
+    batch_id = await archive.submit(
         NewBatch(
-            id=batch_id,
+            id=ids.new_id(),
             requester=_requester(principal),
             endpoint=body.endpoint,
             input_file_id=upload.id,
             metadata=body.metadata,
             output_lifetime_s=None if expiry is None else float(expiry.seconds),
-        )
+        ),
+        Key(envelope.idempotency_key, envelope.digest),
     )
     return await _answer(batch_id, principal, headers=headers)
 
