@@ -26,13 +26,16 @@ UNION SELECT 'member', member_id FROM payer WHERE member_id IS NOT NULL
 UNION SELECT 'user', user_id FROM payer WHERE user_id IS NOT NULL
 """
 
-# A job that was parked was decided on again later; it asked once, when it came.
+# A job that was parked was decided on again later; it asked once, when it came. What was held for
+# many and shared out among them is left out: each of them has a decision of its own.
 _DECISIONS = """
 SELECT e.reference, e.application_id, e.member_id, e.user_id, e.requested, e.decision, e.mode, e.at,
        s.amount, s.at
   FROM (SELECT DISTINCT ON (reference) * FROM budgets_budgetevent
          WHERE organization_id = %s AND at >= %s AND at < %s ORDER BY reference, id) e
+  LEFT JOIN budgets_hold h ON h.reference = e.reference
   LEFT JOIN budgets_entry s ON s.reference = e.reference AND s.kind = 'settle'
+ WHERE h.parted IS NULL OR h.parted = 0
  ORDER BY e.at, e.id
 """
 
@@ -47,7 +50,7 @@ WITH place AS MATERIALIZED (
      AND w."window" = k.kind AND w.period = k.period
 ),
 job AS MATERIALIZED (
-  SELECT h.reference, h.amount, h.closed_at,
+  SELECT h.reference, h.amount - h.parted AS amount, h.closed_at,
          ARRAY(SELECT id FROM place WHERE id = ANY (h.window_ids)) AS places, s.amount AS charged
     FROM budgets_hold h
     LEFT JOIN budgets_entry s ON s.reference = h.reference AND s.kind = 'settle'

@@ -102,7 +102,8 @@ WITH given AS (
   SELECT g.reference, g.actual FROM unnest(%s::uuid[], %s::bigint[]) AS g(reference, actual)
 ),
 mine AS MATERIALIZED (
-  SELECT h.reference, h.amount, h.window_ids, least(g.actual, h.amount) AS charged, g.actual
+  SELECT h.reference, h.amount - h.parted AS amount, h.window_ids,
+         least(g.actual, h.amount - h.parted) AS charged, g.actual
     FROM given g
     JOIN budgets_hold h ON h.reference = g.reference
    WHERE h.closed_at IS NULL
@@ -139,6 +140,40 @@ SELECT (SELECT count(*) FROM moves), (SELECT count(*) FROM moved),
        (SELECT array_agg(reference) FROM mine WHERE actual > amount)
 """
 
+
+# What one hold has becomes the holds of others on the same windows. What the windows hold stays what
+# it was, so none of them is locked. The comparison is the last wall, as the cap is in `_HOLD`: a hold
+# that has less left than is asked for is not written, and the count then fails the transaction.
+_PART = """
+WITH shares AS MATERIALIZED (
+  SELECT s.reference, s.amount FROM unnest(%s::uuid[], %s::bigint[]) AS s(reference, amount)
+),
+parted AS (
+  UPDATE budgets_hold h SET parted = h.parted + total.amount
+    FROM (SELECT coalesce(sum(amount), 0)::bigint AS amount FROM shares) AS total
+   WHERE h.reference = %s AND h.closed_at IS NULL AND h.amount - h.parted >= total.amount
+  RETURNING h.reference, h.window_ids, total.amount
+),
+opened AS (
+  INSERT INTO budgets_hold (reference, amount, window_ids, opened_at)
+  SELECT s.reference, s.amount, p.window_ids, genie_now() FROM shares s, parted p
+),
+entered AS (
+  INSERT INTO budgets_entry (kind, reference, amount, window_ids, at)
+  SELECT 'part', p.reference, p.amount, NULL, genie_now() FROM parted p
+  UNION ALL
+  SELECT 'hold', s.reference, s.amount, p.window_ids, genie_now() FROM shares s, parted p
+),
+told AS (
+  INSERT INTO budgets_budgetevent (
+         decision, mode, reference, organization_id, application_id, member_id, user_id,
+         requested, layer, "window", cap, spent, held, at)
+  SELECT e.*, genie_now()
+    FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],
+                %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS e
+)
+SELECT count(*) FROM parted
+"""
 
 # From the oldest on, by id, which is nearly the order of time and has an index. An array is made
 # once, where a join might run the limited query again.
@@ -251,6 +286,27 @@ def hold(
             raise LedgerError(f"A batch of holds moved {written} of {len(moved)} windows.")
 
     check_when_answered(check)
+
+
+def part(
+    source: uuid.UUID, shares: Sequence[tuple[uuid.UUID, int]], *, told: Sequence[Told]
+) -> None:
+    """Let shares of an open hold become holds of their own, on its windows; locks that hold alone.
+
+    Raises:
+        HoldNotOpenError: The hold is closed, was never taken, or has less left than the shares.
+    """
+    parameters: list[Any] = [
+        _uuids(reference for reference, _ in shares),
+        _numbers(amount for _, amount in shares),
+        source,
+        *_told(told),
+    ]
+    with transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_PART, parameters)
+        (parted,) = cursor.fetchone()
+    if not parted:
+        raise HoldNotOpenError([source])
 
 
 def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> Later[list[uuid.UUID]]:

@@ -160,10 +160,14 @@ class Window(models.Model):
 
 
 class Hold(models.Model):
-    """Money set aside for one job on the windows of its admission, until it is settled."""
+    """Money set aside for one job on the windows of its admission, until it is settled.
 
-    reference = models.UUIDField(primary_key=True)  # the job
+    Or for many, of which each gets its share as a hold of its own when its turn comes.
+    """
+
+    reference = models.UUIDField(primary_key=True)  # the job, or what its jobs are known by
     amount = models.BigIntegerField()
+    parted = models.BigIntegerField(default=0, db_default=0)  # of it, what became holds of others
     window_ids = ArrayField(models.BigIntegerField())
     opened_at = models.DateTimeField(db_default=DatabaseNow())
     closed_at = models.DateTimeField(null=True)
@@ -175,6 +179,10 @@ class Hold(models.Model):
                 name="budgets_hold_amount_in_range",
             ),
             models.CheckConstraint(condition=~Q(window_ids=[]), name="budgets_hold_names_a_window"),
+            models.CheckConstraint(
+                condition=Q(parted__gte=0, parted__lte=F("amount")),
+                name="budgets_hold_parts_within_amount",
+            ),
         ]
         indexes = [
             # verify and, later, "which jobs hold the money": open holds are few among many rows.
@@ -196,6 +204,7 @@ class Entry(models.Model):
         HOLD = "hold"  # set aside on window_ids
         SETTLE = "settle"  # charged; taken from the hold of the same reference
         RELEASE = "release"  # what the hold had left
+        PART = "part"  # what of the hold became holds of others, whose entries stand beside it
         ADJUST = "adjust"  # a signed correction of `spent` on window_ids, with its reason
 
     id = models.BigAutoField(primary_key=True)
@@ -210,7 +219,7 @@ class Entry(models.Model):
         verbose_name_plural = "entries"
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["hold", "settle", "release", "adjust"]),
+                condition=Q(kind__in=["hold", "settle", "release", "part", "adjust"]),
                 name="budgets_entry_kind",
             ),
             models.CheckConstraint(
@@ -219,7 +228,7 @@ class Entry(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["hold", "adjust"], window_ids__isnull=False)
-                | Q(kind__in=["settle", "release"], window_ids__isnull=True),
+                | Q(kind__in=["settle", "release", "part"], window_ids__isnull=True),
                 name="budgets_entry_names_windows",
             ),
             models.CheckConstraint(
@@ -236,13 +245,17 @@ class Entry(models.Model):
                 name="budgets_entry_reason_says_something",
             ),
             models.UniqueConstraint(
-                fields=["reference", "kind"], condition=~Q(kind="adjust"), name="budgets_entry_once"
+                fields=["reference", "kind"],
+                condition=Q(kind__in=["hold", "settle", "release"]),
+                name="budgets_entry_once",
             ),
         ]
         indexes = [
             # The admin's search by job; the unique constraint finds every other kind.
             models.Index(
-                fields=["reference"], condition=Q(kind="adjust"), name="budgets_entry_adjusted"
+                fields=["reference"],
+                condition=Q(kind__in=["adjust", "part"]),
+                name="budgets_entry_adjusted",
             ),
             # The admin's filter by time. Rows arrive in this order, so a few bytes per hundred
             # pages say where a day is, and an insert pays next to nothing.

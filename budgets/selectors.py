@@ -76,7 +76,7 @@ SELECT {_BALANCE} FROM now n ORDER BY n.position, n.rank
 # open holds are the partial index's, whatever the table has grown to. They ride on the first row.
 _STATEMENT = f"""{_NOW},
 held AS MATERIALIZED (
-  SELECT h.reference, h.amount, h.opened_at, h.window_ids
+  SELECT h.reference, h.amount - h.parted AS amount, h.opened_at, h.window_ids
     FROM budgets_hold h
    WHERE h.closed_at IS NULL
      AND h.window_ids && (SELECT array_agg(id) FROM now WHERE layer <> 'user' AND id IS NOT NULL)
@@ -118,7 +118,7 @@ SELECT h.reference, w.layer, w.subject_id
 _DRIFT = """
 WITH settled AS (
   SELECT reference, sum(amount) FILTER (WHERE kind = 'settle') AS spent, sum(amount) AS closed
-    FROM budgets_entry WHERE kind IN ('settle', 'release') GROUP BY reference
+    FROM budgets_entry WHERE kind IN ('settle', 'release', 'part') GROUP BY reference
 ),
 per_set AS (
   SELECT h.window_ids, sum(h.amount - coalesce(s.closed, 0)) AS held,
@@ -140,17 +140,20 @@ SELECT coalesce(w.id, d.id), concat_ws(' ', w.layer, w.subject_id, w."window", w
  ORDER BY 1
 """
 
-# A hold is closed if and only if its entries use it up, and its amount is its entry's.
+# A hold is closed if and only if its entries use it up; its amount is its entry's, and what became
+# the holds of others is what its entries say.
 _HOLD_DRIFT = """
 WITH moved AS (
   SELECT reference, sum(amount) FILTER (WHERE kind = 'hold') AS held,
-         sum(amount) FILTER (WHERE kind IN ('settle', 'release')) AS closed,
+         sum(amount) FILTER (WHERE kind IN ('settle', 'release', 'part')) AS closed,
+         coalesce(sum(amount) FILTER (WHERE kind = 'part'), 0) AS parted,
          count(*) FILTER (WHERE kind = 'settle') AS settlements
     FROM budgets_entry WHERE kind <> 'adjust' GROUP BY reference
 )
 SELECT coalesce(h.reference, m.reference), h.amount, m.held, m.closed
   FROM budgets_hold h FULL JOIN moved m ON m.reference = h.reference
  WHERE h.reference IS NULL OR m.held IS NULL OR h.amount <> m.held
+    OR h.parted <> m.parted
     OR (h.closed_at IS NULL) <> (m.settlements = 0)
     OR (h.closed_at IS NOT NULL AND m.closed IS DISTINCT FROM m.held)
 """

@@ -153,6 +153,41 @@ def foresee(payer: Payer, amount_microcredits: int, *, mode: Mode | None = None)
     )
 
 
+def part(source: uuid.UUID, shares: Sequence[HoldRequest], *, mode: Mode | None = None) -> None:
+    """Let shares of an open hold become holds of their own, on the windows of its admission.
+
+    Nothing is decided, since their sum was; each is recorded as allowed. The counters stay what they
+    are and are not locked: this may follow or precede a ``hold_many`` in a transaction.
+
+    Raises:
+        HoldNotOpenError: The hold is closed, was never taken, or has less left than the shares.
+        AmountError: A share is negative or beyond ``money.MAX_MICROCREDITS``.
+    """
+    if not shares:
+        return
+    for one in shares:
+        _check_amount(one.amount_microcredits)
+    decided_in = configured_mode() if mode is None else mode
+    told = [
+        ledger.Told(
+            decision=gate.Decision.ALLOW,
+            mode=decided_in,
+            reference=one.reference,
+            payer=one.payer,
+            requested=one.amount_microcredits,
+            counter=None,
+            spent=0,
+            held=0,
+        )
+        for one in shares
+    ]
+    ledger.part(
+        source,
+        [(one.reference, one.amount_microcredits) for one in shares],
+        told=told if decided_in is not Mode.OFF else [],
+    )
+
+
 def settle_many(settlements: Sequence[Settlement]) -> None:
     """Close each hold once: charge the windows of its admission, release what is left.
 

@@ -29,6 +29,7 @@ def _handlers() -> list[tuple[str, LeanHandler]]:
         handler = LeanHandler(
             mount.urlconf,
             body_limit=web.body_limit,
+            spools=web.SPOOLED,
             any_host=("/health", "/ready"),
             render=import_string(mount.render) if mount.render else None,
         )

@@ -339,12 +339,13 @@ STORAGES = {
 }
 GENIE_UPLOAD_LIMIT_BYTES = env.integer("GENIE_UPLOAD_LIMIT_BYTES", 25 << 20)  # a recording
 GENIE_IMAGE_LIMIT_BYTES = env.integer("GENIE_IMAGE_LIMIT_BYTES", 20 << 20)  # a start or end image
-# What callers keep here: one file, and all of an organization. The first bounds a web process's memory.
-GENIE_FILE_LIMIT_BYTES = env.integer("GENIE_FILE_LIMIT_BYTES", 32 << 20)
+# What callers keep here: one file, which is on a web process's disk while it comes, and all of an
+# organization.
+GENIE_FILE_LIMIT_BYTES = env.integer("GENIE_FILE_LIMIT_BYTES", 200 << 20)
 GENIE_FILE_QUOTA_BYTES = env.integer("GENIE_FILE_QUOTA_BYTES", 10 << 30)
-# Lines of a batch. They are admitted in one transaction, all or none, by a web process, and wait in
-# one queue: at 5,000 that is seconds, and a quarter of what an organization may have queued.
-GENIE_BATCH_LINES = env.integer("GENIE_BATCH_LINES", 5_000, minimum=1)
+# Lines of a batch. All are checked and their money is held before one is run; they wait beside the
+# queues, which take them as they have room.
+GENIE_BATCH_LINES = env.integer("GENIE_BATCH_LINES", 50_000, minimum=1)
 # Asked before an image or a video is admitted: given the prompt, returns why it is refused, or None.
 GENIE_MODERATION = env.text("GENIE_MODERATION", "jobs.moderation.refuse_listed_words")
 GENIE_MODERATION_WORDS = env.text(

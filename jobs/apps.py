@@ -13,7 +13,10 @@ class JobsConfig(AppConfig):
     name = "jobs"
     verbose_name = "Jobs"
     # For rotate_field_keys (genie.core.sealed_columns).
-    sealed_columns: ClassVar[Mapping[str, Sequence[str]]] = {"Job": ["webhook_secret"]}
+    sealed_columns: ClassVar[Mapping[str, Sequence[str]]] = {
+        "BatchLine": ["webhook_secret"],  # moves into a job's, which is looked at after it
+        "Job": ["webhook_secret"],
+    }
 
     def ready(self) -> None:
         """Register the system checks."""

@@ -1,21 +1,18 @@
 """A web process's threads for files and batches: ``library`` and ``batches`` without blocking the loop."""
 
-import asyncio
-import logging
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from genie.core import errors
+from genie.core import errors, transactions
 from genie.core.coalesce import Coalescer, one_by_one
-from jobs import batch_rows, batches, library
-from jobs.batch_rows import Batch, BatchFilter, NewBatch
+from jobs import batch_rows, batch_views, batches, idempotency, library, queue
+from jobs.batch_rows import NewBatch
+from jobs.batch_views import Batch, BatchFilter
+from jobs.idempotency import Key
 from jobs.library import NewUpload, Upload, UploadFilter
 
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
-
-_CONCLUDED_IN_S = 5.0  # how long a poll waits for the files of a batch that has just ended
 
 
 def _call(work: Callable[[], Any]) -> Any:
@@ -27,10 +24,7 @@ _reads: Coalescer[Callable[[], Any], Any] = Coalescer("archive-reads", one_by_on
 _writes: Coalescer[Callable[[], Any], Any] = Coalescer(
     "archive-writes", one_by_one(_call), max_batch=1, max_waiting=16
 )
-_conclusions: Coalescer[uuid.UUID, None] = Coalescer(
-    "archive-conclusions", one_by_one(batches.conclude), max_batch=1, max_waiting=64
-)
-COALESCERS: tuple[Coalescer[Any, Any], ...] = (_reads, _writes, _conclusions)
+COALESCERS: tuple[Coalescer[Any, Any], ...] = (_reads, _writes)
 
 
 async def _read(work: Callable[[], T]) -> T:
@@ -38,9 +32,20 @@ async def _read(work: Callable[[], T]) -> T:
     return answer
 
 
-async def keep(new: NewUpload) -> Upload:
-    """Store a file; raises PayloadTooLarge when the organisation keeps too much."""
-    kept: Upload = await _writes.ask(lambda: library.keep(new))
+async def keep(new: NewUpload, key: Key) -> Upload:
+    """Store a file, unless the key names one already; return it.
+
+    Raises:
+        PayloadTooLarge: The organisation keeps too much.
+        IdempotencyKeyReused: The key came with another request.
+        NotFound: The file that the key names has been deleted.
+    """
+    owner = new.organization_id
+    kept: Upload = await _writes.ask(
+        lambda: library.keep(
+            new, meant=lambda file_id: idempotency.take_for(owner, key, names=file_id)
+        )
+    )
     return kept
 
 
@@ -67,34 +72,34 @@ async def remove(file_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
         raise errors.NotFound("There is no such file, or no longer.")
 
 
-async def refuse(batch: NewBatch) -> None:
-    """Record a batch that was refused as a whole."""
-    await _read(lambda: batches.refuse(batch))
+async def submit(new: NewBatch, key: Key) -> uuid.UUID:
+    """Take a batch on, to be checked, and let the maintenance worker know; return which batch it is.
+
+    Raises:
+        IdempotencyKeyReused: The key came with another request.
+    """
+    named = await _read(lambda: _submit(new, key))
+    if named == new.id:
+        queue.sender.send({"maintenance": [new.id]})
+    return named
+
+
+def _submit(new: NewBatch, key: Key) -> uuid.UUID:
+    with transactions.transaction():
+        named = idempotency.take_for(new.requester.organization_id, key, names=new.id)
+        if named == new.id:
+            batch_rows.insert(new)
+    return named
 
 
 async def batch(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> Batch:
-    """Return a batch, with its files if its jobs have ended; raises NotFound.
-
-    Writing them may take longer than a poll does, or fail: the batch is told as it is, and a later poll
-    or the housekeeping tries again.
-    """
-    found = await _read(lambda: batches.found(batch_id, organization_id=organization_id))
-    if not found.due:
-        return found
-    writing = asyncio.ensure_future(_conclusions.ask(batch_id))
-    writing.add_done_callback(_log_failure)
-    await asyncio.wait({writing}, timeout=_CONCLUDED_IN_S)
+    """Return a batch; raises NotFound."""
     return await _read(lambda: batches.found(batch_id, organization_id=organization_id))
-
-
-def _log_failure(writing: "asyncio.Future[None]") -> None:
-    if not writing.cancelled() and (error := writing.exception()) is not None:
-        logger.warning("The files of a batch were not written: %s", type(error).__name__)
 
 
 async def batch_list(wanted: BatchFilter) -> list[Batch]:
     """Return a page of batches, newest first."""
-    return await _read(lambda: batch_rows.page(wanted))
+    return await _read(lambda: batch_views.page(wanted))
 
 
 async def cancel(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:

@@ -1,22 +1,36 @@
-"""What is done to a batch beside its jobs: refused, cancelled, given its files. Every step may be repeated.
+"""What is done to a batch that has begun: fed, cancelled, closed, given its files. Every step may be repeated.
 
-The files of a batch are written once its last job has ended: at the first poll after that, or by the
-housekeeping. Two that write at once both store files, and one of them gives the batch its own; what the
-other has stored, or one that died, is swept.
+A loop of the maintenance worker does it. The files of a batch are written once its last line has ended;
+of two that write at once both store files, and one of them gives the batch its own; what the other has
+stored, or one that died, is swept.
 """
 
 import contextlib
+import dataclasses
 import json
 import logging
 import tempfile
+import threading
 import uuid
+from collections.abc import Iterator
 from typing import IO, Any, BinaryIO, cast
 
+from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from genie.core import errors, transactions
-from jobs import announce, batch_rows, library, operations, services
-from jobs.batch_rows import Batch, NewBatch
+from jobs import (
+    announce,
+    batch_lines,
+    batch_rows,
+    batch_views,
+    feeding,
+    library,
+    operations,
+    services,
+)
+from jobs.batch_views import Batch, Member
 from jobs.dialects import openai_batches
 from jobs.library import NewUpload
 from jobs.lifecycle import Ending
@@ -31,10 +45,74 @@ _IN_MEMORY = 4 << 20  # bytes of a file that is being written; what is longer go
 _REASON = "The batch was cancelled."
 
 
-def refuse(batch: NewBatch) -> None:
-    """Record a batch that was refused as a whole."""
-    with transactions.transaction():
-        batch_rows.insert(batch)
+class Waker:
+    """Lets a loop look at once: what it waits for has come, or may have."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def wake(self) -> None:
+        """Let the loop look now."""
+        self._woken.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait to be woken, at most so long."""
+        self._woken.wait(timeout_s)
+        self._woken.clear()
+
+
+waker = Waker()
+
+
+def loop(stop: threading.Event) -> None:
+    """Go on with batches until told to stop; a pass that fails is logged and the next one tries again."""
+    while not stop.is_set():
+        busy = False
+        try:
+            busy = run_once() > 0
+        except DatabaseError as error:
+            logger.warning("Batches could not be gone on with: %s", type(error).__name__)
+            connection.close()
+        except Exception:  # the loop must outlive any one pass
+            logger.exception("Batches could not be gone on with")
+        if not busy:
+            waker.wait(settings.GENIE_SWEEP_INTERVAL_S)
+    connection.close()
+
+
+def run_once() -> int:
+    """Do what is to be done for open batches; return how many lines became jobs."""
+    fed = 0
+    for batch_id in batch_views.overdue_checks(limit=_PER_PASS):
+        with transactions.transaction():
+            batch_rows.refuse(batch_id, [_UNCHECKED], size=0)
+    for batch_id in batch_views.unclosed(limit=_PER_PASS):
+        with _survived(batch_id):
+            fed += feeding.feed(batch_id)
+    for batch_id in batch_views.unfinished(limit=_PER_PASS):
+        with _survived(batch_id):
+            _cancel_members_if_wanted(batch_id)
+            conclude(batch_id)
+    return fed
+
+
+_UNCHECKED = {
+    "code": "batch_expired",
+    "message": "The file was not checked within the completion window.",
+    "param": None,
+    "line": None,
+}
+
+
+@contextlib.contextmanager
+def _survived(batch_id: uuid.UUID) -> Iterator[None]:
+    """Log what goes wrong with a batch: it must not hold up the others."""
+    try:
+        yield
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("A batch could not be gone on with", extra={"batch_id": str(batch_id)})
 
 
 def found(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> Batch:
@@ -43,7 +121,7 @@ def found(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> Batch:
     Raises:
         NotFound: The organisation has none of this id.
     """
-    batch = batch_rows.find(batch_id, organization_id=organization_id)
+    batch = batch_views.find(batch_id, organization_id=organization_id)
     if batch is None:
         raise errors.NotFound("There is no such batch.")
     return batch
@@ -52,6 +130,8 @@ def found(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> Batch:
 def cancel(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
     """Cancel what has not ended of a batch: what is queued ends at once, what runs is asked to.
 
+    No further line of it becomes a job, and one that has not begun is over.
+
     Raises:
         NotFound: The organisation has none of this id.
         JobTerminal: It has ended.
@@ -59,39 +139,48 @@ def cancel(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
     found(batch_id, organization_id=organization_id)
     if not batch_rows.mark_cancelling(batch_id, organization_id=organization_id):
         raise errors.JobTerminal("The batch has ended; it cannot be cancelled.")
+    feeding.close(batch_id)
     _cancel_members(batch_id)
 
 
 def conclude(batch_id: uuid.UUID) -> None:
     """Write a batch's files if its jobs have ended and nobody has. Blocks on the storage."""
-    batch = batch_rows.find(batch_id, organization_id=None)
+    batch = batch_views.find(batch_id, organization_id=None)
     if batch is None or not batch.due:
         return
     with contextlib.ExitStack() as stack:
         good = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
         bad = stack.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
-        for member in batch_rows.ended_members(batch_id):
+        for member in _members(batch):
             _write(good if member.state is JobState.COMPLETED else bad, openai_batches.line(member))
         output, failures = _stored(batch, good, "output"), _stored(batch, bad, "error")
     with transactions.transaction():
-        if batch_rows.conclude(batch_id, output_file_id=output, error_file_id=failures):
+        concluded = batch_rows.conclude(
+            batch_id,
+            counts=dataclasses.asdict(batch.counts),
+            output_file_id=output,
+            error_file_id=failures,
+        )
+        if concluded:
             library.keep_many([one for one in (output, failures) if one is not None])
 
 
-def go_on() -> int:
-    """Do what is left to do for open batches, for the housekeeping; return how many there were."""
-    open_ids = batch_rows.open_ids(limit=_PER_PASS)
-    for batch_id in open_ids:
-        try:
-            _cancel_members_if_wanted(batch_id)
-            conclude(batch_id)
-        except Exception:  # the storage's: one that fails must not hold up the others
-            logger.exception("A batch could not be gone on with", extra={"batch_id": str(batch_id)})
-    return len(open_ids)
+def _members(batch: Batch) -> Iterator[Member]:
+    """Yield every line of a batch in order: those that became jobs come first."""
+    yield from batch_views.ended_members(batch.id)
+    is_cancelled = batch.cancelling_at is not None
+    for line in batch_lines.unfed(batch.id):
+        yield Member(
+            id=line.id,
+            kind=line.kind,
+            custom_id=line.custom_id,
+            state=JobState.CANCELLED if is_cancelled else JobState.TIMEOUT,
+            error={"message": _REASON} if is_cancelled else {"code": "queue-timeout"},
+        )
 
 
 def _cancel_members_if_wanted(batch_id: uuid.UUID) -> None:
-    batch = batch_rows.find(batch_id, organization_id=None)
+    batch = batch_views.find(batch_id, organization_id=None)
     if batch is not None and batch.cancelling_at is not None and batch.unended:
         _cancel_members(batch_id)
 
@@ -111,6 +200,7 @@ def _stored(batch: Batch, content: IO[bytes], name: str) -> uuid.UUID | None:
             filename=f"{openai_batches.batch_id(batch.id)}_{name}.jsonl",
             purpose=PURPOSE,
             media_type="application/jsonl",
+            lifetime_s=batch.output_lifetime_s,
         ),
         within_quota=False,  # the work is done and paid for
     )
@@ -153,7 +243,8 @@ def _cancel_queued(batch_id: uuid.UUID) -> int:
 def _running(batch_id: uuid.UUID) -> list[tuple[uuid.UUID, uuid.UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, organization_id FROM jobs_job WHERE group_id = %s AND state = 'running'",
+            """SELECT id, organization_id FROM jobs_job
+               WHERE group_id = %s AND state = 'running' AND cancel_requested_at IS NULL""",
             [batch_id],
         )
         return list(cursor.fetchall())

@@ -102,3 +102,17 @@ class Room:
             )
         self._depths.add(queue, organization_id)
         return None
+
+    def takes_of_batch(self, queue: str, organization_id: uuid.UUID) -> bool:
+        """Return whether a line of a batch may enter the queue, and then count it.
+
+        Lines can wait beside their queue, so half of it is left to those who cannot.
+        """
+        jobs, own = self._depths.of(queue, organization_id)
+        takes = (
+            own < settings.GENIE_QUEUE_LIMIT_PER_ORGANIZATION // 2
+            and jobs < settings.GENIE_QUEUE_LIMIT // 2
+        )
+        if takes:
+            self._depths.add(queue, organization_id)
+        return takes

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from django.db import connection
 
 from genie.core import transactions
-from jobs import batch_rows
-from jobs.batch_rows import NewBatch
 from jobs.lifecycle import Ended
 from jobs.states import Facade
 
@@ -23,7 +21,6 @@ class NewGroup:
     facade: Facade
     size: int
     webhook_endpoint_id: uuid.UUID | None = None
-    batch: NewBatch | None = None  # what its caller knows it as; has the group's id
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +45,14 @@ def insert(group: NewGroup) -> None:
                 group.webhook_endpoint_id,
             ],
         )
-    if group.batch is not None:
-        batch_rows.insert(group.batch)
+
+
+def count_out(group_id: uuid.UUID, members: int) -> None:
+    """Count members as ended that never were jobs; nobody is told of the end of their group."""
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_jobgroup SET unended = unended - %s WHERE id = %s", [members, group_id]
+        )
 
 
 def count_down(ended: Sequence[Ended]) -> list[EndedGroup]:

@@ -1,15 +1,16 @@
 """The callers' own keys for their submissions: who comes first, and what the others are told.
 
-Every function works on a batch, in the caller's transaction: a key is taken, or given back, with the
-job that it names.
+A key names a job; or a batch or a file, whose ids no job has. Every function works in the caller's
+transaction, those for jobs on many: a key is taken, or given back, with what it names.
 """
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from django.db import connection
 
-from genie.core import errors
+from genie.core import errors, transactions
 from jobs.submissions import Accepted, Submission
 
 Owner = tuple[uuid.UUID, str]  # the organisation, and its key
@@ -51,6 +52,46 @@ def take(
     return sorted(fresh + [index for owner in won for index in keyed[owner]])
 
 
+class Key(NamedTuple):
+    """A caller's own key for one request, if it has one, and what it said: to know a repeat by."""
+
+    text: str | None = None
+    digest: bytes = b""
+
+
+def take_for(organization_id: uuid.UUID, key: Key, *, names: uuid.UUID) -> uuid.UUID:
+    """Take a key for what is no job, a batch or a file; return what it names: this, or what came first.
+
+    Waits for another transaction that holds the same key to end. In the caller's transaction.
+
+    Raises:
+        IdempotencyKeyReused: What came first was another request.
+    """
+    if key.text is None:
+        return names
+    with transactions.transaction_required(), connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO jobs_idempotencykey (organization_id, key, body_digest, job_id, created_at)
+               VALUES (%s, %s, %s, %s, genie_now()) ON CONFLICT (organization_id, key) DO NOTHING""",
+            [organization_id, key.text, key.digest, names],
+        )
+        if cursor.rowcount:
+            return names
+        cursor.execute(
+            "SELECT body_digest, job_id FROM jobs_idempotencykey WHERE organization_id = %s AND key = %s",
+            [organization_id, key.text],
+        )
+        first_digest, first = cursor.fetchone()
+    if bytes(first_digest) != key.digest:
+        raise errors.IdempotencyKeyReused(_REUSED)
+    return uuid.UUID(str(first))
+
+
+_REUSED = (
+    "This Idempotency-Key was used with another request body; use a new key for a new request."
+)
+
+
 def owner_of(submission: Submission) -> Owner | None:
     """Return what a submission's key is unique by; None without a key."""
     if submission.idempotency_key is None:
@@ -83,9 +124,7 @@ def _replay(
     submission: Submission, digest: bytes, job_id: uuid.UUID
 ) -> Accepted | errors.GenieError:
     if digest != submission.body_digest:
-        return errors.IdempotencyKeyReused(
-            "This Idempotency-Key was used with another request body; use a new key for a new request."
-        )
+        return errors.IdempotencyKeyReused(_REUSED)
     return Accepted(job_id=job_id, replayed=True)
 
 

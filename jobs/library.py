@@ -5,12 +5,13 @@ their organisation reads them. A row counts once it is kept, after its content; 
 in between is swept. Storing talks to a disk or a bucket: call it with no transaction open.
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
 import os
 import uuid
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, BinaryIO
 
 from django.conf import settings
 from django.db import connection
@@ -61,18 +62,27 @@ class Upload:
         return Found(name=self.name, media_type=self.media_type, size=self.size)
 
 
-def keep(new: NewUpload) -> Upload:
-    """Store a file and return it.
+def keep(
+    new: NewUpload, *, meant: Callable[[uuid.UUID], uuid.UUID] = lambda file_id: file_id
+) -> Upload:
+    """Store a file and return it, or the earlier one that the request is a repeat of.
+
+    Args:
+        new: The file.
+        meant: Called in the transaction that keeps it, with its id: returns which file is meant.
 
     Raises:
         PayloadTooLarge: The organisation keeps too much already.
+        NotFound: The file that is meant has been deleted.
     """
     file_id = store(new, within_quota=True)
     with transactions.transaction():
-        keep_many([file_id])
-    (kept,) = uploads([(file_id, new.organization_id)])
+        named = meant(file_id)
+        if named == file_id:  # else what was stored is swept
+            keep_many([file_id])
+    (kept,) = uploads([(named, new.organization_id)])
     if kept is None:
-        raise errors.Unavailable("The file was removed while it was stored; send it again.")
+        raise errors.NotFound("The file of this request has been deleted; send it again.")
     return kept
 
 
@@ -174,6 +184,20 @@ def read(upload: Upload) -> bytes:
     with storage.files().open(upload.name) as opened:
         content: bytes = opened.read()
     return content
+
+
+@contextlib.contextmanager
+def opened(file_id: uuid.UUID, *, organization_id: uuid.UUID) -> Iterator[IO[bytes]]:
+    """Open an organisation's file, to be read piece by piece.
+
+    Raises:
+        FileNotFoundError: It has none of this id, or no longer.
+    """
+    (upload,) = uploads([(file_id, organization_id)])
+    if upload is None:
+        raise FileNotFoundError(f"There is no file {file_id}.")
+    with storage.files().open(upload.name) as file:
+        yield file
 
 
 def _upload(row: tuple[object, ...]) -> Upload:

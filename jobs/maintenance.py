@@ -9,7 +9,7 @@ from django.db import connection
 
 from budgets import services as budgets
 from genie.core import transactions
-from jobs import batches, files, ledger_check
+from jobs import batch_lines, files, ledger_check
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def expire() -> dict[str, int]:
     """Delete what is past its time.
 
     Idempotency keys, what expired jobs were asked and answered, workers that left without a word, outcomes of tasks, notifications, decisions
-    of the budget gate, and files that no completed job has.
+    of the budget gate, lines of batches that are over, and files that no completed job has.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -48,7 +48,7 @@ def expire() -> dict[str, int]:
         "webhooks": notifications,
         "files": _in_batches(files.remove_unneeded, batch=files.BATCH),
         "budget_events": _in_batches(_expire_budget_events),
-        "batches": batches.go_on(),  # not expired: those that nobody polls for are given their files
+        "batch_lines": _in_batches(lambda: batch_lines.remove_unneeded(limit=_BATCH)),
     }
 
 

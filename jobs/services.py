@@ -19,6 +19,7 @@ from genie.core import errors, failpoints, transactions
 from inference.types import Usage
 from jobs import (
     depth,
+    entering,
     files,
     generations,
     groups,
@@ -27,7 +28,6 @@ from jobs import (
     positions,
     prices,
     selectors,
-    service_times,
     telling,
     turns,
 )
@@ -36,7 +36,6 @@ from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
 from jobs.states import WITH_FILES, JobKind, JobState, Mode
 from jobs.submissions import Accepted, Submission
-from jobs.turns import Entrant, Line
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -100,9 +99,7 @@ def _submit(submissions: Sequence[Submission]) -> _Admission:
         fresh = idempotency.take(submissions, outcomes)
         reading = turns.Reading()
         taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes, reading)
-        jobs = _with_turns([one.job for one in taken.values()], reading)
-        created = lifecycle.insert_many(jobs)
-        _take_inputs(jobs)
+        jobs, created = entering.enter([one.job for one in taken.values()], reading=reading)
         idempotency.conclude(submissions, fresh, taken, outcomes)
     return _Admission(outcomes=outcomes, taken=taken, jobs=jobs, created=created)
 
@@ -179,12 +176,6 @@ def _refusal_of_sum(submissions: Sequence[Submission]) -> errors.GenieError | No
             return decision.error
         raise _TogetherError  # room has come since: what the first refusal said stands
     return None
-
-
-def _take_inputs(jobs: Sequence[NewJob]) -> None:
-    owners = [(file_id, job.id) for job in jobs for file_id in job.input_files]
-    if owners:
-        files.take_inputs(owners)
 
 
 def payer_of(job: NewJob) -> Payer:
@@ -403,29 +394,7 @@ def _decide(
     return budgets.hold_some(
         [_hold_request(job) for job in jobs],
         skip=repeats,
-        then_send=lambda: reading.send([_entrant(job) for job in jobs]),
-    )
-
-
-def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
-    """Return the jobs, each with its work, and with its turn where it enters its queue now."""
-    entrants = {job.id: _entrant(job) for job in jobs}
-    tags = reading.book([entrants[job.id] for job in jobs if job.parked_by is None])
-    return [
-        dataclasses.replace(
-            job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
-        )
-        for job in jobs
-    ]
-
-
-def _entrant(job: NewJob) -> Entrant:
-    return Entrant(
-        job_id=job.id,
-        line=Line(job.queue, job.lane, job.model),
-        organization_id=job.organization_id,
-        caller=(job.application_id, job.member_id),
-        work_s=service_times.work_s(job.model, job.estimate_microcredits),
+        then_send=lambda: reading.send([entering.entrant(job) for job in jobs]),
     )
 
 

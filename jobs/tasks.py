@@ -4,15 +4,20 @@ import uuid
 
 from celery import shared_task
 
-from jobs import maintenance, worker
+from jobs import batch_checking, batches, maintenance, worker
+
+worker.keep_house_by(batches=batches.loop, batch_checks=batch_checking.loop)
 
 
 @shared_task(name="jobs.ticket")
 def ticket(*, queue: str, jobs: list[str], **_: object) -> None:
     """Let this worker claim as many jobs of the queue as the ticket names.
 
-    The ticket ends at once: what was claimed is held by leases in PostgreSQL, not by the broker.
+    The ticket ends at once: what was claimed is held by leases in PostgreSQL, not by the broker. One for
+    maintenance tells of new batches.
     """
+    if queue == "maintenance":
+        batch_checking.waker.wake()
     worker.wake(queue, len(jobs))
 
 

@@ -15,7 +15,8 @@ Note [Bookings of one organisation are serial]
     What a caller has booked is read, moved on and written in the transaction that admits its jobs.
     Every such transaction has locked the counters of its organisation before (each hold does), so
     no other one books for that organisation meanwhile, and nothing more is locked here. The sweep
-    moves jobs up a lane without a hold: there two jobs of a caller may get one turn between them.
+    moves jobs up a lane, and lines of a batch become jobs, without locking a counter: there two jobs
+    of a caller may get one turn between them.
 """
 
 import dataclasses

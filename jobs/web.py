@@ -45,6 +45,8 @@ _WITH_PICTURES = (
     *("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations"),
     *("/api/ai/queue", "/api/videos/generate", "/openai/v1/videos"),
 )
+# Routes whose bodies may be long files.
+SPOOLED = ("/openai/v1/files",)
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
 
 
@@ -55,7 +57,7 @@ def body_limit(path: str) -> int:
         return _GROUP_TIMES * json_bytes
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
-    if path == "/openai/v1/files":
+    if path in SPOOLED:
         return json_bytes + int(settings.GENIE_FILE_LIMIT_BYTES)
     if path.endswith(_WITH_PICTURES):
         return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import signals
@@ -38,13 +38,21 @@ class _Process:
     presence: Presence | None = None
     warmup: Warmup | None = None
     watchdog: Watchdog | None = None
-    sweeping: threading.Thread | None = None
+    housekeeping: tuple[threading.Thread, ...] = ()
     is_replaced = False
 
 
 _process = _Process()
 _replacing = threading.Lock()
-_stop_sweeping = threading.Event()
+_stop_housekeeping = threading.Event()
+
+Loop = Callable[[threading.Event], None]  # runs until the event
+_housekeeping: dict[str, Loop] = {"sweep": sweep.loop}
+
+
+def keep_house_by(**loops: Loop) -> None:
+    """Let the maintenance worker run these loops too, each in a thread of its name."""
+    _housekeeping.update(loops)
 
 
 def wake(queue: str, jobs: int) -> None:
@@ -65,7 +73,7 @@ SWITCH_INTERVAL_S = 0.0005
 
 
 def start(queues: Sequence[str]) -> None:
-    """Start what serves these queues: the runner for those of jobs, the sweep for maintenance."""
+    """Start what serves these queues: the runner for those of jobs, the loops of maintenance."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     of_jobs = [name for name in queues if name not in registry.SERVICE_QUEUES]
     if of_jobs:
@@ -74,10 +82,12 @@ def start(queues: Sequence[str]) -> None:
     if _process.watchdog is not None:
         _process.watchdog.start()
     if "maintenance" in queues:
-        _process.sweeping = threading.Thread(
-            target=sweep.loop, args=(_stop_sweeping,), name="sweep", daemon=True
+        _process.housekeeping = tuple(
+            threading.Thread(target=loop, args=(_stop_housekeeping,), name=name, daemon=True)
+            for name, loop in _housekeeping.items()
         )
-        _process.sweeping.start()
+        for thread in _process.housekeeping:
+            thread.start()
     _process.presence = Presence(worker_name(), queues, report=_report)
     _process.presence.start()
 
@@ -88,9 +98,9 @@ def stop() -> None:
         _process.presence.close()
     if _process.runner is not None:
         _process.runner.close()
-    _stop_sweeping.set()
-    if _process.sweeping is not None:
-        _process.sweeping.join(5)
+    _stop_housekeeping.set()
+    for thread in _process.housekeeping:
+        thread.join(5)
 
 
 def replace(reason: str, trouble: str) -> None:

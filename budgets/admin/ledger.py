@@ -216,9 +216,10 @@ class EntryAdmin(PaidAdmin):
         css = _STYLE
 
     def of_reference(self, rows: QuerySet[Any], identifier: uuid.UUID) -> QuerySet[Any]:
-        # Each half has an index: the unique one is of every kind but this.
-        adjusted = Q(kind=Entry.Kind.ADJUST)
-        return rows.filter(Q(~adjusted, reference=identifier) | Q(adjusted, reference=identifier))
+        # Each half has an index: the unique one, and that of the kinds which may come repeatedly.
+        once = Q(kind__in=[Entry.Kind.HOLD, Entry.Kind.SETTLE, Entry.Kind.RELEASE])
+        again = Q(kind__in=[Entry.Kind.ADJUST, Entry.Kind.PART])
+        return rows.filter(Q(once, reference=identifier) | Q(again, reference=identifier))
 
     @admin.display
     def hold(self, entry: Entry) -> str:

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from typing import Any, TypeAlias
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from typing import IO, Any, TypeAlias
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -27,11 +28,20 @@ Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class LeanRequest(ASGIRequest):
-    """A request with its body in memory, that can tell when its caller has gone."""
+    """A request with its whole body, that can tell when its caller has gone.
 
-    def __init__(self, scope: Scope, body: bytes, receive: Receive) -> None:
-        super().__init__(scope, io.BytesIO(body))
-        self._body = body
+    Where the handler spools its route, the body is to be read as a stream and is on the disk if it is
+    long; elsewhere it is in memory.
+    """
+
+    def __init__(self, scope: Scope, body: "bytes | IO[bytes]", receive: Receive) -> None:
+        if isinstance(body, bytes):
+            super().__init__(scope, io.BytesIO(body))
+            self._body = body
+        else:
+            super().__init__(scope, body)
+        self.spooled = None if isinstance(body, bytes) else body
+        self.until_answered = contextlib.ExitStack()  # what is to be closed once it is answered
         self._receive = receive
         self.request_id = api.new_request_id()
 
@@ -94,6 +104,8 @@ class LeanHandler:
     Args:
         urlconf: Dotted name of the routes.
         body_limit: The most bytes of a request body, for each path.
+        spools: Paths whose bodies are not kept in memory but read as streams, from a file if they
+            are long.
         any_host: Paths that answer under any host name: probes come by address.
         render: Turns an error of the tree into an answer in the facade's envelope.
     """
@@ -103,12 +115,14 @@ class LeanHandler:
         urlconf: str,
         *,
         body_limit: Callable[[str], int],
+        spools: Collection[str] = (),
         any_host: Collection[str] = (),
         render: Callable[[HttpRequest, errors.GenieError], HttpResponse] | None = None,
     ) -> None:
         self._resolver = get_resolver(urlconf)
         self._fixed: dict[str, View] = {}  # routes without parameters, by path: resolved once
         self._body_limit = body_limit
+        self._spools = frozenset(spools)
         self._any_host = frozenset(any_host)
         self._hosts = hosts.Hosts()
         self._render = render or _render
@@ -117,14 +131,16 @@ class LeanHandler:
         """Answer one request."""
         path = scope["path"]
         host, length = _declared(scope)
-        try:
-            body, refusal = await _take_body(receive, self._body_limit(path), length)
-        except _Gone:
-            return
-        if path not in self._any_host:
-            refusal = self._hosts.refusal(host) or refusal
-        request = LeanRequest(scope, body, receive)
-        await _send(await self._respond(request, refusal), request, send)
+        with _collector(spools=path in self._spools) as body:
+            try:
+                refusal = await _take_body(receive, self._body_limit(path), length, into=body)
+            except _Gone:
+                return
+            if path not in self._any_host:
+                refusal = self._hosts.refusal(host) or refusal
+            request = LeanRequest(scope, body.whole(), receive)
+            with request.until_answered:
+                await _send(await self._respond(request, refusal), request, send)
 
     async def _respond(
         self, request: LeanRequest, refusal: errors.GenieError | None
@@ -173,7 +189,8 @@ def routes(**methods: View) -> Any:
     return dispatch
 
 
-BODY_S = 60.0  # in which a body must have come whole
+BODY_S = 60.0  # in which a body must have come whole, and longer by what a long one takes at this:
+_LEAST_BYTES_PER_S = 1 << 20
 _DRAINED = (
     16  # a body of up to so many times the limit is read to its end, so that its sender hears why
 )
@@ -183,18 +200,86 @@ class _Gone(Exception):
     pass
 
 
+class _InMemory:
+    """Collects a body in memory."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    async def add(self, part: bytes) -> None:
+        """Take the next part."""
+        self._parts.append(part)
+
+    def whole(self) -> bytes:
+        """Return all of it."""
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    def drop(self) -> None:
+        """Forget what has come."""
+        self._parts.clear()
+
+
+_PIECE = 1 << 20  # bytes that are written to a file at once, by a thread that may block
+
+
+class _Spooled:
+    """Collects a body in a file, which is in memory until it is long."""
+
+    def __init__(self, file: "tempfile.SpooledTemporaryFile[bytes]") -> None:
+        self._file = file
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def add(self, part: bytes) -> None:
+        """Take the next part; waits for the disk now and then."""
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size >= _PIECE:
+            piece, self._parts, self._size = b"".join(self._parts), [], 0
+            await asyncio.to_thread(self._file.write, piece)
+
+    def whole(self) -> IO[bytes]:
+        """Return all of it, to be read from its beginning."""
+        self._file.write(b"".join(self._parts))
+        self._file.seek(0)
+        return self._file
+
+    def drop(self) -> None:
+        """Forget what has come."""
+        self._parts, self._size = [], 0
+        self._file.seek(0)
+        self._file.truncate()
+
+
+_Collector: TypeAlias = _InMemory | _Spooled
+
+
+@contextlib.contextmanager
+def _collector(*, spools: bool) -> Iterator[_Collector]:
+    if not spools:
+        yield _InMemory()
+        return
+    with tempfile.SpooledTemporaryFile(2 * _PIECE) as file:
+        yield _Spooled(file)
+
+
 async def _take_body(
-    receive: Receive, limit: int, declared: int
-) -> tuple[bytes, errors.GenieError | None]:
-    """Return the body, or why there is none; raises ``_Gone`` with its sender."""
+    receive: Receive, limit: int, declared: int, *, into: _Collector
+) -> errors.GenieError | None:
+    """Collect the body; return why there is none. Raises ``_Gone`` with its sender."""
     if declared > _DRAINED * limit:
-        return b"", _too_large(limit, unread=True)
+        return _too_large(limit, unread=True)
+    patience_s = BODY_S + min(declared, limit) / _LEAST_BYTES_PER_S
     try:
-        async with asyncio.timeout(BODY_S):
-            body, too_large = await _read_body(receive, limit)
+        async with asyncio.timeout(patience_s):
+            fits = await _read_body(receive, limit, into=into)
     except TimeoutError:
-        return b"", _too_slow()
-    return body, _too_large(limit) if too_large else None
+        into.drop()
+        return _too_slow(patience_s)
+    if fits:
+        return None
+    into.drop()
+    return _too_large(limit)
 
 
 def _declared(scope: Scope) -> tuple[bytes, int]:
@@ -218,28 +303,26 @@ def _too_large(limit: int, *, unread: bool = False) -> errors.GenieError:
     return error
 
 
-def _too_slow() -> errors.GenieError:
-    error = errors.InvalidRequest(f"The body did not come whole within {BODY_S:g} s.")
+def _too_slow(patience_s: float) -> errors.GenieError:
+    error = errors.InvalidRequest(f"The body did not come whole within {patience_s:g} s.")
     error.headers["Connection"] = "close"
     return error
 
 
-async def _read_body(receive: Receive, limit: int) -> tuple[bytes, bool]:
-    """Return the body and whether it is over the limit; what is over is read and dropped."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise _Gone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return (body, False) if len(body) <= limit else (b"", True)
-    parts, size = [body], len(body)
-    while message.get("more_body") and size <= limit:
+async def _read_body(receive: Receive, limit: int, *, into: _Collector) -> bool:
+    """Collect the body up to the limit; tell whether that was all of it."""
+    size = 0
+    while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Gone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-    return (b"".join(parts), False) if size <= limit else (b"", True)
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            return False
+        await into.add(part)
+        if not message.get("more_body"):
+            return True
 
 
 def _render(request: HttpRequest, error: errors.GenieError) -> HttpResponse:

@@ -12,16 +12,18 @@ _EXPIRED = "The line did not begin within the batch's completion window."
 
 
 def status_of(
-    *, refused: bool, concluded: bool, cancelling: bool, unended: int, expired: int
+    *, refused: bool, begun: bool, concluded: bool, cancelling: bool, unended: int, expired: int
 ) -> str:
     """Return the status of a batch; it never goes back a step.
 
-    ``unended`` are its jobs that have not ended, ``expired`` those that did not begin in time.
+    ``unended`` are its lines that have not ended, ``expired`` those that did not begin in time.
     """
     if refused:
         return "failed"
     if concluded:
         return "cancelled" if cancelling else ("expired" if expired else "completed")
+    if not begun:
+        return "validating"
     if unended == 0:
         return "finalizing"
     return "cancelling" if cancelling else "in_progress"
@@ -31,13 +33,13 @@ def batch(seen: Any) -> dict[str, Any]:
     """Return the batch object of a row with its counts."""
     status = status_of(
         refused=seen.errors is not None,
+        begun=seen.begun_at is not None,
         concluded=seen.concluded_at is not None,
         cancelling=seen.cancelling_at is not None,
         unended=seen.unended,
         expired=seen.counts.expired,
     )
-    begun = None if status == "failed" else seen.created_at
-    finalizing = seen.counts.last_ended_at if seen.unended == 0 else None
+    finalizing = seen.counts.last_ended_at if seen.begun_at and seen.unended == 0 else None
     tokens_in, tokens_out = seen.counts.prompt_tokens, seen.counts.completion_tokens
     return {
         "id": batch_id(seen.id),
@@ -50,7 +52,7 @@ def batch(seen: Any) -> dict[str, Any]:
         "output_file_id": seen.output_file_id and file_id(seen.output_file_id),
         "error_file_id": seen.error_file_id and file_id(seen.error_file_id),
         "created_at": _seconds(seen.created_at),
-        "in_progress_at": _seconds(begun),
+        "in_progress_at": _seconds(seen.begun_at),
         "expires_at": _seconds(seen.expires_at),
         "finalizing_at": _seconds(finalizing),
         "completed_at": _seconds(seen.concluded_at if status == "completed" else None),

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import MemoryFileUploadHandler
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from genie.core import errors
@@ -120,9 +120,14 @@ async def read_parts(request: HttpRequest) -> Parts:
         UnreadableForm: It is malformed.
         InvalidRequest: A text has a NUL or a lone surrogate, or is too long.
     """
+    require_form(request)
+    return await asyncio.to_thread(_parse, request)
+
+
+def require_form(request: HttpRequest) -> None:
+    """Refuse a body that does not say that it is a multipart form; raises UnsupportedMediaType."""
     if request.META.get("CONTENT_TYPE", "").partition(";")[0].strip() != "multipart/form-data":
         raise errors.UnsupportedMediaType("Send the body as multipart/form-data.")
-    return await asyncio.to_thread(_parse, request)
 
 
 def _parse(request: HttpRequest) -> Parts:
@@ -132,24 +137,39 @@ def _parse(request: HttpRequest) -> Parts:
         posted, sent = parser.parse()
     except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
         raise UnreadableForm(str(error)) from error
-    texts = {name: posted.getlist(name) for name in posted}
-    for name, values in texts.items():
-        for value in values:
-            guard.require_clean_text(value, field=name[:64])
-            if len(value) > _MAX_FIELD_CHARS:
-                raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
+    texts = _clean(posted)
     files = {name: [_upload(one) for one in sent.getlist(name)] for name in sent}
     if not texts and not files:  # the parser reads bytes without its boundary as an empty form
         raise UnreadableForm("it has no parts")
     return Parts(texts=texts, files=files)
 
 
+def texts_of(posted: QueryDict) -> dict[str, Any]:
+    """Return the texts of a form, each once unless its name ends in ``[]``.
+
+    Raises:
+        InvalidRequest: A text has a NUL or a lone surrogate, is too long, or comes again.
+    """
+    return _texts(_clean(posted))
+
+
+def clean_name(text: str | None) -> str:
+    """Return what a sender calls a file or its type, without what the database does not take."""
+    return (text or "").encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _clean(posted: QueryDict) -> dict[str, list[str]]:
+    texts = {name: posted.getlist(name) for name in posted}
+    for name, values in texts.items():
+        for value in values:
+            guard.require_clean_text(value, field=name[:64])
+            if len(value) > _MAX_FIELD_CHARS:
+                raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
+    return texts
+
+
 def _upload(sent: "UploadedFile[bytes]") -> Upload:
-    # Its name and type are anything that a sender writes: what the database does not take goes.
-    name, said_type = (
-        (text or "").encode("utf-8", "replace").decode().replace("\0", "")
-        for text in (sent.name, sent.content_type)
-    )
+    name, said_type = clean_name(sent.name), clean_name(sent.content_type)
     return Upload(
         content=sent.read(), media_type="application/octet-stream", name=name, said_type=said_type
     )

@@ -1,6 +1,5 @@
 """OpenAI's batches: a file of requests, answered within a day as a file."""
 
-import asyncio
 import uuid
 
 from django.http import HttpResponseBase
@@ -9,50 +8,41 @@ from genie.core import errors, ids
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import archive, library, web
-from jobs.batch_rows import BatchFilter, NewBatch
+from jobs import archive
+from jobs.batch_rows import NewBatch, Requester
+from jobs.batch_views import BatchFilter
 from jobs.dialects import openai_batches
-from jobs.facades.openai import batch_lines, callers, files, paging
+from jobs.facades.openai import callers, files, paging
 from jobs.facades.openai.bodies import OpenAIBatchBody
-from jobs.groups import NewGroup
-from jobs.intake import bodies, guard
+from jobs.idempotency import Key
+from jobs.intake import bodies, guard, submit
 from jobs.library import Upload
 from jobs.serving import answers, wire
-from jobs.states import Facade
-
-# What refuses a batch as a whole, once its lines are in order: the caps, and room in the queue.
-_REFUSALS = (errors.BudgetCapHit, errors.QueueFull)
 
 
 async def create(request: LeanRequest) -> HttpResponseBase:
-    """POST /openai/v1/batches: every line is checked and priced before any is admitted, all or none."""
+    """POST /openai/v1/batches: taken on to be checked, line by line, and then admitted whole or not."""
     principal, headers = await callers.authenticated(request, Scope.INFERENCE)
     body = bodies.parse(OpenAIBatchBody, guard.read_object(request))
     upload = await _input(body.input_file_id, principal)
-    batch_id = ids.new_id()
-    lines = await batch_lines.read(
-        await _content(upload), principal, endpoint=body.endpoint, batch_id=batch_id
+    expiry = body.output_expires_after
+    envelope = submit.envelope_of(request)
+    batch_id = await archive.submit(
+        NewBatch(
+            id=ids.new_id(),
+            requester=_requester(principal),
+            endpoint=body.endpoint,
+            input_file_id=upload.id,
+            metadata=body.metadata,
+            output_lifetime_s=None if expiry is None else float(expiry.seconds),
+        ),
+        Key(envelope.idempotency_key, envelope.digest),
     )
-    problems = lines.errors
-    if not problems:
-        group = NewGroup(
-            id=batch_id,
-            organization_id=principal.organization_id,
-            facade=Facade.OPENAI,
-            size=lines.size,
-            batch=_new(batch_id, upload, body, size=lines.size),
-        )
-        try:
-            await web.submit_together(lines.submissions, group=group)
-        except _REFUSALS as error:
-            problems = [batch_lines.problem(error, line=None)]
-    if problems:
-        await archive.refuse(_new(batch_id, upload, body, size=lines.size, problems=problems))
     return await _answer(batch_id, principal, headers=headers)
 
 
 async def retrieve(request: LeanRequest, batch_id: str) -> HttpResponseBase:
-    """GET /openai/v1/batches/{id}; the first one after the end may wait for the files."""
+    """GET /openai/v1/batches/{id}."""
     principal, headers = await callers.authenticated(request, Scope.JOBS_READ)
     return await _answer(_id(batch_id), principal, headers=headers)
 
@@ -78,22 +68,15 @@ async def listed(request: LeanRequest) -> HttpResponseBase:
     return answers.json_answer(wire.dumps(body), headers=headers)
 
 
-def _new(
-    batch_id: uuid.UUID,
-    upload: Upload,
-    body: OpenAIBatchBody,
-    *,
-    size: int,
-    problems: list[dict[str, object]] | None = None,
-) -> NewBatch:
-    return NewBatch(
-        id=batch_id,
-        organization_id=upload.organization_id,
-        endpoint=body.endpoint,
-        input_file_id=upload.id,
-        metadata=body.metadata,
-        size=size,
-        errors=problems,
+def _requester(principal: Principal) -> Requester:
+    return Requester(
+        organization_id=principal.organization_id,
+        organization_slug=principal.organization_slug,
+        application_id=principal.application_id,
+        member_id=principal.member_id,
+        user_id=principal.user_id,
+        key_id=principal.key_id,
+        allowed_models=principal.allowed_models,
     )
 
 
@@ -105,13 +88,6 @@ async def _input(text: str, principal: Principal) -> Upload:
     if upload.purpose != "batch":
         raise errors.InvalidRequest.of("input_file_id", 'the purpose of this file is not "batch"')
     return upload
-
-
-async def _content(upload: Upload) -> bytes:
-    try:
-        return await asyncio.to_thread(library.read, upload)
-    except FileNotFoundError:
-        raise errors.InvalidRequest.of("input_file_id", "the file has been removed") from None
 
 
 def _id(text: str) -> uuid.UUID:

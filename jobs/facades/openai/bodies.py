@@ -39,6 +39,13 @@ class OpenAIVideoBody(Loose):
     input_reference: Any = None
 
 
+class OutputExpiry(Loose):
+    """How long after they were written the files of a batch can be had."""
+
+    anchor: Literal["created_at"]
+    seconds: Annotated[int, Field(ge=3600, le=30 * 86_400)]
+
+
 class OpenAIBatchBody(Loose):
     """POST /openai/v1/batches."""
 
@@ -46,15 +53,7 @@ class OpenAIBatchBody(Loose):
     endpoint: Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
     completion_window: Literal["24h"]
     metadata: Metadata = None
-
-
-class BatchLine(Loose):
-    """One line of a batch's file."""
-
-    custom_id: Annotated[str, Field(min_length=1, max_length=512)]
-    method: Literal["POST"]
-    url: str
-    body: dict[str, Any]
+    output_expires_after: OutputExpiry | None = None
 
 
 def with_usual_size(fields: Mapping[str, Any]) -> dict[str, Any]:

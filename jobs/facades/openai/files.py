@@ -1,7 +1,6 @@
 """OpenAI's files: what callers keep here to refer to, and what batches write. Only their organisation reads them."""
 
-import io
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.http import HttpResponseBase
 
@@ -13,7 +12,8 @@ from jobs import archive
 from jobs.batches import PURPOSE as BATCH_OUTPUT
 from jobs.dialects import openai_batches
 from jobs.facades.openai import callers, paging
-from jobs.intake import uploads
+from jobs.idempotency import Key
+from jobs.intake import large_forms, submit
 from jobs.library import NewUpload, Upload, UploadFilter
 from jobs.serving import answers, sending, wire
 
@@ -26,19 +26,21 @@ _PRIVATE = {"Cache-Control": "private, no-store"}
 async def create(request: LeanRequest) -> HttpResponseBase:
     """POST /openai/v1/files: a form with ``file`` and ``purpose``."""
     principal, headers = await callers.authenticated(request, Scope.INFERENCE)
-    form = await uploads.read_form(request, file_field="file")
+    form = await large_forms.read(request, file_field="file")
+    envelope = submit.envelope_of(request, said=form.digest)
     purpose = form.fields.get("purpose")
     if purpose not in _PURPOSES:
         raise errors.InvalidRequest.of("purpose", f"must be one of {', '.join(_PURPOSES)}")
     kept = await archive.keep(
         NewUpload(
             organization_id=principal.organization_id,
-            content=io.BytesIO(form.file.content),
-            filename=form.file.name[-255:] or "file",
+            content=cast("BinaryIO", form.content),
+            filename=form.name[-255:] or "file",
             purpose=purpose,
             media_type="application/jsonl" if purpose == "batch" else "application/octet-stream",
             lifetime_s=_lifetime_s(form.fields),
-        )
+        ),
+        Key(envelope.idempotency_key, envelope.digest),
     )
     return answers.json_answer(wire.dumps(openai_batches.file(kept)), headers=headers)
 

@@ -311,7 +311,7 @@ class TestHold:
             "window_ids = '{}'",
             "closed_at = now(), amount = 0",
             "reference = gen_random_uuid()",
-            "closed_at = NULL",
+            "closed_at = now(), parted = 1",
         ],
     )
     def test_only_ever_closes(self, change: str) -> None:
@@ -319,6 +319,16 @@ class TestHold:
 
         with pytest.raises(DatabaseError, match="only closes"):
             execute(f"UPDATE budgets_hold SET {change} WHERE reference = %s", reference)  # noqa: S608 - as above
+
+    @pytest.mark.parametrize(("parts", "refusal"), [(2, "only closes"), (6, "parts_within_amount")])
+    def test_parts_are_not_taken_back_and_no_more_than_it_has(
+        self, parts: int, refusal: str
+    ) -> None:
+        reference = builders.admitted(builders.new_payer(), 5)
+        execute("UPDATE budgets_hold SET parted = 3 WHERE reference = %s", reference)
+
+        with pytest.raises(DatabaseError, match=refusal):
+            execute("UPDATE budgets_hold SET parted = %s WHERE reference = %s", parts, reference)
 
     def test_closes_once(self) -> None:
         reference = builders.admitted(builders.new_payer(), 5)

@@ -120,6 +120,33 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.held[key] -= amount
                 self.spent[key] += charged
 
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), asked=st.lists(amounts, min_size=1, max_size=3))
+    def part(self, data: st.DataObject, asked: list[int]) -> None:
+        source = data.draw(st.sampled_from(sorted(self.open)))
+        left, keys = self.open[source]
+        shares = [builders.request(self.payers[0], amount) for amount in asked]
+
+        builders.set_clock(self.clock)
+        if sum(asked) > left:
+            with pytest.raises(HoldNotOpenError), transaction():
+                services.part(source, shares)
+            return
+        with transaction():
+            services.part(source, shares)
+
+        self.open[source] = (left - sum(asked), keys)
+        for share in shares:  # on the windows of the source, whatever the date is by now
+            self.open[share.reference] = (share.amount_microcredits, keys)
+
+    @precondition(lambda self: self.closed)
+    @rule(data=st.data())
+    def part_of_what_is_closed(self, data: st.DataObject) -> None:
+        with pytest.raises(HoldNotOpenError), transaction():
+            services.part(
+                data.draw(st.sampled_from(self.closed)), [builders.request(self.payers[0], 0)]
+            )
+
     @precondition(lambda self: self.closed)
     @rule(data=st.data())
     def settle_again(self, data: st.DataObject) -> None:

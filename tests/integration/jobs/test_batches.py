@@ -1,68 +1,28 @@
 """Batches beside HTTP: files are written once whoever writes, cancels go on, lines expire."""
 
-import json
 from typing import Any
 
 import pytest
 
-from genie.core import errors, ids
-from jobs import batch_rows, batches, files, library, maintenance, services, sweep
-from jobs.batch_rows import NewBatch
+from genie.core import errors
+from jobs import batch_rows, batches, feeding, files, maintenance, sweep
 from jobs.dialects import openai_batches
-from jobs.groups import NewGroup
-from jobs.models import File, Job
-from jobs.states import Facade, JobState, Lane
-from tests import builders, schemas
+from jobs.models import BatchLine, File, Job
+from jobs.states import JobState
+from tests import builders
+from tests.integration.jobs import batching
+from tests.integration.jobs.batching import told
+from tests.integration.jobs.batching import written as lines
 
 # Files are stored with no transaction open, as in the processes themselves.
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("tickets"),
+]
 
 
 def make_batch(account: Any, count: int = 2) -> Any:
-    batch_id = ids.new_id()
-    new = NewBatch(
-        id=batch_id,
-        organization_id=account.organization_id,
-        endpoint="/v1/chat/completions",
-        input_file_id=ids.new_id(),
-        metadata=None,
-        size=count,
-    )
-    group = NewGroup(
-        id=batch_id,
-        organization_id=account.organization_id,
-        facade=Facade.OPENAI,
-        size=count,
-        batch=new,
-    )
-    services.submit_together(
-        [
-            builders.submission(
-                account,
-                group_id=batch_id,
-                lane=Lane.SLOW,
-                asked={"custom_id": f"line {number}"},
-                start_limit_s=batch_rows.WINDOW_S,
-            )
-            for number in range(count)
-        ],
-        group=group,
-    )
-    return batch_id
-
-
-def told(batch_id: Any) -> dict[str, Any]:
-    found = batch_rows.find(batch_id, organization_id=None)
-    assert found is not None
-    return dict(schemas.require("openai", "batch", openai_batches.batch(found)))
-
-
-def lines(account: Any, spelled: str) -> list[dict[str, Any]]:
-    parsed = ids.parse(spelled)
-    assert parsed is not None
-    (upload,) = library.uploads([(parsed, account.organization_id)])
-    assert upload is not None
-    return [json.loads(one) for one in library.read(upload).splitlines()]
+    return batching.fed(account, count)
 
 
 def run_all(account: Any, state: JobState = JobState.COMPLETED) -> None:
@@ -105,8 +65,8 @@ class TestConclusion:
         batch_id = make_batch(account)
         run_all(account, JobState.FAILED)
 
-        assert batches.go_on() == 1
-        assert batches.go_on() == 0
+        batches.run_once()
+        batches.run_once()
 
         ended = told(batch_id)
         assert (ended["status"], ended["output_file_id"]) == ("completed", None)
@@ -126,10 +86,10 @@ class TestConclusion:
             save(name, content)
 
         monkeypatch.setattr(files, "save", fail_once)
-        batches.go_on()
+        batches.run_once()
 
         assert (told(first)["status"], told(second)["status"]) == ("finalizing", "completed")
-        batches.go_on()
+        batches.run_once()
         assert told(first)["status"] == "completed"
 
 
@@ -138,7 +98,7 @@ class TestEnds:
         batch_id = make_batch(account, 3)
         batch_rows.mark_cancelling(batch_id, organization_id=account.organization_id)
 
-        batches.go_on()
+        batches.run_once()
 
         ended = told(batch_id)
         assert ended["status"] == "cancelled"
@@ -162,7 +122,7 @@ class TestEnds:
 
         with builders.later("25 hours"):
             sweep.run_once()
-            batches.go_on()
+            batches.run_once()
 
         ended = told(batch_id)
         assert ended["status"] == "expired"
@@ -170,30 +130,50 @@ class TestEnds:
         (expired,) = lines(account, ended["error_file_id"])
         assert (expired["response"], expired["error"]["code"]) == (None, "batch_expired")
 
-    def test_a_refused_one_has_no_jobs_and_is_done_with(self, account: Any) -> None:
-        new = NewBatch(
-            id=ids.new_id(),
-            organization_id=account.organization_id,
-            endpoint="/v1/embeddings",
-            input_file_id=ids.new_id(),
-            metadata={"a": "b"},
-            size=1,
-            errors=[{"code": "invalid_line", "message": "No.", "param": None, "line": 1}],
-        )
+    def test_what_was_never_a_job_expires_too(self, account: Any) -> None:
+        batch_id = batching.begun(account, [1000] * 3)
 
-        batches.refuse(new)
+        with builders.later("25 hours"):
+            assert batches.run_once() == 0
+            batches.run_once()
 
-        refused = told(new.id)
-        assert (refused["status"], refused["in_progress_at"]) == ("failed", None)
-        assert refused["errors"]["data"] == new.errors
+        ended = told(batch_id)
+        assert (ended["status"], ended["output_file_id"]) == ("expired", None)
+        assert ended["request_counts"] == {"total": 3, "completed": 0, "failed": 3}
+        left = lines(account, ended["error_file_id"])
+        assert [one["custom_id"] for one in left] == ["line 0", "line 1", "line 2"]
+        assert {one["error"]["code"] for one in left} == {"batch_expired"}
         assert not Job.objects.exists()
-        assert batches.go_on() == 0
+        assert BatchLine.objects.count() == 3
+        assert maintenance.expire()["batch_lines"] == 3
 
+    def test_one_that_nobody_checked_in_time_fails(self, account: Any) -> None:
+        new = batching.new_batch(account)
+        batch_rows.insert(new)
 
-def test_a_batch_of_a_refused_sum_leaves_nothing(account: Any) -> None:
-    builders.cap_org(account, 1500)
+        with builders.later("25 hours"):
+            batches.run_once()
 
-    with pytest.raises(errors.BudgetCapHit):
-        make_batch(account)
+        failed = told(new.id)
+        assert (failed["status"], failed["in_progress_at"]) == ("failed", None)
+        assert [one["code"] for one in failed["errors"]["data"]] == ["batch_expired"]
 
-    assert batch_rows.page(batch_rows.BatchFilter(organization_id=account.organization_id)) == []
+    def test_a_line_has_until_the_end_of_its_batch_to_begin(self, account: Any) -> None:
+        batch_id = batching.begun(account, [1000])
+
+        with builders.later("23 hours"):
+            feeding.feed(batch_id)
+
+        (job,) = Job.objects.all()
+        assert 3590 < (job.start_deadline_at - job.created_at).total_seconds() <= 3600
+
+    def test_its_files_go_when_their_lifetime_is_over(self, account: Any) -> None:
+        batch_id = batching.begun(account, [1000], output_lifetime_s=3600.0)
+        feeding.feed(batch_id)
+        run_all(account)
+
+        batches.run_once()
+
+        assert len(lines(account, told(batch_id)["output_file_id"])) == 1
+        with builders.later("2 hours"), pytest.raises(AssertionError):
+            lines(account, told(batch_id)["output_file_id"])

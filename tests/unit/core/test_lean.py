@@ -125,7 +125,13 @@ async def streamed(_request: LeanRequest) -> HttpResponseBase:
     )
 
 
+async def spooled(request: LeanRequest) -> HttpResponseBase:
+    assert request.spooled is not None
+    return HttpResponse(request.spooled.read())
+
+
 urlpatterns = [
+    path("spooled", lean.routes(POST=spooled)),
     path("echo", lean.routes(POST=echo, GET=echo)),
     path("broken", lean.routes(GET=broken)),
     path("away", lean.routes(GET=away)),
@@ -188,6 +194,19 @@ class TestBody:
 
         assert (server.status, server.error["code"]) == (400, "invalid-request")
         assert server.headers["connection"] == "close"
+
+    @pytest.mark.parametrize("piece", [4, lean._PIECE])
+    def test_of_a_route_that_spools_is_a_stream(
+        self, piece: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lean, "_PIECE", piece)
+        spooling = LeanHandler(__name__, body_limit=lambda _path: LIMIT, spools=["/spooled"])
+
+        whole = Server(part(b"01234", more=True), part(b"56789"))
+        too_long = Server(part(b"01234", more=True), part(b"567890"))
+
+        assert serve(whole, "/spooled", handler=spooling).body == b"0123456789"
+        assert serve(too_long, "/spooled", handler=spooling).status == 413
 
     @pytest.mark.parametrize("messages", [[], [part(b"01", more=True)]])
     def test_that_its_caller_gave_up_is_not_answered(self, messages: list[dict[str, Any]]) -> None:

@@ -15,6 +15,8 @@ from tests import schemas
     ("facts", "expired", "status"),
     [
         ({"refused", "concluded"}, 0, "failed"),
+        ({"checked"}, 0, "validating"),
+        ({"checked", "concluded", "cancelling"}, 0, "cancelled"),
         ({"unended"}, 0, "in_progress"),
         ({"unended", "cancelling"}, 0, "cancelling"),
         (set(), 0, "finalizing"),
@@ -27,6 +29,7 @@ from tests import schemas
 def test_statuses(facts: set[str], expired: int, status: str) -> None:
     told = openai_batches.status_of(
         refused="refused" in facts,
+        begun="checked" not in facts,
         concluded="concluded" in facts,
         cancelling="cancelling" in facts,
         unended=2 if "unended" in facts else 0,

@@ -1,0 +1,55 @@
+"""Jobs enter their queues: each with its turn, its row and first event, and the files that it was sent.
+
+In the caller's transaction, which has taken their holds.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+
+from genie.core import transactions
+from jobs import files, lifecycle, service_times, turns
+from jobs.lifecycle import NewJob
+from jobs.turns import Entrant, Line
+
+
+def enter(
+    jobs: Sequence[NewJob], *, reading: turns.Reading | None = None
+) -> tuple[list[NewJob], transactions.Later[dt.datetime | None]]:
+    """Insert these jobs, those that are parked outside of their queues.
+
+    ``reading`` has asked for the turns of these jobs already, and perhaps of others. Returns the jobs
+    as they were inserted, with their turns, and when that was.
+    """
+    if reading is None:
+        reading = turns.Reading()
+        reading.send([entrant(job) for job in jobs if job.parked_by is None])
+    entered = _with_turns(jobs, reading)
+    created_at = lifecycle.insert_many(entered)
+    owners = [(file_id, job.id) for job in entered for file_id in job.input_files]
+    if owners:
+        files.take_inputs(owners)
+    return entered, created_at
+
+
+def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
+    """Return the jobs, each with its work, and with its turn where it enters its queue now."""
+    entrants = {job.id: entrant(job) for job in jobs}
+    tags = reading.book([entrants[job.id] for job in jobs if job.parked_by is None])
+    return [
+        dataclasses.replace(
+            job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
+        )
+        for job in jobs
+    ]
+
+
+def entrant(job: NewJob) -> Entrant:
+    """Return a new job as it enters its line."""
+    return Entrant(
+        job_id=job.id,
+        line=Line(job.queue, job.lane, job.model),
+        organization_id=job.organization_id,
+        caller=(job.application_id, job.member_id),
+        work_s=service_times.work_s(job.model, job.estimate_microcredits),
+    )
