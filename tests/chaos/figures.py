@@ -11,7 +11,7 @@ _KILLS = ("kill-worker", "quit-worker", "freeze-worker")
 _AWAY = {
     "redis away": ("redis-outage", "redis-wipe", "redis-full", "redis-kill"),
     "redis a black hole": ("redis-black-hole",),
-    "postgres away": ("postgres-outage", "postgres-kill"),
+    "postgres away": ("postgres-outage", "postgres-kill", "postgres-full"),
     "postgres a black hole": ("postgres-black-hole",),
 }
 
