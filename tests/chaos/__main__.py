@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -94,15 +95,15 @@ def _print(
     for name in oracle.INVARIANTS:
         mine = [what for one, what in breaches if one == name]
         for what in mine[:SHOWN]:
-            console.print(f"[red]{name}[/] {what}", markup=True, highlight=False)
+            console.print(f"[red]{name}[/] {escape(what)}", highlight=False)
         if len(mine) > SHOWN:
             console.print(f"[red]{name}[/] ... and {len(mine) - SHOWN} more")
     for what in evidence.trouble:
-        console.print(f"[red]the campaign itself failed:[/] {what}")
+        console.print(f"[red]the campaign itself failed:[/] {escape(what)}")
     shown = Table("figure", "value")
     for name, value in found.items():
         if name not in ("breaches", "trouble"):
-            shown.add_row(name, json.dumps(value))
+            shown.add_row(name, escape(json.dumps(value)))
     console.print(shown)
 
 

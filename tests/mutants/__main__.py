@@ -19,11 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 LIMIT_S = 600
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_BEGUN = re.compile(r"^(\S+::\S+)", re.MULTILINE)
+_GIVEN_UP = "+++ Timeout +++"
+# A test that hangs without its guard has noticed; it need not take the usual limit to say so.
+_OPTIONS = ("-x", "-v", "-p", "no:cacheprovider", "-o", "timeout=60")
 _TESTS_FAILED = 1  # pytest's exit status; others mean that nothing was tested
 
 
@@ -108,7 +113,7 @@ def judge(guard: Guard, root: Path) -> Verdict:
         for path, (_, now) in changed.items():
             path.write_text(now, "utf-8")
         ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *guard.tests],
+            [sys.executable, "-m", "pytest", *_OPTIONS, *guard.tests],
             cwd=root,
             env=os.environ | {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
@@ -119,13 +124,22 @@ def judge(guard: Guard, root: Path) -> Verdict:
     finally:
         for path, (whole, _) in changed.items():
             path.write_text(whole, "utf-8")
-    failed = _FAILED.search(ended.stdout)
     return Verdict(
         guard=guard,
-        caught_by=failed[1] if failed and ended.returncode == _TESTS_FAILED else "",
+        caught_by=_first_red(ended),
         status=ended.returncode,
         took_s=time.monotonic() - began,
     )
+
+
+def _first_red(ended: "subprocess.CompletedProcess[str]") -> str:
+    """Return the test that failed, or that did not end and was given up with all of them."""
+    if ended.returncode != _TESTS_FAILED:
+        return ""
+    if failed := _FAILED.search(ended.stdout):
+        return failed[1]
+    begun = _BEGUN.findall(ended.stdout)
+    return begun[-1] if begun and _GIVEN_UP in ended.stdout + ended.stderr else ""
 
 
 def main() -> int:
@@ -139,7 +153,7 @@ def main() -> int:
         try:
             without(guard, BASE_DIR)
         except (DoesNotApplyError, OSError) as error:
-            console.print(f"[red]{guard.name}: {error}[/]")
+            console.print(f"[red]{guard.name}: {escape(str(error))}[/]")
             return 2
     with tempfile.TemporaryDirectory(prefix="genie-mutants-") as directory:
         root = Path(directory) / "checkout"
@@ -147,7 +161,7 @@ def main() -> int:
         verdicts = list(_verdicts(guards, root, console))
     table = Table("guard taken away", "turned red", "s")
     for one in verdicts:
-        caught = one.caught_by or f"[red]nothing (exit status {one.status})[/]"
+        caught = escape(one.caught_by) or f"[red]nothing (exit status {one.status})[/]"
         table.add_row(one.guard.name, caught, f"{one.took_s:.0f}")
     console.print(table)
     if options.write is not None:
@@ -159,7 +173,7 @@ def _verdicts(guards: Sequence[Guard], root: Path, console: Console) -> Iterator
     for number, guard in enumerate(guards, start=1):
         verdict = judge(guard, root)
         console.print(
-            f"{number}/{len(guards)} {guard.name}: {verdict.caught_by or '[red]not noticed[/]'}"
+            f"{number}/{len(guards)} {guard.name}: {escape(verdict.caught_by) or '[red]not noticed[/]'}"
         )
         yield verdict
 

@@ -1,5 +1,6 @@
 """Every patch that takes a guard away applies to the code as it is, and names tests that exist."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_no_two_have_one_name() -> None:
 def test_a_patch_that_does_not_fit_is_refused(text: str) -> None:
     with pytest.raises(DoesNotApplyError):
         Edit(file="any.py", old="guard", new="").apply(text)
+
+
+def test_a_test_that_hangs_has_noticed() -> None:
+    said = "tests/test_a.py::test_one PASSED [ 50%]\ntests/test_a.py::test_two \n+++ Timeout +++\n"
+    ended = subprocess.CompletedProcess(args=[], returncode=1, stdout=said, stderr="")
+    assert mutants._first_red(ended) == "tests/test_a.py::test_two"
+    for status in (0, 2, 4, 5):  # nothing failed, or nothing ran
+        ended = subprocess.CompletedProcess(args=[], returncode=status, stdout=said, stderr="")
+        assert mutants._first_red(ended) == ""
 
 
 def test_a_copy_is_whole_again_after_its_tests(
