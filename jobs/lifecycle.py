@@ -285,8 +285,8 @@ class Requeue:
 
     job_id: uuid.UUID
     attempt: int
-    # lost (the lease lapsed), drained (the worker is stopping), failed, out-of-memory, device-lost, or
-    # stalled (a step or a load did not end).
+    # lost (the lease lapsed), drained (the worker is stopping), failed, out-of-memory, device-lost,
+    # stalled (a step or a load did not end), or not-stored (its result could not be).
     reason: str
     delay_s: float
 

@@ -8,6 +8,7 @@ from typing import Any
 from tests.chaos.evidence import Answer, Attempt, Done, Evidence
 
 _KILLS = ("kill-worker", "quit-worker", "freeze-worker")
+_GIVEN_BACK = ("lost", "drained", "failed", "stalled", "not-stored")
 _AWAY = {
     "redis away": ("redis-outage", "redis-wipe", "redis-full", "redis-kill"),
     "redis a black hole": ("redis-black-hole",),
@@ -28,6 +29,8 @@ def report(evidence: Evidence) -> dict[str, Any]:
         "faults": len(evidence.faults),
         "faultsByKind": dict(Counter(one.planned.kind for one in evidence.faults)),
         "states": dict(Counter(job.state for job in evidence.jobs.values())),
+        "failures": dict(Counter(job.code for job in ended if job.state in ("failed", "timeout"))),
+        "requeues": dict(Counter(a.outcome for a in evidence.attempts if a.outcome in _GIVEN_BACK)),
         "executedAgain": again,
         "executedAgainPercent": round(100 * again / max(1, len(ended)), 2),
         "recoveries": len(recovery),
