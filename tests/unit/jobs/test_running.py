@@ -246,7 +246,7 @@ class TestFailure:
     def test_to_store_the_result_is_tried_again_after_a_pause(
         self, monkeypatch: pytest.MonkeyPatch, attempt: int, delay_s: float
     ) -> None:
-        monkeypatch.setattr(running.outcomes, "result_json", _fail_to_store)
+        monkeypatch.setattr("jobs.outcomes.result_json", _fail_to_store)
         ending = Attempt(attempt=attempt).end(RESULT)
 
         assert isinstance(ending, Requeue)
@@ -255,7 +255,7 @@ class TestFailure:
     def test_to_store_the_result_of_a_job_that_ran_alone_is_told_and_free(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(running.outcomes, "result_json", _fail_to_store)
+        monkeypatch.setattr("jobs.outcomes.result_json", _fail_to_store)
         ending = Attempt(attempt=3).end(RESULT)
 
         assert (ending.state, ending.cost_microcredits) == (JobState.FAILED, 0)
