@@ -196,7 +196,7 @@ def _copy(root: Path) -> None:
 
 def _document(verdicts: Sequence[Verdict]) -> str:
     lines = [
-        "# Guards and the tests that miss them",
+        "# Guards, and the tests that notice when one is gone",
         "",
         "Written by `make mutants`: each guard is taken away in a scratch copy, and the tests that are",
         "named for it run. The second column is the first that failed.",
@@ -208,7 +208,7 @@ def _document(verdicts: Sequence[Verdict]) -> str:
         caught = f"`{one.caught_by}`" if one.caught_by else "**nothing**"
         lines.append(f"| {one.guard.name} | {caught} |")
     missed = sum(not one.caught_by for one in verdicts)
-    lines += ["", f"{len(verdicts) - missed} of {len(verdicts)} guards are missed by a test.", ""]
+    lines += ["", f"Without {len(verdicts) - missed} of {len(verdicts)} guards a test turns red.", ""]
     return "\n".join(lines)
 
 
