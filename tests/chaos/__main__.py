@@ -7,6 +7,7 @@ import argparse
 import json
 import secrets
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -114,7 +115,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--rate", type=float, default=15.0, help="calls a second, at most")
     parser.add_argument("--limit", type=float, default=240.0, help="seconds for all to end")
-    parser.add_argument("--directory", type=Path, default=Path("/tmp/genie-chaos"))  # noqa: S108 - on purpose
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "genie-chaos",
+    )
     parser.add_argument(
         "--control", choices=["", *stack.CONTROLS], default="", help="break this; must end red"
     )
