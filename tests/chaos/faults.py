@@ -143,7 +143,7 @@ def _exhaust(stage: Stage, planned: Planned) -> Heal:
 
 
 def _lock(stage: Stage, planned: Planned) -> Heal | None:
-    """Hold the counters of a few organisations, as a session that somebody left open does."""
+    """Hold the counters of a few organisations, as a transaction that somebody left open does."""
     draw = random.Random(planned.seed)  # noqa: S311 - as planned
     hurt = draw.sample(stage.organizations, k=min(3, len(stage.organizations)))
     try:
