@@ -208,7 +208,7 @@ def _document(verdicts: Sequence[Verdict]) -> str:
         caught = f"`{one.caught_by}`" if one.caught_by else "**nothing**"
         lines.append(f"| {one.guard.name} | {caught} |")
     missed = sum(not one.caught_by for one in verdicts)
-    lines += ["", f"Without {len(verdicts) - missed} of {len(verdicts)} guards a test turns red.", ""]
+    lines += ["", f"A test notices {len(verdicts) - missed} of {len(verdicts)}.", ""]
     return "\n".join(lines)
 
 
