@@ -142,7 +142,9 @@ def _database() -> dict[str, Any]:
             "pool": {
                 "min_size": 0,
                 "max_size": env.integer("GENIE_DB_POOL", 12),
-                "timeout": 1,  # a caller may wait for two batches: 503 within 2 s of an outage
+                # What a caller waits in an outage, and perhaps once more behind another's question:
+                # 503 within 2 s. Who waits behind a batch that got no connection is told with it.
+                "timeout": 1,
                 # The pool's own back-off doubles, so that after an outage it would stay away for as
                 # long again. Given up at once, the next request tries anew.
                 "reconnect_timeout": 0,
@@ -232,6 +234,7 @@ SPECTACULAR_SETTINGS = {
     "ENFORCE_NON_BLANK_FIELDS": True,
     "POSTPROCESSING_HOOKS": ["genie.openapi.document.complete"],
 }
+
 
 # --- HTTP safety ----------------------------------------------------------------------------------
 def _bucket_origins() -> list[str]:

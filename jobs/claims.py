@@ -126,13 +126,16 @@ FROM (SELECT EXISTS (
 # costs; and nobody is overtaken by a job that stands further behind.
 _LOOKED = 256
 
+# By id, as whoever ends jobs locks them.
 _RENEW = """
 WITH mine AS (SELECT * FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::bigint[], %s::int[])
-  AS r(id, attempt, prompt, completion, parts, percent))
+  AS r(id, attempt, prompt, completion, parts, percent)),
+locked AS MATERIALIZED (
+  SELECT j.id FROM jobs_job j JOIN mine m ON m.id = j.id ORDER BY j.id FOR NO KEY UPDATE OF j)
 UPDATE jobs_job j SET lease_expires_at = genie_now() + %s * interval '1 second',
   prompt_tokens = greatest(j.prompt_tokens, mine.prompt),
   completion_tokens = greatest(j.completion_tokens, mine.completion), parts = mine.parts, percent = mine.percent
-FROM mine WHERE j.id = mine.id AND j.attempt = mine.attempt AND j.state = 'running'
+FROM locked JOIN mine USING (id) WHERE j.id = locked.id AND j.attempt = mine.attempt AND j.state = 'running'
 RETURNING j.id, j.cancel_requested_at IS NOT NULL, j.run_deadline_at <= genie_now()
 """
 

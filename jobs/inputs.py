@@ -4,6 +4,7 @@ A request names them by role, as its sources: ``{"start_image": {"url": ...}, "e
 Blocks on a disk, a bucket or another host's answer, so a worker calls it on a thread for that.
 """
 
+import logging
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,8 @@ from jobs.claims import Claimed
 from webhooks import fetching
 from webhooks.errors import FetchFailed
 
+logger = logging.getLogger(__name__)
+
 IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
@@ -23,6 +26,12 @@ class InputFetchFailed(InferenceError):
     """An input could not be had; the address may work another time, but the job does not wait for it."""
 
     code = "input-fetch-failed"
+
+
+class InputAway(InputFetchFailed):
+    """An input could not be read here; the database or the storage may only be away for a moment."""
+
+    retryable = True
 
 
 def refers(request: Mapping[str, Any]) -> bool:
@@ -35,6 +44,7 @@ def bring(claimed: Claimed) -> dict[str, bytes]:
 
     Raises:
         InputFetchFailed: With a sentence for the caller that names the input.
+        InputAway: The same; another attempt may have it.
     """
     named = claimed.request.get("sources", {})
     return {role: _bytes(claimed.job_id, role, where) for role, where in named.items()}
@@ -44,8 +54,11 @@ def _bytes(job_id: uuid.UUID, role: str, where: Mapping[str, str]) -> bytes:
     if "file" in where:
         try:
             return files.read_input(job_id, uuid.UUID(where["file"]))
-        except OSError:  # FileNotFoundError too
+        except FileNotFoundError:
             raise InputFetchFailed(f"{role}: what was sent is no longer in the storage.") from None
+        except Exception as error:  # the database's, or whatever a storage raises
+            logger.warning("An input could not be read: %s", type(error).__name__)
+            raise InputAway(f"{role}: what was sent could not be read.") from error
     try:
         fetched = fetching.fetch(
             where["url"], types=IMAGE_TYPES, max_bytes=settings.GENIE_IMAGE_LIMIT_BYTES

@@ -145,18 +145,23 @@ SELECT id, CASE WHEN parked_by IS NULL THEN 'job.queued' ELSE 'job.parked' END, 
   jsonb_strip_nulls(jsonb_build_object('cap', parked_by)), genie_now() FROM job RETURNING at
 """  # noqa: S608 - the interpolated part is the constant above
 
+# Jobs are locked by id before they are moved: an update locks them as its plan meets them, and two
+# that meet the same jobs in other orders would wait for each other.
 _END = """
-WITH moved AS (
+WITH given AS (
+  SELECT * FROM json_to_recordset(%s::json) AS r(
+    job_id uuid, attempt smallint, state text, from_state text, result_json jsonb, error jsonb,
+    cost_microcredits bigint, prompt_tokens int, completion_tokens int, parts bigint, delta_ends int[], first_seq int)),
+locked AS MATERIALIZED (
+  SELECT j.id FROM jobs_job j JOIN given g ON g.job_id = j.id ORDER BY j.id FOR NO KEY UPDATE OF j),
+moved AS (
   UPDATE jobs_job j SET
     state = r.state, completed_at = genie_now(), lease_expires_at = NULL, result = r.result_json,
     error = r.error, cost_microcredits = r.cost_microcredits, prompt_tokens = r.prompt_tokens,
     completion_tokens = r.completion_tokens, parts = r.parts, delta_ends = r.delta_ends, first_seq = r.first_seq, webhook_secret = NULL,
     expires_at = genie_now() + j.result_ttl_s * interval '1 second'
-  FROM json_to_recordset(%s::json) AS r(
-    job_id uuid, attempt smallint, state text, from_state text, result_json jsonb, error jsonb,
-    cost_microcredits bigint, prompt_tokens int, completion_tokens int, parts bigint, delta_ends int[], first_seq int),
-    jobs_job old
-  WHERE j.id = r.job_id AND old.id = j.id AND j.attempt = r.attempt AND j.state = r.from_state
+  FROM locked l JOIN given r ON r.job_id = l.id JOIN jobs_job old ON old.id = l.id
+  WHERE j.id = l.id AND j.attempt = r.attempt AND j.state = r.from_state
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
     j.cost_microcredits, j.webhook_url, old.webhook_secret, j.webhook_endpoint_id, j.reply_to,
     j.parked_by IS NULL AS admitted, j.facade, j.group_id, j.expires_at, j.started_at, j.requested_model,
@@ -175,12 +180,16 @@ SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_m
 """
 
 _REQUEUE = """
-WITH moved AS (
+WITH given AS (
+  SELECT * FROM json_to_recordset(%s::json) AS r(job_id uuid, attempt smallint, reason text, delay_s float8)),
+locked AS MATERIALIZED (
+  SELECT j.id FROM jobs_job j JOIN given g ON g.job_id = j.id ORDER BY j.id FOR NO KEY UPDATE OF j),
+moved AS (
   UPDATE jobs_job j SET state = 'queued', lease_expires_at = NULL, run_deadline_at = NULL,
     not_before = genie_now() + r.delay_s * interval '1 second', ticketed_at = genie_now(),
     max_attempts = greatest(j.max_attempts, j.attempt + 1)
-  FROM json_to_recordset(%s::json) AS r(job_id uuid, attempt smallint, reason text, delay_s float8)
-  WHERE j.id = r.job_id AND j.attempt = r.attempt AND j.state = 'running'
+  FROM locked l JOIN given r ON r.job_id = l.id
+  WHERE j.id = l.id AND j.attempt = r.attempt AND j.state = 'running'
   RETURNING j.id, j.attempt, j.queue, r.reason),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
@@ -285,8 +294,8 @@ class Requeue:
 
     job_id: uuid.UUID
     attempt: int
-    # lost (the lease lapsed), drained (the worker is stopping), failed, out-of-memory, device-lost, or
-    # stalled (a step or a load did not end).
+    # lost (the lease lapsed), drained (the worker is stopping), failed, out-of-memory, device-lost,
+    # stalled (a step or a load did not end), or not-stored (its result could not be).
     reason: str
     delay_s: float
 

@@ -197,13 +197,17 @@ class RunningJob:
         pause_s = retry.delay_s(attempt=attempt) if delay_s is None else delay_s
         return Requeue(job_id=self.claimed.job_id, attempt=attempt, reason=reason, delay_s=pause_s)
 
-    def _completed(self, result: Result) -> Ending | None:
+    def _completed(self, result: Result) -> Ending | Requeue | None:
         try:
             text = outcomes.result_json(self.claimed, result)
         except outcomes.Fenced:
             return None
         except Exception:  # whatever a storage raises: it has errors of its own
             logger.exception("A result could not be stored", extra={"job": self.claimed.job_id})
+            if self._stop is None and self._may_try_again():
+                # The storage or the database may be away for a moment: longer than no pause at all.
+                pause_s = retry.delay_s(attempt=self.claimed.attempt + 1)
+                return self._given_back("not-stored", delay_s=pause_s)
             error = {"code": "inference-failed", "message": "The result could not be stored."}
             return self._end(JobState.FAILED, Usage(), error=error)
         return self._end(JobState.COMPLETED, result.usage, result_json=text)

@@ -17,6 +17,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg_pool import PoolTimeout
 
 from genie.core.errors import GenieError, Unavailable
 
@@ -158,6 +159,8 @@ class Coalescer(Generic[In, Out]):
         except (OperationalError, InterfaceError) as error:
             logger.warning("%s: the database did not answer: %s", self._name, type(error).__name__)
             connection.close()  # a broken connection is replaced at the next batch
+            if isinstance(error.__cause__, PoolTimeout):
+                self._send_away()
             return [Unavailable(_AWAY)] * len(items)
         except Exception as error:
             if len(items) > 1:
@@ -169,6 +172,16 @@ class Coalescer(Generic[In, Out]):
             logger.error("%s: %d answers to %d items", self._name, len(answers), len(items))
             return [RuntimeError(f"{len(answers)} answers to {len(items)} items")] * len(items)
         return answers
+
+    def _send_away(self) -> None:
+        """Answer all who wait as those are whose batch got no connection.
+
+        They waited while it was tried for, and would only wait as long again to hear the same.
+        """
+        with self._changed:
+            waiting = [waiter for _, waiter in self._waiting if _is_wanted(waiter)]
+            self._waiting.clear()
+        _deliver(waiting, [Unavailable(_AWAY)] * len(waiting))
 
     def _run_through_contention(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
         """Run the batch again when it lost against another transaction: nothing of it was done."""

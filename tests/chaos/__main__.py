@@ -7,12 +7,14 @@ import argparse
 import json
 import secrets
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -94,15 +96,15 @@ def _print(
     for name in oracle.INVARIANTS:
         mine = [what for one, what in breaches if one == name]
         for what in mine[:SHOWN]:
-            console.print(f"[red]{name}[/] {what}", markup=True, highlight=False)
+            console.print(f"[red]{name}[/] {escape(what)}", highlight=False)
         if len(mine) > SHOWN:
             console.print(f"[red]{name}[/] ... and {len(mine) - SHOWN} more")
     for what in evidence.trouble:
-        console.print(f"[red]the campaign itself failed:[/] {what}")
+        console.print(f"[red]the campaign itself failed:[/] {escape(what)}")
     shown = Table("figure", "value")
     for name, value in found.items():
         if name not in ("breaches", "trouble"):
-            shown.add_row(name, json.dumps(value))
+            shown.add_row(name, escape(json.dumps(value)))
     console.print(shown)
 
 
@@ -113,7 +115,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--rate", type=float, default=15.0, help="calls a second, at most")
     parser.add_argument("--limit", type=float, default=240.0, help="seconds for all to end")
-    parser.add_argument("--directory", type=Path, default=Path("/tmp/genie-chaos"))  # noqa: S108 - on purpose
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "genie-chaos",
+    )
     parser.add_argument(
         "--control", choices=["", *stack.CONTROLS], default="", help="break this; must end red"
     )

@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,10 @@ import requests
 
 from genie.core import ids
 from tests.acceptance.callers import Event, parse
+from tests.chaos import bodies
 from tests.chaos.evidence import TERMINAL, Answer, Told
 from tests.chaos.plan import Call
 
-MAX_TOKENS = 48  # longer than any call's text
 AGAIN_S = (
     0.2,
     0.5,
@@ -154,7 +154,7 @@ class Client:
         headers = {"Authorization": f"Bearer {org.key}"}
         if call.key is not None:
             headers["Idempotency-Key"] = call.key
-        path, body = _BODIES[call.facade, call.kind](call)
+        path, body = bodies.request(call)
         if call.facade == "bifrost":
             headers = {"x-bf-vk": f"sk-bf-{org.key}"}
         if call.webhook:
@@ -267,44 +267,6 @@ class Client:
             one.get("generation_id") for one in document.get("generations", [])
         )]  # fmt: skip
         told.ids |= {str(found) for name in named if name and (found := ids.parse(str(name)))}
-
-
-def _chat(call: Call, **more: Any) -> dict[str, Any]:
-    return {
-        "model": call.model,
-        "messages": [{"role": "user", "content": call.text}],
-        "max_tokens": MAX_TOKENS,
-        **more,
-    }
-
-
-def _genie_chat(call: Call) -> tuple[str, dict[str, Any]]:
-    return "/v1/chat/completions", _chat(call, mode=call.mode)
-
-
-def _openai_chat(call: Call) -> tuple[str, dict[str, Any]]:
-    return "/openai/v1/chat/completions", _chat(call, stream=call.mode == "stream")
-
-
-_PICTURE = {"size": "256x256"}
-_BODIES: Mapping[tuple[str, str], Callable[[Call], tuple[str, dict[str, Any]]]] = {
-    ("genie", "chat"): _genie_chat,
-    ("openai", "chat"): _openai_chat,
-    ("bifrost", "chat"): lambda call: ("/v1/async/chat/completions", _chat(call)),
-    ("inference_net", "chat"): lambda call: ("/v1/slow/chat/completions", _chat(call)),
-    ("genie", "embedding"): lambda call: (
-        "/v1/embeddings",
-        {"model": call.model, "input": call.text, "mode": call.mode},
-    ),
-    ("genie", "image"): lambda call: (
-        "/v1/images/generations",
-        {"model": call.model, "prompt": call.text, "mode": call.mode, **_PICTURE},
-    ),
-    ("oxen", "image"): lambda call: (
-        "/api/ai/queue",
-        {"model": call.model, "prompt": call.text, "image_size": {"width": 256, "height": 256}},
-    ),
-}
 
 
 def _answer(

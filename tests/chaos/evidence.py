@@ -61,6 +61,7 @@ class Job:
     told_at: str  # the address of its webhook
     created_at: float
     completed_at: float | None
+    code: str | None = None  # of its error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,7 @@ _TERMINATE = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
  WHERE usename = 'genie' AND application_name <> 'chaos' AND random() < %s
 """
+_LIMITS = {n: f"ALTER ROLE genie CONNECTION LIMIT {n}".encode() for n in (0, -1)}
 _LOCK = """
 SELECT w.id FROM budgets_window w JOIN tenants_organization o ON o.id = w.subject_id
  WHERE o.slug = ANY(%s) ORDER BY w.id FOR UPDATE OF w
@@ -126,8 +127,23 @@ def _terminate(stage: Stage, planned: Planned) -> None:
         connection.execute(_TERMINATE, [share])
 
 
+def _exhaust(stage: Stage, planned: Planned) -> Heal:
+    """Let nobody connect any more, as where others have taken every connection."""
+
+    def limit(connections: int) -> None:
+        with (
+            contextlib.suppress(psycopg.OperationalError),
+            stage.system.servers.postgres.connect_admin() as connection,
+        ):
+            connection.execute(_LIMITS[connections])
+
+    limit(0)
+    _terminate(stage, planned)
+    return lambda: limit(-1)
+
+
 def _lock(stage: Stage, planned: Planned) -> Heal | None:
-    """Hold the counters of a few organisations, as a session that somebody left open does."""
+    """Hold the counters of a few organisations, as a transaction that somebody left open does."""
     draw = random.Random(planned.seed)  # noqa: S311 - as planned
     hurt = draw.sample(stage.organizations, k=min(3, len(stage.organizations)))
     try:
@@ -217,6 +233,7 @@ _FAULTS: Mapping[str, Fault] = {
     "postgres-terminate": _terminate,
     "postgres-black-hole": _black_hole,
     "postgres-cut-commits": _cut_commits,
+    "postgres-full": _exhaust,
     "locks": _lock,
     "doubled-tickets": _double,
 }

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.chaos.evidence import Answer, Attempt, Done, Evidence
+from tests.chaos.plan import KINDS
 
 _KILLS = ("kill-worker", "quit-worker", "freeze-worker")
+_GIVEN_BACK = ("lost", "drained", "failed", "stalled", "not-stored")
+_MATTERS = ("redis", "postgres", "web", "locks")  # targets of faults that a submission can feel
+AFTER_S = 5.0  # and for so long after
 _AWAY = {
     "redis away": ("redis-outage", "redis-wipe", "redis-full", "redis-kill"),
     "redis a black hole": ("redis-black-hole",),
-    "postgres away": ("postgres-outage", "postgres-kill"),
+    "postgres away": ("postgres-outage", "postgres-kill", "postgres-full"),
     "postgres a black hole": ("postgres-black-hole",),
 }
 
@@ -28,6 +32,8 @@ def report(evidence: Evidence) -> dict[str, Any]:
         "faults": len(evidence.faults),
         "faultsByKind": dict(Counter(one.planned.kind for one in evidence.faults)),
         "states": dict(Counter(job.state for job in evidence.jobs.values())),
+        "failures": dict(Counter(job.code for job in ended if job.state in ("failed", "timeout"))),
+        "requeues": dict(Counter(a.outcome for a in evidence.attempts if a.outcome in _GIVEN_BACK)),
         "executedAgain": again,
         "executedAgainPercent": round(100 * again / max(1, len(ended)), 2),
         "recoveries": len(recovery),
@@ -87,16 +93,21 @@ def _statuses(evidence: Evidence) -> dict[str, int]:
 
 
 def _during(evidence: Evidence, kinds: Sequence[str]) -> dict[str, Any]:
-    """Return how asynchronous submissions fared that began in a fault of these kinds."""
-    windows = [
-        (one.at, one.healed_at or one.at) for one in evidence.faults if one.planned.kind in kinds
+    """Return how asynchronous submissions fared in faults of these kinds, while nothing else mattered."""
+    mine = [one for one in evidence.faults if one.planned.kind in kinds]
+    others = [
+        one
+        for one in evidence.faults
+        if one.planned.kind not in kinds and KINDS[one.planned.kind].target in _MATTERS
     ]
     answers = [
         answer
         for told in evidence.told
         if told.call.mode == "async"
         for answer in told.answers
-        if answer.asked == "submit" and any(a <= answer.at <= b for a, b in windows)
+        if answer.asked == "submit"
+        and any(_meets(answer, one, after_s=0.0) for one in mine)
+        and not any(_meets(answer, one, after_s=AFTER_S) for one in others)
     ]
     return {
         "count": len(answers),
@@ -104,6 +115,12 @@ def _during(evidence: Evidence, kinds: Sequence[str]) -> dict[str, Any]:
         "p99S": percentile(list(_took_s(answers)), 0.99),
         "maxS": percentile(list(_took_s(answers)), 1.0),
     }
+
+
+def _meets(answer: Answer, fault: Done, *, after_s: float) -> bool:
+    """Whether a request and a fault, with so long after it, share a moment."""
+    healed_at = fault.at if fault.healed_at is None else fault.healed_at
+    return answer.at <= healed_at + after_s and fault.at <= answer.at + answer.took_s
 
 
 def _took_s(answers: Iterable[Answer]) -> Iterable[float]:

@@ -68,6 +68,7 @@ KINDS: Mapping[str, Kind] = {
     "postgres-cut-commits": Kind(
         target="postgres", weight=6, lasts_s=(2.0, 2.0), rows="F6 F26", proxied=True
     ),
+    "postgres-full": Kind(target="postgres", weight=2, lasts_s=(1.5, 4.0), rows="F29"),
     "locks": Kind(target="locks", weight=4, lasts_s=(1.0, 6.0), rows="F28"),
     "doubled-tickets": Kind(target="tickets", weight=4, rows="F42"),
 }

@@ -13,7 +13,8 @@ _MINE = """
 _JOBS = f"""
 SELECT j.id::text, o.slug, substring(j.request::text FROM 'call[0-9]+z'), j.state, j.mode, j.attempt,
        j.parked_by IS NOT NULL, j.cost_microcredits, j.result #>> '{{choices,0,message,content}}', j.webhook_url,
-       extract(epoch FROM j.created_at)::float8, extract(epoch FROM j.completed_at)::float8 {_MINE}
+       extract(epoch FROM j.created_at)::float8, extract(epoch FROM j.completed_at)::float8,
+       j.error ->> 'code' {_MINE}
 """  # noqa: S608 - composed of constants
 _EVENTS = f"""
 SELECT e.job_id::text, e.type, e.attempt, extract(epoch FROM e.at)::float8 FROM jobs_jobevent e

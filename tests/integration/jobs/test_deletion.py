@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from genie.core import errors
-from jobs import maintenance, operations, selectors
+from jobs import maintenance, operations, selectors, services
 from jobs.models import Job
 from jobs.selectors import JobKey
 from jobs.states import TERMINAL, JobState
@@ -39,6 +39,14 @@ def test_an_ended_job_goes_and_its_cost_stays(account: Any, state: JobState) -> 
     assert Job.objects.get(id=job.id).request == {}
     with pytest.raises(errors.JobNotFound):
         operations.delete(job.id, organization_id=account.organization_id)
+
+
+def test_a_stranger_ends_the_lifetime_of_no_job(account: Any) -> None:
+    job = builders.make_ended_job(account, JobState.COMPLETED)
+
+    with pytest.raises(errors.JobNotFound):
+        services.expire_now(job.id, organization_id=uuid.uuid4())
+    assert is_visible(job.id)
 
 
 def test_a_queued_job_is_cancelled(account: Any) -> None:

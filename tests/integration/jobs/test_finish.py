@@ -75,6 +75,16 @@ class TestFinish:
         assert builders.finish(ghost) == []
         assert Job.objects.get().state == JobState.QUEUED
 
+    def test_a_ghost_that_gives_back_a_later_attempts_job_moves_nothing(self, account: Any) -> None:
+        ghost = builders.make_running_job(account)
+        lost = Requeue(job_id=ghost.job_id, attempt=1, reason="lost", delay_s=0)
+        services.requeue_many([lost])
+        builders.claim()
+
+        assert services.requeue_many([lost]) == {}
+        row = Job.objects.get()
+        assert (row.state, row.attempt) == (JobState.RUNNING, 2)
+
     def test_a_second_end_changes_nothing(self, account: Any) -> None:
         claimed = builders.make_running_job(account)
         builders.finish(claimed)

@@ -144,6 +144,15 @@ def _huge(talking: socket.socket, receiver: Receiver, request: Request) -> None:
             talking.sendall(b"x" * 100_000)
 
 
+def _huge_head(talking: socket.socket, receiver: Receiver, request: Request) -> None:
+    """Send as much as the standard library takes for a head: each line and their number are bounded."""
+    with contextlib.suppress(OSError):
+        talking.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n")
+        for number in range(90):
+            talking.sendall(f"X-{number}: {'x' * 60_000}\r\n".encode())
+        talking.sendall(b"\r\n")
+
+
 def _gzip_bomb(talking: socket.socket, receiver: Receiver, request: Request) -> None:
     talking.sendall(
         b"HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"
@@ -166,6 +175,7 @@ _MODES: dict[str, Callable[[socket.socket, Receiver, Request], None]] = {
     "/trickle-body": _trickle(b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n"),
     "/huge-200": _huge,
     "/huge-302": _huge,
+    "/huge-head": _huge_head,
     "/gzip-bomb": _gzip_bomb,
     "/garbage": _garbage,
     "/cut": _cut,

@@ -73,6 +73,9 @@ class TestAnswer:
         assert len(answer.head) == transport.KEPT_BYTES
         assert psutil.Process().memory_info().rss - before < 20_000_000
 
+    def test_with_a_head_of_megabytes_is_none(self, receiver: Receiver) -> None:
+        assert failure(receiver.url("/huge-head")).error_class is ErrorClass.PROTOCOL
+
     def test_is_not_decompressed(self, receiver: Receiver) -> None:
         assert post(receiver.url("/gzip-bomb")).head == b"\x1f\x8b\x08\x00"
 

@@ -110,6 +110,7 @@ BROKEN = {
     "I6 another's answer": _with_job(content="echo: call2z"),
     "I6 a token came twice": evidence(told=[told(streamed="echo: echo: ")]),
     "I6 a stream ended early": evidence(told=[told(streamed="echo:", stream="done")]),
+    "I6 failed by an outage": _with_job(state="failed", content=None, code="inference-failed"),
     "I7 nobody was told": evidence(deliveries=[], arrivals=[]),
     "I7 told twice": evidence(deliveries=[DELIVERY, replace(DELIVERY, id="e")]),
     "I7 given up early": evidence(

@@ -1,6 +1,7 @@
 """The fault proxy does what it is told: holds, delays, cuts, and loses the answer to a commit alone."""
 
 import contextlib
+import queue
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ SHORT_S = 0.2
 
 
 @contextlib.contextmanager
-def _shouter() -> Iterator[tuple[int, list[bytes]]]:
+def _shouter() -> Iterator[tuple[int, queue.SimpleQueue[bytes]]]:
     """Run a server that answers each piece of data in capitals; give its port and what it heard."""
-    heard: list[bytes] = []
+    heard = queue.SimpleQueue[bytes]()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -28,7 +29,7 @@ def _shouter() -> Iterator[tuple[int, list[bytes]]]:
         def talk(talking: socket.socket) -> None:
             with contextlib.suppress(OSError), talking:
                 while data := talking.recv(1024):
-                    heard.append(data)
+                    heard.put(data)
                     talking.sendall(data.upper())
 
         threading.Thread(target=serve, daemon=True).start()
@@ -37,7 +38,7 @@ def _shouter() -> Iterator[tuple[int, list[bytes]]]:
 
 
 @pytest.fixture
-def between() -> Iterator[tuple[Proxy, Link, list[bytes]]]:
+def between() -> Iterator[tuple[Proxy, Link, queue.SimpleQueue[bytes]]]:
     with _shouter() as (port, heard), proxy.running() as running:
         yield running, running.open(port), heard
 
@@ -46,7 +47,7 @@ def _connect(link: Link) -> socket.socket:
     return socket.create_connection(("127.0.0.1", link.port), timeout=10)
 
 
-def test_it_passes_both_ways(between: tuple[Proxy, Link, list[bytes]]) -> None:
+def test_it_passes_both_ways(between: tuple[Proxy, Link, queue.SimpleQueue[bytes]]) -> None:
     _, link, _ = between
     with _connect(link) as client:
         client.sendall(b"hello")
@@ -54,7 +55,7 @@ def test_it_passes_both_ways(between: tuple[Proxy, Link, list[bytes]]) -> None:
 
 
 def test_a_black_hole_holds_old_and_new_connections_until_it_heals(
-    between: tuple[Proxy, Link, list[bytes]],
+    between: tuple[Proxy, Link, queue.SimpleQueue[bytes]],
 ) -> None:
     running, link, _ = between
     with _connect(link) as old:
@@ -73,7 +74,7 @@ def test_a_black_hole_holds_old_and_new_connections_until_it_heals(
                 assert client.recv(16) == b"TWO"
 
 
-def test_a_reset_cuts_what_is_open(between: tuple[Proxy, Link, list[bytes]]) -> None:
+def test_a_reset_cuts_what_is_open(between: tuple[Proxy, Link, queue.SimpleQueue[bytes]]) -> None:
     running, link, _ = between
     with _connect(link) as client:
         client.sendall(b"one")
@@ -84,7 +85,7 @@ def test_a_reset_cuts_what_is_open(between: tuple[Proxy, Link, list[bytes]]) -> 
 
 
 def test_a_cut_commit_reaches_the_server_and_its_answer_nobody(
-    between: tuple[Proxy, Link, list[bytes]],
+    between: tuple[Proxy, Link, queue.SimpleQueue[bytes]],
 ) -> None:
     running, link, heard = between
     running.cut_commits(link, 1)
@@ -94,7 +95,7 @@ def test_a_cut_commit_reaches_the_server_and_its_answer_nobody(
         client.sendall(b"COMMIT")
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(16) == b""
-    assert heard == [b"begin", b"COMMIT"]
+    assert [heard.get(timeout=10) for _ in range(2)] == [b"begin", b"COMMIT"]
     with _connect(link) as client:  # the next one is not cut
         client.sendall(b"COMMIT")
         assert client.recv(16) == b"COMMIT"

@@ -7,7 +7,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import AdminShutdown, DeadlockDetected, LockNotAvailable
+from psycopg_pool import PoolTimeout
 
 from genie.core import coalesce
 from genie.core.coalesce import Coalescer
@@ -233,6 +234,43 @@ class TestErrors:
             with pytest.raises(Unavailable, match="nothing was accepted"):
                 one.result(LIMIT_S)
         assert script.batches == [["a"], ["b", "c"]]  # tried once, not item by item
+
+    def test_who_waits_behind_a_batch_that_got_no_connection_is_told_with_it(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        def fail(_: Batch) -> list[str | BaseException]:
+            raise _lost(PoolTimeout("no connection after 1 s"))
+
+        script.answer = fail
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        others = [coalescer.submit(item) for item in "bcdef"]
+        script.let_go()
+
+        for future in (first, *others):
+            with pytest.raises(Unavailable):
+                future.result(LIMIT_S)
+        assert script.batches == [["a"]]
+        script.answer = _echo
+        script.let_go()
+        assert coalescer.submit("g").result(LIMIT_S) == "G"
+
+    def test_a_broken_connection_is_no_reason_to_send_away_who_waits(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        def fail_once(_: Batch) -> list[str | BaseException]:
+            script.answer = _echo
+            raise _lost(AdminShutdown("terminating connection"))
+
+        script.answer = fail_once
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        second = coalescer.submit("b")
+        script.let_go(2)
+
+        with pytest.raises(Unavailable):
+            first.result(LIMIT_S)
+        assert second.result(LIMIT_S) == "B"
 
     def test_a_batch_that_lost_a_lock_is_run_again_as_it_was(
         self, script: Script, coalescer: Coalescer[str, str]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from genie.core import ids
 from inference.errors import (
@@ -35,6 +36,10 @@ PRICE = Price(version="v1", rates={Unit.PROMPT: 1_000_000, Unit.COMPLETION: 2_00
 USAGE = Usage(prompt_tokens=10, completion_tokens=4)
 COST = 10 + 2 * 4
 RESULT = ChatResult(text="ab", finish_reason=FinishReason.STOP, usage=USAGE)
+
+
+def _fail_to_store(*_: Any) -> str:
+    raise OperationalError("the server closed the connection")
 
 
 class Log:
@@ -236,6 +241,28 @@ class TestFailure:
         self, outcome: InferenceError, claimed: dict[str, Any]
     ) -> None:
         assert Attempt(**claimed).end(outcome).state is JobState.FAILED
+
+    @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 2), (2, 4)])
+    def test_to_store_the_result_is_tried_again_after_a_pause(
+        self, monkeypatch: pytest.MonkeyPatch, attempt: int, delay_s: float
+    ) -> None:
+        monkeypatch.setattr("jobs.outcomes.result_json", _fail_to_store)
+        ending = Attempt(attempt=attempt).end(RESULT)
+
+        assert isinstance(ending, Requeue)
+        assert (ending.reason, ending.attempt, ending.delay_s) == ("not-stored", attempt, delay_s)
+
+    def test_to_store_the_result_of_a_job_that_ran_alone_is_told_and_free(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("jobs.outcomes.result_json", _fail_to_store)
+        ending = Attempt(attempt=3).end(RESULT)
+
+        assert (ending.state, ending.cost_microcredits) == (JobState.FAILED, 0)
+        assert ending.error == {
+            "code": "inference-failed",
+            "message": "The result could not be stored.",
+        }
 
     def test_of_a_cancelled_job_is_its_end(self) -> None:
         attempt = Attempt()
