@@ -16,6 +16,7 @@ from inference.errors import (
     EngineClosed,
     GenerationFailed,
     InferenceError,
+    InputRejected,
     ModelLoadFailed,
     ModelTooLarge,
     OutOfMemory,
@@ -196,6 +197,7 @@ class TestFailure:
             (OutOfMemory("No room."), "out-of-memory"),
             (DeviceLost("The device failed."), "worker-lost"),
             (GenerationFailed("It broke."), "inference-failed"),
+            (InputRejected("No such language.", field="language"), "invalid-request"),
             (Cancelled(), "inference-failed"),  # nobody asked for it
         ],
     )
