@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from inference import upstreams
+from inference import options, upstreams
 from inference.specs import ModelSpec
 from inference.types import Modality
 
@@ -30,7 +30,7 @@ def of_one(spec: ModelSpec, backends: Collection[tuple[str, Modality]]) -> list[
         problems += _too_dear(spec)
     if spec.backend == upstreams.BACKEND:
         problems += upstreams.problems(spec)
-    return problems
+    return [*problems, *options.problems(spec)]
 
 
 def _too_dear(spec: ModelSpec) -> list[str]:

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 # Who knows better than "all that is allowed": a pipeline's repository has its weights several times.
 # Dotted names, for what they name imports torch.
-_FETCHERS = {"diffusers": "inference.backends.pipelines:fetch"}
+_FETCHERS = {"diffusers": "inference.backends.pipelines:fetch_all"}
 
 
 class PullFailed(Exception):
@@ -24,7 +24,9 @@ class PullFailed(Exception):
 
 
 def pull(spec: ModelSpec, *, progress: bool = False) -> Path:
-    """Download what is allowed of a model's hub id, and return where it lies. Resumes; checks digests.
+    """Download what is allowed of a model's hub ids, and return where it lies. Resumes; checks digests.
+
+    A model that makes transitions with a second checkpoint has two of them.
 
     Args:
         spec: The model.
@@ -35,7 +37,7 @@ def pull(spec: ModelSpec, *, progress: bool = False) -> Path:
     """
     if spec.is_remote:
         raise PullFailed(f"The files of {spec.id} are with its server; there is nothing to pull.")
-    if spec.directory is not None or not spec.source:
+    if not _names_a_hub_id(spec):
         where = f"are in {spec.source}, placed by hand" if spec.source else "are not needed"
         raise PullFailed(f"The files of {spec.id} {where}; there is nothing to pull.")
     (enable_progress_bars if progress else disable_progress_bars)()
@@ -48,10 +50,16 @@ def pull(spec: ModelSpec, *, progress: bool = False) -> Path:
         raise PullFailed(_sentence(spec, error)) from error
 
 
+def _names_a_hub_id(spec: ModelSpec) -> bool:
+    """Tell whether anything of a model comes from the hub: it, or what it makes transitions with."""
+    named = [spec.source, str(spec.options.get("transitions", ""))]
+    return any(one and not one.startswith(("/", "./")) for one in named)
+
+
 def _fetched(spec: ModelSpec) -> Path:
     if spec.backend in _FETCHERS:
         module, _, name = _FETCHERS[spec.backend].partition(":")
-        return Path(getattr(importlib.import_module(module), name)(spec, spec.source))
+        return Path(getattr(importlib.import_module(module), name)(spec))
     found = huggingface_hub.snapshot_download(
         spec.source, revision=spec.revision, allow_patterns=list(files.ALLOWED)
     )

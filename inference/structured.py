@@ -260,7 +260,7 @@ def _byte_tokenizer() -> Any:
 
 
 def _compiler_said(message: str) -> SchemaRejected:
-    first = message.strip().splitlines()[0][:200] if message.strip() else "it cannot be satisfied"
+    first = _sentence(message)
     lowered = first.lower()
     for pattern, keyword in _KEYWORD_OF:
         if pattern.search(lowered):
@@ -274,6 +274,16 @@ def _compiler_said(message: str) -> SchemaRejected:
     if "NoExtension" in first:
         return SchemaRejected(named, "no value satisfies the schema")
     return SchemaRejected(named, first)
+
+
+def _sentence(message: str) -> str:
+    """Return what the compiler says in one line; a mistake in a pattern is told in its last one."""
+    lines = [line.strip() for line in message.strip().splitlines()] or ["it cannot be satisfied"]
+    told = lines[0]
+    if told.endswith(":"):
+        found = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        told = f"{told} {found[0]}" if found else told.rstrip(":")
+    return told[:200]
 
 
 def _too_deep() -> SchemaRejected:

@@ -21,10 +21,17 @@ Answer = Ended | str | None
 
 
 class Finisher:
-    """One per worker process. Any thread may record."""
+    """One per worker process. Any thread may record.
 
-    def __init__(self) -> None:
-        self._endings: Coalescer[Ending | Requeue, Answer] = Coalescer("finisher", _end_batch)
+    ``running`` says how many jobs may end at once: those of a batch that began together often end
+    in the same step, and one transaction for all is sooner done than one for the first, another for
+    the rest.
+    """
+
+    def __init__(self, *, running: Callable[[], int] = lambda: 1) -> None:
+        self._endings: Coalescer[Ending | Requeue, Answer] = Coalescer(
+            "finisher", _end_batch, company=running
+        )
         self._closed = threading.Event()
 
     def record(

@@ -29,8 +29,8 @@ def reason_to_refuse(prompt: str) -> str | None:
 def refuse_listed_words(prompt: str) -> str | None:
     """Refuse a prompt that has one of the listed words or phrases, however they are written.
 
-    Upper case, accents, signs between words and letters of other widths do not hide a word. The
-    answer does not quote the list: it would teach how to get around it.
+    Upper case, accents, signs between words, characters that nobody sees and letters of other widths
+    do not hide a word. The answer does not quote the list: it would teach how to get around it.
     """
     path = settings.GENIE_MODERATION_WORDS or str(_SHIPPED)
     return _REFUSED if _pattern(path).search(plain(prompt)) else None
@@ -43,8 +43,13 @@ def plain(text: str) -> str:
     'under water cat'
     """
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    letters = "".join(one for one in decomposed if not unicodedata.combining(one))
+    letters = "".join(one for one in decomposed if not _is_unseen(one))
     return re.sub(r"[\W_]+", " ", letters).strip()
+
+
+def _is_unseen(character: str) -> bool:
+    """Tell whether a character is an accent, or one without width, such as U+200B or a soft hyphen."""
+    return bool(unicodedata.combining(character)) or unicodedata.category(character) == "Cf"
 
 
 @functools.lru_cache(maxsize=4)

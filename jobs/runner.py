@@ -88,7 +88,7 @@ class Runner:
             )
             for name, slots in config.slots.items()
         }
-        self._finisher = Finisher()
+        self._finisher = Finisher(running=self.running)
         self._carriers = ThreadPoolExecutor(_CARRIERS, thread_name_prefix="carrier")
         self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
         self._control = threading.Thread(target=self._hear, name="control", daemon=True)

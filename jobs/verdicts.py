@@ -31,6 +31,7 @@ _TOLD_CODES = frozenset(
     {
         *("model-load-failed", "out-of-memory", "inference-failed", "worker-lost"),
         "input-fetch-failed",  # of jobs.inputs, which speaks before the engine does
+        "invalid-request",  # what only the model could find out, such as a language that it lacks
     }
 )
 # Why a job went back to its queue, in its history, by the code of the engine's error.

@@ -58,6 +58,8 @@ class Coalescer(Generic[In, Out]):
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
         linger_s: After a batch of many, how long the next one waits at most for as many.
+        company: How many items may come at once, as far as the caller knows; asked when the first
+            comes after a pause, which else goes alone.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class Coalescer(Generic[In, Out]):
         max_batch: int = 64,
         max_waiting: int = 4096,
         linger_s: float = 0.002,
+        company: Callable[[], int] = lambda: 1,
     ) -> None:
         self._name = name
         self._run_batch = run_batch
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._linger_s = linger_s
+        self._may_come = company
         self._waiting: deque[tuple[In, _Waiter[Out]]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -143,7 +147,8 @@ class Coalescer(Generic[In, Out]):
                     connection.close()
             # Woken once, when all have come: a wake-up for each would take the interpreter lock
             # from those who are still to come.
-            self._enough = self._company if self._company >= _COMPANY else 1
+            expected = max(self._company, min(self._may_come(), self._max_batch))
+            self._enough = expected if expected >= _COMPANY else 1
             self._changed.wait_for(self._is_complete, self._linger_s)
             self._enough = 1
             self._company = min(len(self._waiting), self._max_batch)

@@ -36,6 +36,7 @@ class Written:
 
     ids: list[int]
     seconds: list[float]  # when each token ends, from the window's start; empty without words
+    logprob: float  # mean of its tokens, before any temperature
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,12 @@ class Heard:
 
     encoded: Any
     frames: torch.Tensor  # of each window, without what it was filled up with
+
+    def only(self, numbers: Sequence[int]) -> "Heard":
+        """Return some of the windows."""
+        rows = list(numbers)
+        encoded = type(self.encoded)(last_hidden_state=self.encoded.last_hidden_state[rows])
+        return Heard(encoded=encoded, frames=self.frames[rows])
 
 
 class Scribe:
@@ -106,10 +113,9 @@ class Scribe:
         known = self._languages()
         if not known:
             return "en"
-        first = type(heard.encoded)(last_hidden_state=heard.encoded.last_hidden_state[:1])
         with torch.inference_mode():
             (found,) = self._model.detect_language(
-                encoder_outputs=first, generation_config=self._config
+                encoder_outputs=heard.only([0]).encoded, generation_config=self._config
             ).tolist()
         return next(code for code, token in known.items() if token == found)
 
@@ -120,10 +126,11 @@ class Scribe:
         head = self._head(manner)
         batch = len(heard.frames)
         begin = torch.tensor([head] * batch, device=self.device)
+        step = _Step(temperature=manner.temperature, seeds=seeds, check=check, end=self._end)
         processors = logits_process.LogitsProcessorList(
             [
                 logits_process.WhisperTimeStampLogitsProcessor(self._config, begin_index=len(head)),
-                _Step(temperature=manner.temperature, seeds=seeds, check=check),
+                step,
             ]
         )
         self._model.set_attn_implementation("eager" if manner.with_words else self._attention)
@@ -140,20 +147,25 @@ class Scribe:
         times = self._times(outputs, heard, begin=len(head)) if manner.with_words else None
         return [
             self._written(
-                outputs.sequences[row], times[row] if times is not None else None, len(head)
+                outputs.sequences[row],
+                times[row] if times is not None else None,
+                len(head),
+                logprob=logprob,
             )
-            for row in range(batch)
+            for row, logprob in enumerate(step.logprobs())
         ]
 
     def text_of(self, ids: Sequence[int]) -> str:
         """Return the text of tokens; control tokens have none."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def _written(self, sequence: torch.Tensor, times: torch.Tensor | None, begin: int) -> Written:
+    def _written(
+        self, sequence: torch.Tensor, times: torch.Tensor | None, begin: int, *, logprob: float
+    ) -> Written:
         ids = sequence[begin:].tolist()
         length = ids.index(self._end) if self._end in ids else len(ids)
         seconds = times[begin : begin + length].tolist() if times is not None else []
-        return Written(ids=ids[:length], seconds=seconds)
+        return Written(ids=ids[:length], seconds=seconds, logprob=logprob)
 
     def _times(self, outputs: Any, heard: Heard, *, begin: int) -> torch.Tensor:
         times: torch.Tensor = self._model._extract_token_timestamps(  # noqa: SLF001 - has no other name
@@ -202,16 +214,33 @@ class _Step(logits_process.LogitsProcessor):  # type: ignore[misc]
     a generator of its own: so what is drawn depends on no other window and no other request.
     """
 
-    def __init__(self, *, temperature: float, seeds: Sequence[int], check: Check) -> None:
-        self._temperature, self._check = temperature, check
+    def __init__(self, *, temperature: float, seeds: Sequence[int], check: Check, end: int) -> None:
+        self._temperature, self._check, self._end = temperature, check, end
+        self._totals = torch.zeros(len(seeds), dtype=torch.float64)
+        self._counts = torch.zeros(len(seeds), dtype=torch.int64)
+        self._open = torch.ones(len(seeds), dtype=torch.bool)  # windows that go on
         self._generators = [torch.Generator().manual_seed(seed % _SEEDS) for seed in seeds]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Return the scores of the next tokens. float, [windows, vocabulary]."""
         del input_ids
         self._check()
-        if self._temperature <= 0:
-            return scores
+        wanted = scores if self._temperature <= 0 else self._noisy(scores)
+        self._note(scores, chosen=wanted.argmax(-1, keepdim=True))
+        return wanted
+
+    def logprobs(self) -> list[float]:
+        """Return the mean log-probability of each window's tokens, its end included."""
+        means: list[float] = (self._totals / self._counts.clamp(min=1)).tolist()
+        return means
+
+    def _note(self, scores: torch.Tensor, *, chosen: torch.Tensor) -> None:
+        likely = scores.float().log_softmax(-1).gather(-1, chosen).squeeze(-1).double().cpu()
+        self._totals += likely.where(self._open, torch.zeros_like(likely))
+        self._counts += self._open
+        self._open &= chosen.squeeze(-1).cpu() != self._end
+
+    def _noisy(self, scores: torch.Tensor) -> torch.Tensor:
         noise = torch.stack(
             [
                 torch.empty(scores.shape[1]).exponential_(generator=generator).log_().neg_()

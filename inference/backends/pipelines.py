@@ -27,6 +27,7 @@ INDEX = "model_index.json"
 
 _LIBRARIES = frozenset({"diffusers", "transformers"})
 _NOT_LOADED = "safety_checker"
+_SHARED = ("vae", "text_encoder", "tokenizer")  # between the pipelines of one family
 _OFFLOADS = ("none", "model", "layers")
 # Besides the weights: configurations and tokenizers. No *.bin, no *.pt, no *.py.
 _FILES = ("*.json", "*.txt", "*.model", "*.jinja")
@@ -54,6 +55,31 @@ def fetch(spec: ModelSpec, source: str, *, shared: Collection[str] = ()) -> Path
         logger.error("model %s: no %s in %s", spec.id, INDEX, directory)
         raise ModelMissing(f"The files of model {spec.id} are not on this worker.")
     return directory
+
+
+def fetch_all(spec: ModelSpec) -> Path:
+    """Download what all checkpoints of a model need, and return the directory of its own.
+
+    Raises:
+        ModelMissing: a directory that is named is not there.
+        ModelLoadFailed: an index names something that is never loaded.
+    """
+    directory = fetch(spec, spec.source)
+    if "transitions" in spec.options:
+        first = json.loads((directory / INDEX).read_text("utf-8")).get("_class_name")
+        fetch(spec, source_of_transitions(spec, directory), shared=shared_parts(str(first)))
+    return directory
+
+
+def source_of_transitions(spec: ModelSpec, directory: Path) -> str:
+    """Return what option `transitions` names; a model's own directory holds what begins so: ./x."""
+    named = str(spec.options["transitions"])
+    return f"{directory}/{named[2:]}" if named.startswith("./") else named
+
+
+def shared_parts(class_name: str) -> tuple[str, ...]:
+    """Return the parts that a second checkpoint has in common with a pipeline of this class."""
+    return _SHARED if class_name.startswith("Wan") else ()
 
 
 def open_pipeline(

@@ -1,5 +1,6 @@
 """Transcription with transformers: a recording is decoded, cut into windows, and written down."""
 
+import dataclasses
 import gc
 import itertools
 from collections.abc import Iterator
@@ -8,8 +9,9 @@ import numpy as np
 import torch
 
 from inference import recordings
-from inference.backends import loading, transcripts, windows
-from inference.backends.listening import Manner, Scribe, Written
+from inference.backends import fallback, loading, transcripts, windows
+from inference.backends.fallback import Quality
+from inference.backends.listening import Heard, Manner, Scribe, Written
 from inference.backends.serial import Run, SerialBackend, generation_failed
 from inference.backends.windows import Window
 from inference.errors import EngineClosed, InferenceError, InputRejected, OutOfMemory
@@ -178,7 +180,31 @@ class _Transcript:
             with_words=self._request.with_words,
         )
         seeds = [self._request.seed + window.start for window in batch]
-        return self._scribe.write(heard, manner=manner, seeds=seeds, check=self._run.check)
+        found = self._scribe.write(heard, manner=manner, seeds=seeds, check=self._run.check)
+        return found if manner.temperature else self._again(found, heard, manner, seeds)
+
+    def _again(
+        self, found: list[Written], heard: Heard, manner: Manner, seeds: list[int]
+    ) -> list[Written]:
+        """Write those windows again, at rising temperatures, that came out poorly; keep the best."""
+        tries = [[(self._quality(one), one)] for one in found]
+        for temperature in fallback.TEMPERATURES:
+            poor = [number for number, one in enumerate(tries) if one[-1][0].is_poor]
+            if not poor:
+                break
+            again = self._scribe.write(
+                heard.only(poor),
+                manner=dataclasses.replace(manner, temperature=temperature),
+                seeds=[seeds[number] for number in poor],
+                check=self._run.check,
+            )
+            for number, one in zip(poor, again, strict=True):
+                tries[number].append((self._quality(one), one))
+        return [one[fallback.best([quality for quality, _ in one])][1] for one in tries]
+
+    def _quality(self, written: Written) -> Quality:
+        text = self._scribe.text_of([one for one in written.ids if one < self._scribe.first_mark])
+        return fallback.quality_of(text, logprob=written.logprob)
 
     def _take(self, window: Window, written: Written) -> None:
         scribe = self._scribe

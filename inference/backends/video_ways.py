@@ -13,6 +13,9 @@ import diffusers
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from PIL import Image
 
+from inference import framing
+from inference.framing import Pictures
+
 _Asked = Mapping[str, Any]  # arguments of a pipeline beside those that every one takes
 
 
@@ -94,13 +97,15 @@ def _wan_from_pictures(pipe: Any) -> Ways:
         transformer=pipe.transformer,
     )
     way = Way(pipe=pipe, ask=_image, encoder=encoder)
-    settings = (pipe.transformer or pipe.transformer_2).config
-    if pipe.config.expand_timesteps:  # knows one picture alone
-        return Ways(start=way)
-    if settings.image_dim is None:  # takes the pictures as they are, one or two
-        return Ways(start=way, both=way)
-    # With an encoder of pictures: trained either on one or on two, and then it needs both.
-    return Ways(start=way) if settings.pos_embed_seq_len is None else Ways(both=way)
+    taken = framing.of_pipeline(
+        type(pipe).__name__,
+        expand_timesteps=pipe.config.expand_timesteps,
+        transformer=(pipe.transformer or pipe.transformer_2).config,
+    )
+    return Ways(
+        start=way if Pictures.START in taken else None,
+        both=way if Pictures.BOTH in taken else None,
+    )
 
 
 def _image(frames: Frames) -> _Asked:

@@ -1,6 +1,7 @@
 """Videos from prompts and pictures, by the video pipelines of diffusers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from inference.types import MediaFile, MediaResult, Request, Usage, VideoRequest
 
 _STEPS_SHARE = 0.9  # of the progress; the rest is writing the file
 _WAN_TOKENS = 512  # of a prompt; what its pipelines take when they encode prompts themselves
-_SHARED = ("vae", "text_encoder", "tokenizer")  # between the pipelines of one family
 
 
 class VideoBackend(DiffusionBackend):
@@ -54,7 +54,7 @@ class VideoBackend(DiffusionBackend):
         directory = pipelines.fetch(self.spec, self.spec.source)
         ways = video_ways.of(pipelines.open_pipeline(self.spec, directory))
         if "transitions" in self.spec.options:
-            ways = ways.over(self._transitions(str(directory), ways))
+            ways = ways.over(self._transitions(directory, ways))
         for pipe in ways.pipes:
             diffusion.check_pipeline(self.spec, pipe, needed=("num_frames",))
             self.place(pipe)
@@ -111,14 +111,13 @@ class VideoBackend(DiffusionBackend):
         )
         return MediaResult(files=(file,), usage=usage)
 
-    def _transitions(self, directory: str, ways: Ways) -> Ways:
+    def _transitions(self, directory: Path, ways: Ways) -> Ways:
         """Return what the second checkpoint can do. It shares parts with the first of its family."""
-        named = str(self.spec.options["transitions"])
-        source = f"{directory}/{named[2:]}" if named.startswith("./") else named
         first = ways.pipes[0]
-        is_family = type(first).__name__.startswith("Wan")
-        shared = {part: getattr(first, part) for part in _SHARED} if is_family else {}
-        found = pipelines.fetch(self.spec, source, shared=tuple(shared))
+        parts = pipelines.shared_parts(type(first).__name__)
+        shared = {part: getattr(first, part) for part in parts}
+        source = pipelines.source_of_transitions(self.spec, directory)
+        found = pipelines.fetch(self.spec, source, shared=parts)
         return video_ways.of(pipelines.open_pipeline(self.spec, found, shared=shared))
 
     def _way(self, request: VideoRequest) -> Way:

@@ -63,6 +63,7 @@ PENDING, PROCESSING, COMPLETED, FAILED = "pending", "processing", "completed", "
 _STATUS_CODES = {
     "budget-exhausted": 402,
     "content-policy-violation": 400,
+    "invalid-request": 400,
     "model-load-failed": 503,
     "comfyui-model-missing": 503,
     "worker-lost": 503,

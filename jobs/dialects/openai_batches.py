@@ -100,16 +100,17 @@ def _response(
     if state is JobState.CANCELLED or _is_expired(state, error):
         return None
     told = error or {}
+    is_wrong = told.get("code") == "invalid-request"  # as only the model could find out
     body = {
         "error": {
             "message": told.get("message", "The job ended without a result."),
-            "type": "server_error",
+            "type": "invalid_request_error" if is_wrong else "server_error",
             "param": None,
             "code": told.get("code"),
         }
     }
     return {
-        "status_code": 504 if state is JobState.TIMEOUT else 500,
+        "status_code": 400 if is_wrong else 504 if state is JobState.TIMEOUT else 500,
         "request_id": request_id,
         "body": body,
     }

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 
 from genie.core import errors
 from genie.tenants.principal import Principal
+from inference import framing
+from inference.framing import Pictures
 from inference.specs import ModelSpec
 from inference.types import Container, SoundFormat
 from jobs import moderation, prices, results
@@ -105,6 +107,7 @@ async def transition_work(
             the moderation or the key refuses.
     """
     chosen = choosing.choose(principal, body.model, kind=JobKind.TRANSITION)
+    await asyncio.to_thread(_require_pictures, body, chosen.spec)
     await _moderate(body.prompt)
     sent: dict[str, Upload] = {}
     named: dict[str, dict[str, str]] = {}
@@ -235,6 +238,19 @@ def _require_fits(size: Dimensions, spec: ModelSpec) -> None:
         raise errors.InvalidRequest.of(
             "size", f"{spec.id} makes at most {spec.media.max_pixels} pixels"
         )
+
+
+def _require_pictures(body: TransitionBody, spec: ModelSpec) -> None:
+    """Refuse pictures that the model was not made for, where its files are here to tell. Blocks."""
+    taken = framing.of_model(spec)
+    if taken is None:
+        return
+    if body.end_image is None and Pictures.START not in taken and Pictures.BOTH in taken:
+        raise errors.InvalidRequest.of(
+            "end_image", f"{spec.id} goes from one picture to another, and needs an end_image, too"
+        )
+    if body.end_image is not None and Pictures.BOTH not in taken and Pictures.START in taken:
+        raise errors.InvalidRequest.of("end_image", f"{spec.id} takes no end_image")
 
 
 async def _moderate(prompt: str) -> None:

@@ -21,6 +21,7 @@ from jobs.states import JobKind
 # A form has texts only; what these are meant as, JSON would say.
 _NUMBERS = ("temperature", "timeout_seconds")
 _INTEGERS = ("seed",)
+_YES = ("true", "True", "1")
 _TEXTS = frozenset({"text", "srt", "vtt"})
 
 
@@ -31,6 +32,8 @@ async def prepare(request: HttpRequest, principal: Principal) -> Prepared:
     from its packets where it does not, without decoding anything.
     """
     form = await uploads.read_form(request, file_field="file")
+    if form.fields.get("stream") in _YES:  # a client that waits for events must not wait in silence
+        raise errors.InvalidRequest.of("stream", "a transcription is answered whole; leave it out")
     body = bodies.parse(TranscriptionBody, _typed(form))
     mode = submit.mode_of(body, stream=None, streams=False)
     work = await work_of(principal, body, form.file.content)

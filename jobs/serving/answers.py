@@ -84,11 +84,18 @@ async def sync_answer(job: JobView, headers: dict[str, str]) -> HttpResponse:
     failed = errors.InferenceFailed(
         error["message"],
         code=error["code"],
-        http_status={JobState.TIMEOUT: 504, JobState.CANCELLED: 409}.get(job.state, 500),
+        http_status=_status_of(job.state, error["code"]),
         id=events.public_id(job.id, job.kind),
     )
     failed.headers |= headers
     raise failed
+
+
+def _status_of(state: JobState, code: str) -> int:
+    """Return the status of a failure; a client that sends again what gets a 500 must not do so here."""
+    if code == errors.InvalidRequest.code:
+        return 400
+    return {JobState.TIMEOUT: 504, JobState.CANCELLED: 409}.get(state, 500)
 
 
 def admission_headers(accepted: Accepted) -> dict[str, str]:

@@ -1,5 +1,8 @@
 """The routes that the native contract shares with OpenAI's: they submit, and they list models."""
 
+import asyncio
+
+from django.conf import settings
 from django.http import HttpResponseBase
 
 from genie.core import errors
@@ -31,7 +34,7 @@ async def responses(request: LeanRequest) -> HttpResponseBase:
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/embeddings."""
-    return await submitted(request, submit.embeddings)
+    return await submitted(request, submit.embeddings, many_values=True)
 
 
 async def images(request: LeanRequest) -> HttpResponseBase:
@@ -64,12 +67,23 @@ async def transcriptions(request: LeanRequest) -> HttpResponseBase:
 
 
 async def submitted(
-    request: LeanRequest, prepare: Prepare, *, acceptance: Acceptance = modes.natively
+    request: LeanRequest,
+    prepare: Prepare,
+    *,
+    acceptance: Acceptance = modes.natively,
+    many_values: bool = False,
 ) -> HttpResponseBase:
-    """Answer a route that submits: authenticate, validate, store what was sent, admit, answer."""
+    """Answer a route that submits: authenticate, validate, store what was sent, admit, answer.
+
+    ``many_values``: what is large about its bodies may be values, and not what is sent along in them.
+    """
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
-    prepared = await prepare(request, principal, guard.read_object(request))
+    if many_values and len(request.body) > settings.GENIE_JSON_LIMIT_BYTES:
+        fields = await asyncio.to_thread(guard.read_object, request, many_values=True)
+    else:
+        fields = guard.read_object(request)
+    prepared = await prepare(request, principal, fields)
     submission = await uploads.kept(prepared.submission, prepared.uploads)
     return await modes.answer(
         request, principal, submission, headers=headers, acceptance=acceptance

@@ -40,6 +40,15 @@ def test_base64_carries_the_same_floats(caller: Caller) -> None:
     assert struct.unpack("<16f", raw) == pytest.approx(floats)
 
 
+def test_as_many_inputs_as_may_be_have_a_kilobyte_each(caller: Caller) -> None:
+    body = {"model": "echo-embedding", "input": ["x" * 1000] * 2048, "dimensions": 1}
+
+    answer = caller.post("/v1/embeddings", body)
+
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["data"]) == 2048
+
+
 def test_token_ids_are_inputs_too(caller: Caller) -> None:
     for given, count in (([1, 2, 3], 1), ([[1, 2], [3]], 2)):
         answer = caller.post("/v1/embeddings", {"model": "echo-embedding", "input": given})

@@ -393,6 +393,7 @@ class TestTranscription:
             (None, {"language": "English"}, "language"),
             (None, {"timestamp_granularities[]": "word"}, "timestamp_granularities"),
             (None, {"mode": "stream"}, "mode"),
+            (None, {"stream": "true"}, "stream"),
         ],
     )
     def test_what_cannot_be_written_down_is_refused(

@@ -43,10 +43,10 @@ def measure(
     backend: ChatBackend, model_id: str, *, sizes: Sequence[int], rounds: int
 ) -> list[Figures]:
     """Return the figures for each number of chats, after one round to warm up."""
-    _run(backend, model_id, max(sizes))
+    run(backend, model_id, max(sizes))
     found: list[Figures] = []
     for size in sizes:
-        runs = [_run(backend, model_id, size) for _ in range(rounds)]
+        runs = [run(backend, model_id, size) for _ in range(rounds)]
         seconds = statistics.median(total for total, _ in runs)
         found.append(
             Figures(
@@ -107,7 +107,7 @@ class _TimedListener(RecordingListener):
         super().on_delta(text, completion_tokens=completion_tokens, logprobs=logprobs)
 
 
-def _run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:
+def run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:
     """Run chats at once; return the seconds to the last end, and to the last first text."""
     started = time.perf_counter()
     listeners = [_TimedListener() for _ in range(size)]

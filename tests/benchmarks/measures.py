@@ -253,14 +253,14 @@ def _drain_celery(bench: Bench) -> float:
     return NOOP_JOBS / (drained - began)
 
 
-def until(done: Callable[[], bool]) -> float:
+def until(done: Callable[[], bool], *, pause_s: float = 0.01) -> float:
     """Wait for something to be so, and return when it was, on the monotonic clock."""
     deadline = time.monotonic() + 120
     pause = threading.Event()
     while not done():
         if time.monotonic() > deadline:
             raise TimeoutError("the queue was not drained within 120 s")
-        pause.wait(0.01)
+        pause.wait(pause_s)
     return time.monotonic()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from inference import pictures
+from inference import downloads, pictures
 from inference.backends import pipelines
 from inference.backends.images import ImageBackend
 from inference.errors import ModelLoadFailed, ModelMissing
@@ -82,6 +82,24 @@ class TestFetch:
 
         assert hub[0]["revision"] == "def"
         assert not [pattern for pattern in hub[0]["allow_patterns"] if pattern.startswith("unet")]
+
+    def test_a_pull_brings_the_second_checkpoint_too(self, hub: list[dict[str, Any]]) -> None:
+        options = {"transitions": "somebody/transitions", "transitions_revision": "def"}
+        downloads.pull(media.video_spec(HUB_ID, revision="abc", options=options))
+
+        assert [(one["hub_id"], one["revision"]) for one in hub] == [
+            (HUB_ID, "abc"),
+            ("somebody/transitions", "def"),
+        ]
+
+    def test_a_pull_brings_it_to_a_model_that_was_placed_by_hand(
+        self, hub: list[dict[str, Any]]
+    ) -> None:
+        spec = media.video_spec(media.WAN, options={"transitions": "somebody/transitions"})
+        assert downloads.pull(spec) == media.WAN
+
+        (asked,) = hub
+        assert asked["hub_id"] == "somebody/transitions"
 
     def test_a_directory_without_a_pipeline_is_a_missing_model(self, tmp_path: Path) -> None:
         with pytest.raises(ModelMissing, match="not on this worker"):

@@ -11,8 +11,8 @@ import pytest
 import torch
 import transformers
 
-from inference.backends import sound_files
-from inference.backends.listening import Scribe
+from inference.backends import fallback, sound_files
+from inference.backends.listening import Heard, Manner, Scribe, Written
 from inference.backends.speech import SpeechBackend
 from inference.backends.tiny import build, tones
 from inference.backends.transcription import TranscriptionBackend
@@ -147,6 +147,55 @@ class TestText:
 
         assert first == again
         assert first != other
+
+
+class TestFallback:
+    """What is taken greedily and comes out poorly is tried at temperatures, as the caller allows."""
+
+    @pytest.fixture
+    def temperatures(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """Those of each time that the model was asked."""
+        asked: list[float] = []
+        write = Scribe.write
+
+        def noting(scribe: Scribe, heard: Heard, *, manner: Manner, **more: Any) -> list[Written]:
+            asked.append(manner.temperature)
+            return write(scribe, heard, manner=manner, **more)
+
+        monkeypatch.setattr(Scribe, "write", noting)
+        return asked
+
+    def test_what_comes_out_well_is_asked_for_once(
+        self, transcription_backend: TranscriptionBackend, temperatures: list[float]
+    ) -> None:
+        written(transcription_backend)
+
+        assert temperatures == [0]
+
+    def test_what_comes_out_poorly_is_tried_again_and_the_best_is_kept(
+        self,
+        transcription_backend: TranscriptionBackend,
+        temperatures: list[float],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(fallback, "LEAST_LIKELY", 1.0)  # nothing is good enough
+
+        result = written(transcription_backend)
+
+        assert temperatures == [0, *fallback.TEMPERATURES]
+        assert result.text == WRITTEN
+
+    def test_a_temperature_that_was_asked_for_is_the_only_one(
+        self,
+        transcription_backend: TranscriptionBackend,
+        temperatures: list[float],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(fallback, "LEAST_LIKELY", 1.0)
+
+        written(transcription_backend, temperature=0.5)
+
+        assert temperatures == [0.5]
 
 
 class TestTimes:

@@ -121,6 +121,18 @@ class TestBatches:
         assert coalescer.submit("e").result(LIMIT_S) == "E"
         coalescer.close()
 
+    def test_the_first_waits_for_the_company_that_its_caller_knows_of(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer(
+            "test", script, linger_s=10 * LIMIT_S, company=lambda: 4
+        )
+        script.let_go()
+
+        found = [coalescer.submit(item) for item in "abcd"]
+
+        assert [one.result(LIMIT_S) for one in found] == ["A", "B", "C", "D"]
+        assert script.batches == [["a", "b", "c", "d"]]
+        coalescer.close()
+
     def test_company_that_does_not_come_again_is_not_waited_for_long(self, script: Script) -> None:
         coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=0.001)
         coalescer.submit("a")

@@ -123,6 +123,7 @@ class TestLoad:
 
     def test_a_local_source_is_relative_to_the_file(self, tmp_path: Path) -> None:
         text = GOOD.replace('backend = "echo"', 'backend = "transformers"\nsource = "./model"')
+        text = text.replace("step_seconds = 0.25", 'device = "auto"')
 
         assert load(tmp_path, text).get("chatty").directory == tmp_path / "model"
 

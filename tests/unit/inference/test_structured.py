@@ -117,6 +117,14 @@ class TestCheck:
         assert caught.value.keyword == keyword
         assert caught.value.message
 
+    @pytest.mark.parametrize(
+        ("pattern", "told"),
+        [("(?=a)b", "look-around"), (r"(a)\1", "backreferences"), ("(", "unclosed group")],
+    )
+    def test_says_what_is_wrong_with_a_pattern(self, pattern: str, told: str) -> None:
+        with pytest.raises(SchemaRejected, match=f"regex parse error: {told}"):
+            structured.check({"type": "string", "pattern": pattern})
+
     def test_says_where_in_the_schema(self) -> None:
         with pytest.raises(SchemaRejected, match=r"'not' is not supported at \$.properties.a"):
             structured.check({"properties": {"a": {"not": {}}}})

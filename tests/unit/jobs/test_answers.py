@@ -60,6 +60,15 @@ class TestLastEventId:
 
 
 class TestSyncAnswer:
+    def test_of_a_request_that_the_model_refused_is_a_400(self) -> None:
+        error = {"code": "invalid-request", "message": "There is no such language."}
+        job = views.job(JobState.FAILED, error=error)
+
+        with pytest.raises(InferenceFailed) as failed:
+            asyncio.run(answers.sync_answer(job, {}))
+
+        assert (failed.value.http_status, failed.value.code) == (400, "invalid-request")
+
     def test_is_the_result_as_the_row_has_it(self) -> None:
         job = views.job(JobState.COMPLETED)
 

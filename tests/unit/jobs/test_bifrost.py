@@ -109,6 +109,7 @@ class TestStatus:
         [
             ("budget-exhausted", 402),
             ("content-policy-violation", 400),
+            ("invalid-request", 400),
             ("model-load-failed", 503),
             ("comfyui-model-missing", 503),
             ("worker-lost", 503),

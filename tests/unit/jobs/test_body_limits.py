@@ -14,6 +14,8 @@ MIB = 1 << 20
         ("/v1/chat/completions", MIB, 2 * MIB),
         ("/openai/v1/chat/completions", MIB, 2 * MIB),
         ("/openai/v1/batches", MIB, 2 * MIB),
+        ("/v1/embeddings", 4 * MIB, 5 * MIB),
+        ("/openai/v1/embeddings", 4 * MIB, 5 * MIB),
         ("/openai/v1/files", 200 * MIB, 202 * MIB),
         ("/openai/v1/files/file-c1/content", MIB, 2 * MIB),
         ("/v1/audio/transcriptions", 25 * MIB, 27 * MIB),

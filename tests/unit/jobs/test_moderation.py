@@ -22,7 +22,9 @@ class TestListedWords:
         [
             "forbidden",
             "A FORBIDDEN lake",
-            "for\u00adbidden".replace("\u00ad", "") + "!",
+            "forbidden!",
+            "for\u00adbidden",  # a soft hyphen
+            "f\u200borbid\u2060den",  # without width
             "förbidden",
             "a red-herring",
             "red   herring, swimming",

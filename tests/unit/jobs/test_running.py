@@ -17,6 +17,7 @@ from inference.errors import (
     EngineClosed,
     GenerationFailed,
     InferenceError,
+    InputRejected,
     ModelLoadFailed,
     ModelTooLarge,
     OutOfMemory,
@@ -201,6 +202,7 @@ class TestFailure:
             (OutOfMemory("No room."), "out-of-memory"),
             (DeviceLost("The device failed."), "worker-lost"),
             (GenerationFailed("It broke."), "inference-failed"),
+            (InputRejected("No such language.", field="language"), "invalid-request"),
             (Cancelled(), "inference-failed"),  # nobody asked for it
         ],
     )
