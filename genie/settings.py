@@ -107,6 +107,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # Django's own log of what is done in the admin is enough
 AXES_CLIENT_IP_CALLABLE = "genie.tenants.lockout.address"
 AXES_LOCKOUT_CALLABLE = "genie.tenants.lockout.response"
@@ -405,6 +406,8 @@ GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
 GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)
 GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)  # maintenance outcomes in the admin
 GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)  # ended webhook deliveries
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"
 
 # --- Logging: one JSON object a line, secrets redacted --------------------------------------------
 LOGGING = {
