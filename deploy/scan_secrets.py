@@ -32,17 +32,15 @@ ENTROPY = [
     {"name": "Base64HighEntropyString", "limit": 4.5},
     {"name": "HexHighEntropyString", "limit": 3.0},
 ]
-SETTINGS = {
-    "plugins_used": [*({"name": name} for name in PLUGINS), *ENTROPY],
-    "filters_used": [
-        {"path": "detect_secrets.filters.heuristic.is_sequential_string"},
-        {"path": "detect_secrets.filters.heuristic.is_potential_uuid"},
-        {"path": "detect_secrets.filters.heuristic.is_templated_secret"},
-        {"path": "detect_secrets.filters.allowlist.is_line_allowlisted"},
-    ],
-}
-# Hashes of what is downloaded, and numbers: high entropy is their nature.
-SKIPPED = ("inference/checkpoints/", "docs/benchmarks", "deploy/known-secrets.json")
+FILTERS = [
+    {"path": "detect_secrets.filters.heuristic.is_sequential_string"},
+    {"path": "detect_secrets.filters.heuristic.is_potential_uuid"},
+    {"path": "detect_secrets.filters.heuristic.is_templated_secret"},
+    {"path": "detect_secrets.filters.allowlist.is_line_allowlisted"},
+]
+# Where settings are written, whatever looks random is a secret; in code and documents it is an example.
+SETTINGS_FILES = frozenset({".yml", ".yaml", ".toml", ".sh", ".env", ".ini", ".cfg", ".conf", ""})
+SKIPPED = ("inference/checkpoints/", "deploy/known-secrets.json")
 Found = tuple[str, str, str]  # file, kind, hash of the secret
 
 
@@ -71,12 +69,15 @@ def scan(paths: list[str]) -> dict[Found, int]:
 
 
 def _scan(paths: list[str]) -> dict[Found, int]:
-    with transient_settings(SETTINGS):
-        return {
-            (path, secret.type, secret.secret_hash): secret.line_number
-            for path in paths
-            for secret in scan_file(str(ROOT / path))
-        }
+    found: dict[Found, int] = {}
+    for of_settings in (False, True):
+        plugins = [{"name": name} for name in PLUGINS] + (ENTROPY if of_settings else [])
+        chosen = [one for one in paths if (Path(one).suffix in SETTINGS_FILES) is of_settings]
+        with transient_settings({"plugins_used": plugins, "filters_used": FILTERS}):
+            for path in chosen:
+                for secret in scan_file(str(ROOT / path)):
+                    found[path, secret.type, secret.secret_hash] = secret.line_number
+    return found
 
 
 def _tracked() -> Iterator[str]:

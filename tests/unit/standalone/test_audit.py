@@ -73,3 +73,14 @@ class TestScan:
 
         assert [(path, kind) for path, kind, _ in found] == [("leak.py", "AWS Access Key")]
         assert list(found.values()) == [2]
+
+    def test_takes_whatever_looks_random_for_a_secret_where_settings_are(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        value = "kN5JmZ2u8Qe0xV7rT1yB" + "4cW6sD9fG3hLpAoIiUuYtRrEwQ"
+        for name in ("deploy.yml", "example.py"):
+            (tmp_path / name).write_text(f"pepper: '{value}'\n", "utf-8")
+        module = script("scan_secrets")
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+
+        assert [path for path, _, _ in module._scan(["deploy.yml", "example.py"])] == ["deploy.yml"]
