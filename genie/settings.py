@@ -379,6 +379,10 @@ GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
 GENIE_SLOW_PRICE_PERCENT = env.integer("GENIE_SLOW_PRICE_PERCENT", 50, minimum=1)
 GENIE_SLOW_LIMIT_S = env.seconds("GENIE_SLOW_LIMIT_S", 72 * 3600)
 GENIE_SLOW_RESULT_TTL_S = env.seconds("GENIE_SLOW_RESULT_TTL_S", 14 * 86_400)
+# Of jobs that are not to be kept (X-Genie-Store: none): how long they can be looked at once they have
+# ended, where somebody waited for them, and where they are polled or told of by a webhook.
+GENIE_UNSTORED_S = env.seconds("GENIE_UNSTORED_S", 60)
+GENIE_UNSTORED_ASYNC_S = env.seconds("GENIE_UNSTORED_ASYNC_S", 900)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
 GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
 # A worker whose model does not come a step further for longer than this is replaced, by modality. A
