@@ -410,6 +410,8 @@ GENIE_OXEN_SAYS_QUEUED = env.boolean("GENIE_OXEN_SAYS_QUEUED", default=False)
 GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
 GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)
 GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)  # maintenance outcomes in the admin
+# Of these organizations, for how many days the content of ended jobs, files and webhook events is kept.
+GENIE_RETENTION_DAYS = env.days_by_name("GENIE_RETENTION_DAYS")
 GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)  # ended webhook deliveries
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"

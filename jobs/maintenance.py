@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from budgets import services as budgets
-from jobs import batches, erasing, files, ledger_check
+from jobs import batches, erasing, files, ledger_check, retention
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ def expire() -> dict[str, int]:
         cursor.execute("DELETE FROM jobs_booking WHERE booked_at < genie_now() - interval '1 day'")
         bookings = cursor.rowcount
     notifications = webhooks.expire(older_than=dt.timedelta(days=settings.GENIE_NOTIFICATION_DAYS))
+    retention.expire_by_policy(settings.GENIE_RETENTION_DAYS, limit=_BATCH)
     return {
         "idempotency_keys": _in_batches(_expire_keys),
         "expired_jobs": _in_batches(_erase_expired_jobs),
