@@ -432,6 +432,7 @@ LOGGING = {
         # A line for each ticket would drown the others; jobs log what matters of themselves.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},  # of locks, not of every sign-in
         # It would quote the URL, which may be a secret, whenever a receiver sends odd headers.
         "urllib3.connection": {"level": "ERROR"},
         "uvicorn": {"handlers": [], "propagate": True},
