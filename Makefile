@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check openapi format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants models clean
+.PHONY: help setup up down test prove check audit openapi format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,18 +41,23 @@ prove: $(STAMP) ## run the property tests of jobs and money at length (EXAMPLES=
 	@GENIE_PROOF_EXAMPLES="$(EXAMPLES)" $(BIN)/python -m pytest tests/integration/jobs/test_machine.py \
 	  tests/integration/jobs/test_linearizable.py tests/integration/budgets/test_machine.py $(ARGS)
 
-check: $(STAMP) ## formatting, lint, types, import directions, migrations, deployment checks, docs
+check: $(STAMP) ## formatting, lint, types, import directions, migrations, deployment checks, secrets, vulnerabilities, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	sh deploy/check-production.sh $(BIN)/python
+	$(BIN)/python deploy/scan_secrets.py
+	$(BIN)/python deploy/audit.py
 	@if [ -d tests/architecture ]; then $(BIN)/python -m pytest -q tests/architecture; fi
 
 openapi: $(STAMP) ## write genie/openapi/openapi.json, the description of the API, from the code
 	$(BIN)/python manage.py spectacular --format openapi-json --file genie/openapi/openapi.json \
 	  --fail-on-warn --validate
+
+audit: $(STAMP) ## ask for known vulnerabilities of what is pinned; fails where nobody can be asked
+	@$(BIN)/python deploy/audit.py --strict
 
 format: $(STAMP) ## format the code and apply the safe fixes of the linter
 	$(BIN)/ruff format .

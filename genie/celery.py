@@ -69,6 +69,7 @@ app.conf.update(
     beat_schedule={
         # Old runs expire rather than pile up while the maintenance worker is away.
         "expire": {"task": "jobs.expire", "schedule": 600, "options": {"expires": 600}},
+        "erase": {"task": "jobs.erase", "schedule": 60, "options": {"expires": 60}},
         "verify-ledger": {
             "task": "jobs.verify_ledger",
             "schedule": HOUR_S,

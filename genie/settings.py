@@ -107,6 +107,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # Django's own log of what is done in the admin is enough
 AXES_CLIENT_IP_CALLABLE = "genie.tenants.lockout.address"
 AXES_LOCKOUT_CALLABLE = "genie.tenants.lockout.response"
@@ -381,6 +382,10 @@ GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
 GENIE_SLOW_PRICE_PERCENT = env.integer("GENIE_SLOW_PRICE_PERCENT", 50, minimum=1)
 GENIE_SLOW_LIMIT_S = env.seconds("GENIE_SLOW_LIMIT_S", 72 * 3600)
 GENIE_SLOW_RESULT_TTL_S = env.seconds("GENIE_SLOW_RESULT_TTL_S", 14 * 86_400)
+# Of jobs that are not to be kept (X-Genie-Store: none): how long they can be looked at once they have
+# ended, where somebody waited for them, and where they are polled or told of by a webhook.
+GENIE_UNSTORED_S = env.seconds("GENIE_UNSTORED_S", 60)
+GENIE_UNSTORED_ASYNC_S = env.seconds("GENIE_UNSTORED_ASYNC_S", 900)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
 GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
 # A worker whose model does not come a step further for longer than this is replaced, by modality. A
@@ -408,7 +413,11 @@ GENIE_OXEN_SAYS_QUEUED = env.boolean("GENIE_OXEN_SAYS_QUEUED", default=False)
 GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
 GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)
 GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)  # maintenance outcomes in the admin
+# Of these organizations, for how many days the content of ended jobs, files and webhook events is kept.
+GENIE_RETENTION_DAYS = env.days_by_name("GENIE_RETENTION_DAYS")
 GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)  # ended webhook deliveries
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"
 
 # --- Logging: one JSON object a line, secrets redacted --------------------------------------------
 LOGGING = {
@@ -426,6 +435,7 @@ LOGGING = {
         # A line for each ticket would drown the others; jobs log what matters of themselves.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},  # of locks, not of every sign-in
         # It would quote the URL, which may be a secret, whenever a receiver sends odd headers.
         "urllib3.connection": {"level": "ERROR"},
         "uvicorn": {"handlers": [], "propagate": True},

@@ -9,7 +9,7 @@ from django.db import connection
 
 from budgets import services as budgets
 from genie.core import transactions
-from jobs import batch_lines, files, ledger_check
+from jobs import batch_lines, erasing, files, ledger_check, retention
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -39,9 +39,10 @@ def expire() -> dict[str, int]:
         cursor.execute("DELETE FROM jobs_booking WHERE booked_at < genie_now() - interval '1 day'")
         bookings = cursor.rowcount
     notifications = webhooks.expire(older_than=dt.timedelta(days=settings.GENIE_NOTIFICATION_DAYS))
+    retention.expire_by_policy(settings.GENIE_RETENTION_DAYS, limit=_BATCH)
     return {
         "idempotency_keys": _in_batches(_expire_keys),
-        "expired_jobs": _in_batches(_empty_expired_jobs),
+        "expired_jobs": _in_batches(_erase_expired_jobs),
         "workers": workers,
         "task_results": results,
         "bookings": bookings,
@@ -49,6 +50,14 @@ def expire() -> dict[str, int]:
         "files": _in_batches(files.remove_unneeded, batch=files.BATCH),
         "budget_events": _in_batches(_expire_budget_events),
         "batch_lines": _in_batches(lambda: batch_lines.remove_unneeded(limit=_BATCH)),
+    }
+
+
+def erase() -> dict[str, int]:
+    """Remove what expired jobs were asked and answered, and their files: every minute, unlike the rest."""
+    return {
+        "expired_jobs": _in_batches(_erase_expired_jobs),
+        "files": _in_batches(files.remove_unneeded, batch=files.BATCH),
     }
 
 
@@ -75,6 +84,10 @@ def _in_batches(expire_batch: Callable[[], int], *, batch: int | None = None) ->
     return deleted
 
 
+def _erase_expired_jobs() -> int:
+    return erasing.erase_expired(limit=_BATCH)
+
+
 def _expire_keys() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -85,25 +98,6 @@ def _expire_keys() -> int:
             [settings.GENIE_IDEMPOTENCY_TTL_S, _BATCH],
         )
         return int(cursor.rowcount)
-
-
-def _empty_expired_jobs() -> int:
-    """Remove what expired jobs were asked and answered, and their files; usage and costs stay."""
-    with transactions.transaction(), connection.cursor() as cursor:
-        cursor.execute(
-            """WITH emptied AS (
-                 UPDATE jobs_job SET request = '{}', asked = NULL, delta_ends = NULL,
-                   result = CASE WHEN result IS NULL THEN NULL ELSE '{}'::jsonb END
-                 WHERE id IN (
-                   SELECT id FROM jobs_job WHERE expires_at <= genie_now() AND NOT request = '{}'::jsonb
-                   ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)
-                 RETURNING id),
-               files AS (
-                 UPDATE jobs_file f SET expires_at = genie_now() FROM emptied e WHERE f.job_id = e.id)
-               SELECT count(*) FROM emptied""",
-            [_BATCH],
-        )
-        return int(cursor.fetchone()[0])
 
 
 def _expire_budget_events() -> int:

@@ -249,6 +249,12 @@ class Job(models.Model):
                 fields=["expires_at"],
                 condition=Q(expires_at__isnull=False) & ~Q(request={}),
             ),
+            # Retention and erasure: what an organisation has that has ended and has its content still.
+            models.Index(
+                name="job_by_end_with_content",
+                fields=["organization", "completed_at"],
+                condition=Q(completed_at__isnull=False) & ~Q(request={}),
+            ),
             # The quote: what the organisation's latest jobs of a model generated, without their rows.
             models.Index(
                 name="job_usual_completion",

@@ -33,6 +33,12 @@ def expire(**_: object) -> dict[str, int]:
     return maintenance.expire()
 
 
+@shared_task(name="jobs.erase", ignore_result=False)
+def erase(**_: object) -> dict[str, int]:
+    """Remove what expired jobs were asked and answered; the counts are recorded for the admin."""
+    return maintenance.erase()
+
+
 @shared_task(name="jobs.verify_ledger", ignore_result=False)
 def verify_ledger(**_: object) -> dict[str, int]:
     """Re-derive every balance; the number of drifting counters is recorded for the admin."""

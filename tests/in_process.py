@@ -61,7 +61,7 @@ class Site:
     ) -> Answer:
         """Return the answer; a mapping is sent as JSON, a ``Form`` as a form, bytes as they are."""
         content, media_type = _encoded(body)
-        sent = {"host": "localhost", "content-length": str(len(content))} | (headers or {})
+        sent = {"host": "localhost", "content-length": str(len(content))} | dict(headers or {})
         if media_type:
             sent = {"content-type": media_type} | sent
         scope = {

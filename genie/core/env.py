@@ -82,3 +82,16 @@ def port_ranges(name: str, default: str) -> tuple[range, ...]:
             " like 443,8000-8999."
         )
     return ranges
+
+
+def days_by_name(name: str) -> dict[str, int]:
+    """Return the variable as a number of days for each name: ``acme=30,globex=7``."""
+    found = {}
+    for part in words(name):
+        key, mark, days = part.partition("=")
+        if not (mark and key.strip() and days.strip().isdecimal() and int(days) >= 1):
+            raise SettingError(
+                f"The environment variable {name} has {part!r}; write slug=days, such as acme=30."
+            )
+        found[key.strip()] = int(days)
+    return found

@@ -14,7 +14,7 @@ RECOVERY_CODES = 8  # each opens once
 RECOVERY_CODE_BYTES = 6  # 48 bits; devices are slowed down by django-otp after each wrong code
 
 
-class AdminSite(OTPAdminSite):
+class AdminSite(OTPAdminSite):  # type: ignore[misc] # untyped
     """The admin, for staff who have also given a code."""
 
     def __init__(self) -> None:

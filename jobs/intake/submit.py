@@ -21,7 +21,7 @@ from inference.specs import Price
 from inference.tokenization import EmbeddingShape, Messages, Tools
 from inference.types import Modality
 from jobs import prices, registry, web
-from jobs.intake import bodies, sampling, shaping
+from jobs.intake import bodies, sampling, shaping, storing
 from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.intake.uploads import Upload
 from jobs.lifecycle import NewJob
@@ -85,6 +85,7 @@ class Envelope:
     endpoint_id: uuid.UUID | None = None  # a registered webhook that it names in its own way
     generation_endpoint_id: uuid.UUID | None = None  # the same, told in inference.net's words
     end_limit_s: float | None = None  # by when it must have ended, even if it runs; None: no such
+    stores: bool = True  # whether what is asked and answered is kept beyond its delivery
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,13 +249,14 @@ def envelope_of(request: HttpRequest, *, said: bytes | None = None) -> Envelope:
     ``said`` stands for the body where the same request may be sent as other bytes, as a form may.
 
     Raises:
-        InvalidRequest: Its idempotency key is none.
+        InvalidRequest: Its idempotency key is none, or it says how it is to be stored in other words.
     """
     told = request.body if said is None else said
     path = request.path.removeprefix("/api").encode()
     return Envelope(
         idempotency_key=idempotency_key(request),
         digest=hashlib.sha256(path + b"\0" + told).digest(),
+        stores=storing.stores(request),
     )
 
 
@@ -307,7 +309,7 @@ async def submission(
         facade=envelope.facade,
         asked=envelope.asked,
         group_id=envelope.group_id,
-        result_ttl_s=envelope.result_ttl_s,
+        result_ttl_s=storing.lifetime_s(envelope.result_ttl_s, stores=envelope.stores, mode=mode),
         generation_endpoint_id=envelope.generation_endpoint_id,
         end_limit_s=envelope.end_limit_s,
     )

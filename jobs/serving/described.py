@@ -31,13 +31,19 @@ ON_DISCONNECT = Parameter(
     place="header",
     description="`continue`: the job goes on when its caller has gone.",
 )
+STORE = Parameter(
+    name="X-Genie-Store",
+    place="header",
+    description="`none`: what is asked and answered is not kept beyond its delivery.",
+    schema={"type": "string", "enum": ["none"]},
+)
 LAST_EVENT_ID = Parameter(
     name="Last-Event-ID",
     place="header",
     description="The last event that you have: what follows it is told.",
     schema={"type": "string", "pattern": "^[0-9]{0,9}$"},
 )
-SUBMITTING = (IDEMPOTENCY_KEY, PREFER, ON_DISCONNECT)
+SUBMITTING = (IDEMPOTENCY_KEY, PREFER, ON_DISCONNECT, STORE)
 MODEL_PATH = Parameter(
     name="model", place="path", description="A model's id or alias.", example="lite"
 )

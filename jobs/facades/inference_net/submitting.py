@@ -12,7 +12,7 @@ from genie.core import errors, ids
 from genie.tenants.principal import Principal
 from jobs.facades.inference_net.errors import in_request
 from jobs.groups import NewGroup
-from jobs.intake import bodies, completion, submit, webhook_ids
+from jobs.intake import bodies, completion, storing, submit, webhook_ids
 from jobs.intake.bodies import ChatBody, CompletionBody, EmbeddingsBody, Submitted
 from jobs.intake.submit import Envelope, Work
 from jobs.states import Facade, JobKind, Lane, Mode
@@ -147,6 +147,7 @@ def _envelope(request: HttpRequest) -> Envelope:
         result_ttl_s=settings.GENIE_SLOW_RESULT_TTL_S,
         start_limit_s=limit_s,
         end_limit_s=limit_s,
+        stores=storing.stores(request),
     )
 
 

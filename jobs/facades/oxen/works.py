@@ -20,7 +20,7 @@ from jobs.facades.oxen import parameters
 from jobs.facades.oxen.errors import OutOfRange, Said, TextModel, model_not_found
 from jobs.facades.oxen.parameters import OxenImageBody, OxenTransitionBody, OxenVideoBody
 from jobs.groups import NewGroup
-from jobs.intake import bodies, media, submit
+from jobs.intake import bodies, media, storing, submit
 from jobs.intake.bodies import Submitted
 from jobs.intake.submit import Envelope, Prepared, Work
 from jobs.intake.uploads import Upload
@@ -177,6 +177,7 @@ def _envelope(
         group_id=group_id,
         start_limit_s=settings.GENIE_OXEN_EXPIRY_S,
         end_limit_s=settings.GENIE_OXEN_EXPIRY_S,
+        stores=storing.stores(request),
     )
 
 

@@ -293,6 +293,8 @@ CASES: Mapping[tuple[str, str], Case] = {
         names={"token": "public file"}, fixed={"name": "video.mp4"}
     ),
     ("GET", "health"): Open(),
+    ("GET", "docs/api"): Open(),
+    ("GET", "openapi.json"): Open(),
     ("GET", "ready"): Open(status=503),  # nobody works here
     ("GET", ".well-known/genie-webhooks.json"): Open(),
 }

@@ -46,7 +46,7 @@ def django_routes(resolver: Any = None, prefix: str = "") -> Iterator[tuple[Rout
         if isinstance(one, URLResolver) and path != "admin/":
             yield from django_routes(one, path)
         elif isinstance(one, URLPattern) and path != "admin":
-            view = one.callback.view_class
+            view = getattr(one.callback, "view_class", one.callback)
             for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
                 if hasattr(view, method.lower()):
                     yield (method, path), view

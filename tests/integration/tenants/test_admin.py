@@ -85,15 +85,6 @@ class TestAddress:
         assert client.post("/admin").status_code == 405
 
 
-class TestPolicy:
-    def test_lets_no_page_run_a_script_that_is_not_ours(self, operator: Client) -> None:
-        policy = operator.get("/admin/").headers["Content-Security-Policy"]
-
-        assert "default-src 'self';" in policy
-        assert "script-src" not in policy
-        assert "frame-ancestors 'none'" in policy
-
-
 class TestRevoke:
     def test_ends_the_selected_keys(self, acme: Any, operator: Client) -> None:
         chosen, other = acme.key().row, acme.key().row

@@ -25,7 +25,7 @@ def staff(db: None) -> User:
     return User.objects.create_superuser("stella", password="right horse battery staple")
 
 
-def sign_in(password: str, username: str = "stella", **more: str) -> Any:
+def sign_in(password: str, username: str = "stella", **more: Any) -> Any:
     return Client().post(LOGIN, {"username": username, "password": password}, **more)
 
 

@@ -1,0 +1,107 @@
+"""Ends the lifetime of what an organisation's jobs were asked and answered, before anybody asks for it.
+
+By policy, of what is old; or all of it, of an organisation or one of its members that is to be erased.
+What ends here is removed by ``erasing``, like whatever else has expired.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+
+from genie.core import transactions
+from genie.tenants import selectors as tenants
+from webhooks import services as webhooks
+
+DAY_S = 86_400.0
+
+_WHICH = """
+organization_id = %(organization)s AND (%(user)s::uuid IS NULL OR user_id = %(user)s)
+  AND completed_at <= genie_now() - %(age_s)s * interval '1 second' AND NOT request = '{}'::jsonb
+"""
+_EXPIRE = f"""
+UPDATE jobs_job SET expires_at = genie_now() WHERE id IN (
+  SELECT id FROM jobs_job WHERE {_WHICH} AND (expires_at IS NULL OR expires_at > genie_now())
+   ORDER BY completed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""  # noqa: S608 - composed of constants
+_FILES = """
+UPDATE jobs_file SET expires_at = genie_now()
+ WHERE organization_id = %(organization)s AND role = 'upload' AND kept
+   AND created_at <= genie_now() - %(age_s)s * interval '1 second'
+   AND (expires_at IS NULL OR expires_at > genie_now())
+"""
+_COUNT = f"""
+SELECT (SELECT count(*) FROM jobs_job WHERE {_WHICH}),
+  (SELECT count(*) FROM jobs_job WHERE organization_id = %(organization)s AND completed_at IS NULL
+     AND (%(user)s::uuid IS NULL OR user_id = %(user)s)),
+  (SELECT count(*) FROM jobs_file WHERE organization_id = %(organization)s AND role = 'upload' AND kept
+     AND %(user)s::uuid IS NULL AND created_at <= genie_now() - %(age_s)s * interval '1 second'
+     AND (expires_at IS NULL OR expires_at > genie_now()))
+"""  # noqa: S608 - composed of constants
+_OPEN = """
+SELECT id FROM jobs_job WHERE organization_id = %(organization)s AND completed_at IS NULL
+  AND (%(user)s::uuid IS NULL OR user_id = %(user)s)
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is to go: of an organisation, or of one of its members alone, and how old it is at least."""
+
+    organization_id: uuid.UUID
+    user_id: uuid.UUID | None = None
+    age_s: float = 0.0
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Return it as the statements below name it."""
+        return {"organization": self.organization_id, "user": self.user_id, "age_s": self.age_s}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """How much a scope has."""
+
+    ended_jobs: int  # whose content is there
+    open_jobs: int
+    files: int  # that callers keep
+
+
+def content(scope: Scope) -> Content:
+    """Count what is there."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, scope.parameters)
+        ended, opened, files = cursor.fetchone()
+    return Content(ended_jobs=ended, open_jobs=opened, files=files)
+
+
+def open_jobs(scope: Scope) -> list[uuid.UUID]:
+    """Return the jobs that have not ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, scope.parameters)
+        return [row[0] for row in cursor.fetchall()]
+
+
+def expire(scope: Scope, *, limit: int) -> int:
+    """End the lifetime of at most ``limit`` jobs, and of all files; return how many jobs."""
+    with transactions.transaction(), connection.cursor() as cursor:
+        if scope.user_id is None:  # files and events are the organisation's
+            cursor.execute(_FILES, scope.parameters)
+        cursor.execute(_EXPIRE, scope.parameters | {"limit": limit})
+        expired = int(cursor.rowcount)
+    if scope.user_id is None:
+        webhooks.forget_of(scope.organization_id, age_s=scope.age_s)
+    return expired
+
+
+def expire_by_policy(days: Mapping[str, int], *, limit: int) -> int:
+    """End the lifetime of what is older than each organisation wants it kept; return how many jobs."""
+    expired = 0
+    for slug, kept_days in days.items():
+        organization = tenants.organization(slug)
+        if organization is not None:
+            scope = Scope(organization_id=organization.id, age_s=kept_days * DAY_S)
+            expired += expire(scope, limit=limit)
+    return expired
