@@ -128,26 +128,34 @@ async def read_parts(request: HttpRequest) -> Parts:
 def _parse(request: HttpRequest) -> Parts:
     handler = _InMemory(request)
     try:
-        parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], "utf-8")
+        # It would put a mark in the place of bytes that are no UTF-8: read so, every byte is kept.
+        parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], "latin-1")
         posted, sent = parser.parse()
     except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
         raise UnreadableForm(str(error)) from error
-    texts = {name: posted.getlist(name) for name in posted}
+    texts = {_utf8(name, ""): [_utf8(one, name) for one in posted.getlist(name)] for name in posted}
     for name, values in texts.items():
         for value in values:
             guard.require_clean_text(value, field=name[:64])
             if len(value) > _MAX_FIELD_CHARS:
                 raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
-    files = {name: [_upload(one) for one in sent.getlist(name)] for name in sent}
+    files = {_utf8(name, ""): [_upload(one) for one in sent.getlist(name)] for name in sent}
     if not texts and not files:  # the parser reads bytes without its boundary as an empty form
         raise UnreadableForm("it has no parts")
     return Parts(texts=texts, files=files)
 
 
+def _utf8(text: str, name: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:
+        raise errors.InvalidRequest.of(name[:64], "is not valid UTF-8") from None
+
+
 def _upload(sent: "UploadedFile[bytes]") -> Upload:
     # Its name and type are anything that a sender writes: what the database does not take goes.
     name, said_type = (
-        (text or "").encode("utf-8", "replace").decode().replace("\0", "")
+        (text or "").encode("latin-1", "replace").decode("utf-8", "replace").replace("\0", "")
         for text in (sent.name, sent.content_type)
     )
     return Upload(

@@ -16,11 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.acceptance import system as systems
-from tests.acceptance.callers import Caller
 from tests.acceptance.system import System
 from tests.fuzz import driver
 from tests.fuzz.driver import QUICK_S, Report
-from tests.fuzz.things import SCOPES, Things
+from tests.fuzz.things import Things
 
 # Real videos wait for one another here; nobody waits for one for long.
 ENV = {"GENIE_OXEN_VIDEO_WAIT_S": "1", "GENIE_OXEN_IMAGE_WAIT_S": "10"}
@@ -48,20 +47,18 @@ def _run(system: System, url: str, options: argparse.Namespace, console: Console
     schema: Any = schemathesis.openapi.from_url(f"{url}/openapi.json")
     if options.only:
         schema = schema.include(operation_id=options.only.split(","))
-    return driver.run(
-        schema,
-        Things(_caller(system, url, "fuzzed")),
-        managed=Things(_caller(system, url, "managed")),
-        cases=options.cases,
-        first_seed=options.seed,
-        done=lambda label: console.print(f"[dim]{label}[/]"),
-    )
-
-
-def _caller(system: System, url: str, slug: str) -> Caller:
-    system.manage("create_org", slug)
-    key = system.manage("create_key", "--org", slug, "--scopes", SCOPES)
-    return Caller(system=system, slug=slug, key=key["fullKey"], key_id=key["keyId"], base_url=url)
+    with (
+        Things.of_new_caller(system, "fuzzed", base_url=url) as things,
+        Things.of_new_caller(system, "managed", base_url=url) as managed,
+    ):
+        return driver.run(
+            schema,
+            things,
+            managed=managed,
+            cases=options.cases,
+            first_seed=options.seed,
+            done=lambda label: console.print(f"[dim]{label}[/]"),
+        )
 
 
 def _table(report: Report) -> Table:

@@ -1,13 +1,14 @@
 """One of everything that a path can name, made over HTTP: else every made-up id is a 404 and no more."""
 
+import contextlib
 import io
 import json
 import wave
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tests.acceptance.callers import Caller, uuid_of
-from tests.acceptance.system import until
+from tests.acceptance.system import System, until
 
 # Operations that end, or do away with, what they name.
 ENDS = frozenset(
@@ -65,6 +66,20 @@ class Things:
             "user_id": self._user,
             "key_id": self._key,
         }
+
+    @classmethod
+    @contextlib.contextmanager
+    def of_new_caller(cls, system: System, slug: str, *, base_url: str = "") -> "Iterator[Things]":
+        """Give those of a fresh organization, whose key may do everything."""
+        system.manage("create_org", slug)
+        key = system.manage("create_key", "--org", slug, "--scopes", SCOPES)
+        caller = Caller(
+            system=system, slug=slug, key=key["fullKey"], key_id=key["keyId"], base_url=base_url
+        )
+        try:
+            yield cls(caller)
+        finally:
+            caller.close()
 
     def of(self, path: str, name: str) -> str:
         """Return what may stand in a path for a parameter."""
