@@ -233,6 +233,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["genie.openapi.document.complete"],
 }
 
+
 # --- HTTP safety ----------------------------------------------------------------------------------
 def _bucket_origins() -> list[str]:
     """Return from where a page loads results: a reader is led to the bucket, where there is one."""

@@ -19,7 +19,6 @@ _SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})")
 _SMALLEST_SIDE, _LARGEST_SIDE = 64, 4096
 
 
-
 def _worded(text: str) -> str:
     """Refuse what says nothing: blanks and control characters alone."""
     if not any(one.isprintable() and not one.isspace() for one in text):

@@ -77,11 +77,11 @@ def run(
     report = Report()
     found = list(operations(schema))
     each = max(1, round(cases / len(found) / 2))
-    things.make(one for one in found if not _is_managed(one))
-    managed.make(one for one in found if _is_managed(one))
+    things.make(one for one in found if not is_managed(one))
+    managed.make(one for one in found if is_managed(one))
     with requests.Session() as session:
         for number, operation in enumerate(found):
-            own = managed if _is_managed(operation) else things
+            own = managed if is_managed(operation) else things
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 one = _Sender(operation, own, report, session, mode)
                 one.send(cases=each, with_seed=first_seed * 1000 + number)
@@ -95,7 +95,8 @@ def operations(schema: Any) -> Iterator[Any]:
         yield found.ok()
 
 
-def _is_managed(operation: Any) -> bool:
+def is_managed(operation: Any) -> bool:
+    """Tell whether an operation changes what an organization may do: a cap, a key."""
     return bool(operation.path.startswith("/api/orgs/"))
 
 
