@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from genie.core.describing import EVENTS, FORM, JSON, Answer, Body, Contract, Operation, Parameter
-from genie.openapi.components import Components
+from genie.openapi.components import Components, typed
 from genie.openapi.shared import HEADERS, STATUSES
 
 _TEXTUAL = ("text/", JSON, "application/problem+json")
@@ -137,7 +137,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         "in": one.place,
         "description": one.description,
         "required": one.place == "path",
-        "schema": dict(one.schema),
+        "schema": typed(dict(one.schema)),
         **({} if one.example is None else {"example": one.example}),
     }
 

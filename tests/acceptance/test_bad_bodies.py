@@ -272,3 +272,26 @@ def test_what_is_too_large_is_refused_while_it_arrives(caller: Caller) -> None:
         answer = line.recv(4096)
 
     assert b" 413 " in answer.partition(b"\r\n")[0]
+
+
+CANARY = "canary-of-a-bad-body"
+TOLD: dict[str, bytes] = {
+    "broken-off": f'{{"model": "{CANARY}", "messages": "{CANARY}'.encode(),
+    "no-utf-8": f'{{"{CANARY}": "{CANARY}\xff"}}'.encode("latin-1"),
+    "wrong-types": json.dumps({"model": [CANARY], "input": {CANARY: CANARY}}).encode(),
+    "twice": f'{{"{CANARY}": 1, "{CANARY}": 2}}'.encode(),
+    "nul": json.dumps({"model": "echo", CANARY: f"{CANARY}\0"}).encode(),
+}
+
+
+def test_nothing_of_a_bad_body_reaches_a_log(admin: Caller) -> None:
+    statuses = {
+        _sent(admin, route, Bad(body=body)).status_code
+        for route in ROUTES.values()
+        for body in TOLD.values()
+    }
+    texts = [log.read_text("utf-8", "replace") for log in admin.system.directory.rglob("*.log")]
+
+    assert statuses == {400}
+    assert len(texts) > 5
+    assert [text for text in texts if CANARY in text] == []
