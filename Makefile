@@ -8,6 +8,7 @@ EXAMPLES ?= 400
 EVENTS ?= 10000
 JOBS ?= 10000
 FAULTS ?= 120
+CASES ?= 20000
 SEED ?= 1
 # The CPU build of torch is a third of the size: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants models clean
+.PHONY: help setup up down test prove check audit openapi format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -86,6 +87,9 @@ chaos: $(STAMP) ## hurt the whole system and judge what its witnesses say (SEED=
 
 mutants: $(STAMP) ## take each guard away in a copy: its tests must turn red; writes docs/mutants.md (ARGS="--only settle")
 	@exec $(BIN)/python -m tests.mutants --write docs/mutants.md $(ARGS)
+
+fuzz: $(STAMP) ## send what Schemathesis makes of openapi.json to a running system (CASES=20000 SEED=1)
+	@exec $(BIN)/python -m tests.fuzz --cases "$(CASES)" --seed "$(SEED)" $(ARGS)
 
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)

@@ -14,6 +14,7 @@ EVENT_PREFIX = "evt_"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _YEAR_3000 = 32_503_680_000 * 10**6
+_LAST = _EPOCH + (_YEAR_3000 - 1) * _MICROSECOND
 
 
 class Place(NamedTuple):
@@ -80,5 +81,8 @@ def decode_cursor(text: str) -> Place | None:
 
 
 def beginning(since: dt.datetime | None) -> Place:
-    """Return the place before everything of a time or later; None is before everything."""
-    return Place(since or _EPOCH, uuid.UUID(int=0))
+    """Return the place before everything of a time or later; None is before everything.
+
+    A time that no event can have is brought to the nearest that a cursor has room for.
+    """
+    return Place(min(max(since or _EPOCH, _EPOCH), _LAST), uuid.UUID(int=0))

@@ -37,7 +37,11 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return the body as an object; raises InvalidRequest for anything else."""
+        """Return the body as an object; raises InvalidRequest or UnsupportedMediaType for anything else."""
+        meta = (parser_context or {})["request"].META
+        strict_json.require_declared(
+            meta.get("CONTENT_TYPE", ""), encoding=meta.get("HTTP_CONTENT_ENCODING", "")
+        )
         return strict_json.decode_object(stream.read(), fraction=strict_json.exact)
 
 

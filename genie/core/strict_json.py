@@ -11,7 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from genie.core.errors import InvalidRequest
+from genie.core.errors import InvalidRequest, UnsupportedMediaType
 
 MAX_DEPTH = 32  # levels of nesting
 MAX_DIGITS = 100  # of one number; longer ones cost time and mean nothing here
@@ -19,6 +19,7 @@ MAX_DIGITS = 100  # of one number; longer ones cost time and mean nothing here
 # scanned again from each of them.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+\\?(?:"|\Z)', re.DOTALL)
 _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\";\s]+)", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -58,6 +59,26 @@ def decode_object(
     if b"\\u" in raw:
         _require_clean(value, "")
     return value
+
+
+def require_declared(content_type: str, *, encoding: str = "") -> None:
+    """Judge what a body's headers say of it, before it is read.
+
+    Args:
+        content_type: The ``Content-Type``.
+        encoding: The ``Content-Encoding``; nothing is ever inflated.
+
+    Raises:
+        UnsupportedMediaType: It is not declared as JSON in UTF-8, or is compressed.
+    """
+    if encoding.lower() not in ("", "identity"):
+        raise UnsupportedMediaType("Send the body uncompressed, without Content-Encoding.")
+    media_type, _, parameters = content_type.partition(";")
+    if media_type.strip().lower() != "application/json":
+        raise UnsupportedMediaType("Send the body as application/json.")
+    charset = _CHARSET.search(parameters)
+    if charset and charset[1].lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("Send JSON in UTF-8.")
 
 
 def exact(digits: str) -> Decimal:

@@ -58,13 +58,21 @@ class Components:
         reference = value.get("$ref")
         if isinstance(reference, str):
             moved |= self._led(reference, name)
-        return moved
+        return typed(moved)
 
     def _led(self, reference: str, name: str) -> dict[str, str]:
         file, _, part = reference.partition("#/$defs/")
         if part:
             return {"$ref": _PLACE + _title(name) + _camel(part)}
         return self.answer(f"{name.split('/', maxsplit=1)[0]}/{file.removesuffix('.json')}")
+
+
+def typed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that says of words that they are strings, which viewers do not guess."""
+    words = schema.get("enum", [schema.get("const")])
+    if "type" in schema or not words or not all(isinstance(one, str) for one in words):
+        return schema
+    return {"type": "string", **schema}
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from genie.core.describing import EVENTS, FORM, JSON, Answer, Body, Contract, Operation, Parameter
-from genie.openapi.components import Components
+from genie.openapi.components import Components, typed
 from genie.openapi.shared import HEADERS, STATUSES
 
 _TEXTUAL = ("text/", JSON, "application/problem+json")
@@ -40,9 +40,24 @@ class Renderer:
         schema: dict[str, Any] = self._schema(body.schema)
         content: dict[str, Any] = {}
         for media_type in body.media_types:
-            whole = _form(schema, body) if media_type == FORM else _requiring(schema, body)
+            form = media_type == FORM
+            whole = self._form(schema, body) if form else _requiring(schema, body)
             content[media_type] = {"schema": whole, **example(body)}
         return {"required": True, "content": content}
+
+    def _form(self, reference: Mapping[str, Any], body: Body) -> dict[str, Any]:
+        """Return a form's schema in one piece, so that tools find its files."""
+        schema = self.components.schemas[reference["$ref"].rsplit("/", 1)[-1]]
+        files = {
+            name: {"type": "string", "format": "binary", "description": what}
+            for name, what in body.files.items()
+        }
+        required = [*schema.get("required", ()), *body.required_files, *body.required]
+        return {
+            **schema,
+            "properties": {**schema["properties"], **files},
+            "required": list(dict.fromkeys(required)),
+        }
 
     def _schema(self, schema: type | str) -> dict[str, Any]:
         if isinstance(schema, str):
@@ -71,8 +86,7 @@ class Renderer:
 
     def _content(self, media_type: str, name: str | None) -> dict[str, Any]:
         if media_type == EVENTS:
-            told = {"x-event-schema": self.components.answer(name)} if name else {}
-            return {"schema": {"type": "string"}, **told}
+            return {"schema": _event(self.components.answer(name) if name else {})}
         if name is not None:
             return {"schema": self.components.answer(name)}
         return {"schema": {"type": "string"}} if media_type.startswith(_TEXTUAL) else {}
@@ -123,7 +137,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         "in": one.place,
         "description": one.description,
         "required": one.place == "path",
-        "schema": dict(one.schema),
+        "schema": typed(dict(one.schema)),
         **({} if one.example is None else {"example": one.example}),
     }
 
@@ -141,16 +155,18 @@ def _requiring(schema: Mapping[str, Any], body: Body) -> dict[str, Any]:
     return {"allOf": [dict(schema), {"required": list(body.required)}]}
 
 
-def _form(schema: Mapping[str, Any], body: Body) -> dict[str, Any]:
-    files = {
+def _event(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of each server-sent event, as later versions of OpenAPI describe them."""
+    told = {"type": "string", "contentMediaType": JSON, "contentSchema": dict(data)}
+    return {
         "type": "object",
+        "description": "Of each event. A comment keeps a silent connection open.",
         "properties": {
-            name: {"type": "string", "format": "binary", "description": what}
-            for name, what in body.files.items()
+            "id": {"type": "string", "description": "For `Last-Event-ID`."},
+            "event": {"type": "string"},
+            "data": {"anyOf": [{"const": "[DONE]", "description": "The last one."}, told]},
         },
-        "required": [*body.required_files, *body.required],
     }
-    return {"allOf": [dict(schema), files]}
 
 
 def _is_serializer(schema: type | str) -> bool:

@@ -41,7 +41,7 @@ def video(
         "created_at": int(job.created_at.timestamp()),
         "completed_at": _seconds(job.completed_at),
         "expires_at": _seconds(expires_at),
-        "prompt": options.get("prompt"),
+        "prompt": options.get("prompt") or None,  # a transition may have no words
         "seconds": f"{options.get('duration_ms', 0) / 1000:g}",
         "size": f"{options.get('width', 0)}x{options.get('height', 0)}",
         "remixed_from_video_id": None,

@@ -72,7 +72,7 @@ def _parse(request: LeanRequest, file_field: str) -> LargeForm:
     body.seek(0)
     try:
         meta = request.META | {"CONTENT_LENGTH": size}
-        posted, sent = MultiPartParser(meta, body, [_ToFile(request)], "utf-8").parse()  # type: ignore[arg-type] # a file of bytes
+        posted, sent = MultiPartParser(meta, body, [_ToFile(request)], uploads.ENCODING).parse()  # type: ignore[arg-type] # a file of bytes
     except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
         raise uploads.UnreadableForm(str(error)) from error
     fields = uploads.texts_of(posted)

@@ -6,7 +6,7 @@ The routes for sound have OpenAI's shape and ignore what they do not know, as it
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator
 
 from inference.types import SoundFormat
 from jobs.intake.bodies import Loose, Name, Submitted
@@ -18,7 +18,15 @@ MAX_SECONDS = 15
 _SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})")
 _SMALLEST_SIDE, _LARGEST_SIDE = 64, 4096
 
-Prompt = Annotated[str, Field(min_length=1, max_length=4000)]
+
+def _worded(text: str) -> str:
+    """Refuse what says nothing: blanks and control characters alone."""
+    if not any(one.isprintable() and not one.isspace() for one in text):
+        raise ValueError("must not be blank")
+    return text
+
+
+Prompt = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_worded)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -93,7 +101,7 @@ class AnySizeTransitionBody(TransitionBody):
 class SpeechBody(Submitted):
     """POST /v1/audio/speech."""
 
-    input: Annotated[str, Field(min_length=1, max_length=100_000)]
+    input: Annotated[str, Field(min_length=1, max_length=100_000), AfterValidator(_worded)]
     voice: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     speed: Annotated[float, Field(ge=0.25, le=4, allow_inf_nan=False)] = 1
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = SoundFormat.MP3.value

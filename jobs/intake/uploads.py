@@ -25,6 +25,9 @@ from jobs.intake import guard
 from jobs.submissions import Submission
 
 _DATA_URL = re.compile(r"data:(image/(?:png|jpeg|webp|gif));base64,", re.IGNORECASE)
+# What Django's parser is told. It would put a mark in the place of bytes that are no UTF-8; read so,
+# every byte is kept.
+ENCODING = "latin-1"
 _MAX_FIELD_CHARS = 100_000
 
 
@@ -133,39 +136,46 @@ def require_form(request: HttpRequest) -> None:
 def _parse(request: HttpRequest) -> Parts:
     handler = _InMemory(request)
     try:
-        parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], "utf-8")
+        parser = MultiPartParser(request.META, io.BytesIO(request.body), [handler], ENCODING)
         posted, sent = parser.parse()
     except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
         raise UnreadableForm(str(error)) from error
     texts = _clean(posted)
-    files = {name: [_upload(one) for one in sent.getlist(name)] for name in sent}
+    files = {_utf8(name, ""): [_upload(one) for one in sent.getlist(name)] for name in sent}
     if not texts and not files:  # the parser reads bytes without its boundary as an empty form
         raise UnreadableForm("it has no parts")
     return Parts(texts=texts, files=files)
 
 
 def texts_of(posted: QueryDict) -> dict[str, Any]:
-    """Return the texts of a form, each once unless its name ends in ``[]``.
+    """Return the texts of a form that was read as ``ENCODING``, each once unless its name ends in ``[]``.
 
     Raises:
-        InvalidRequest: A text has a NUL or a lone surrogate, is too long, or comes again.
+        InvalidRequest: A text is no UTF-8, has a NUL or a lone surrogate, is too long, or comes again.
     """
     return _texts(_clean(posted))
 
 
 def clean_name(text: str | None) -> str:
     """Return what a sender calls a file or its type, without what the database does not take."""
-    return (text or "").encode("utf-8", "replace").decode().replace("\0", "")
+    return (text or "").encode(ENCODING, "replace").decode("utf-8", "replace").replace("\0", "")
 
 
 def _clean(posted: QueryDict) -> dict[str, list[str]]:
-    texts = {name: posted.getlist(name) for name in posted}
+    texts = {_utf8(name, ""): [_utf8(one, name) for one in posted.getlist(name)] for name in posted}
     for name, values in texts.items():
         for value in values:
             guard.require_clean_text(value, field=name[:64])
             if len(value) > _MAX_FIELD_CHARS:
                 raise errors.InvalidRequest.of(name[:64], f"has over {_MAX_FIELD_CHARS} characters")
     return texts
+
+
+def _utf8(text: str, name: str) -> str:
+    try:
+        return text.encode(ENCODING).decode("utf-8")
+    except UnicodeDecodeError:
+        raise errors.InvalidRequest.of(name[:64], "is not valid UTF-8") from None
 
 
 def _upload(sent: "UploadedFile[bytes]") -> Upload:

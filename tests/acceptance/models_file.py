@@ -40,7 +40,7 @@ options = {{ {options} }}
 _MEDIA = """
 [[models]]
 id = "echo-image"
-aliases = ["flux-schnell"]
+aliases = ["flux-schnell", "dall-e-3"]
 modality = "image"
 backend = "echo"
 price = { version = "test-1", megapixel_step = "4" }

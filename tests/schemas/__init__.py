@@ -25,6 +25,12 @@ def require(contract: str, name: str, document: Any, *, part: str | None = None)
     return document
 
 
+def fits_any(contract: str, name: str, document: Any) -> bool:
+    """Tell whether the document has the shape of any of a schema's ``$defs``."""
+    schema = json.loads((SCHEMAS / contract / f"{name}.json").read_text("utf-8"))
+    return any(_validator(contract, name, part).is_valid(document) for part in schema["$defs"])
+
+
 def nulls(document: Any, path: str = "") -> list[str]:
     """Return where a document has a null."""
     if document is None:

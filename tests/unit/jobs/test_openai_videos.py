@@ -74,3 +74,9 @@ def test_half_seconds_of_the_native_route_are_told_as_they_are() -> None:
     )
 
     assert body["seconds"] == "1.5"
+
+
+def test_a_transition_without_words_has_no_prompt() -> None:
+    video = openai_videos.video(job(JobState.QUEUED), OPTIONS | {"prompt": ""}, expires_at=None)
+
+    assert schemas.require("openai", "video", video)["prompt"] is None

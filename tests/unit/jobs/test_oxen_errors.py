@@ -45,7 +45,7 @@ CAPPED = errors.BudgetCapHit(
         (errors.RateLimited("Slower."), 429, "message"),
         (errors.QueueFull("Full."), 429, "message"),
         (errors.InferenceFailed("It broke."), 500, "message"),
-        (errors.InferenceFailed("Cancelled.", http_status=409), 500, "message"),
+        (errors.InferenceFailed("Cancelled.", http_status=409), 409, "message"),
     ],
 )
 def test_each_has_an_envelope(error: errors.GenieError, status: int, part: str | None) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from genie.core.errors import InvalidRequest
 from jobs.intake import bodies, submit
-from jobs.intake.bodies import ChatBody, EmbeddingsBody
+from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted
+from jobs.intake.media_bodies import ImageBody, SpeechBody, VideoBody
 from jobs.states import Mode
 
 HELLO = [{"role": "user", "content": "hi"}]
@@ -309,3 +310,13 @@ class TestMode:
     def test_refuses_a_stream_of_what_does_not_stream(self) -> None:
         with pytest.raises(InvalidRequest, match="mode"):
             submit.mode_of(embeddings(mode="stream"), stream=None, streams=False)
+
+
+@pytest.mark.parametrize("text", [" ", "\n\t", "\u0003", "\u2003\u00a0", "\u200b"])
+@pytest.mark.parametrize(
+    ("schema", "field"),
+    [(ImageBody, "prompt"), (VideoBody, "prompt"), (SpeechBody, "input")],
+)
+def test_what_says_nothing_is_refused(schema: type[Submitted], field: str, text: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"{field}: must not be blank"):
+        bodies.parse(schema, {"model": "m", field: text})

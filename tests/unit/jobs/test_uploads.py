@@ -70,6 +70,7 @@ class TestForm:
             [part("other", b"x", filename="a.wav"), SOUND],
             [SOUND, part("model", b"a"), part("model", b"b")],
             [SOUND, part("prompt", b"a\0b")],
+            [SOUND, part("prompt", b"\xff\xfe")],
             [SOUND, part("prompt", b"x" * 100_001)],
             [SOUND, *(part(f"f{number}", b"") for number in range(100))],
         ],
@@ -77,6 +78,11 @@ class TestForm:
     def test_otherwise_it_is_refused(self, parts: list[bytes]) -> None:
         with pytest.raises(InvalidRequest):
             read(*parts)
+
+    def test_is_read_as_utf_8(self) -> None:
+        form = read(SOUND, part("prompt", "Grüße, 你好".encode()), part("naïve", b"1"))
+
+        assert form.fields == {"prompt": "Grüße, 你好", "naïve": "1"}
 
     @pytest.mark.parametrize("media_type", ["application/json", "text/plain", "multipart/mixed"])
     def test_of_another_type_is_refused(self, media_type: str) -> None:
