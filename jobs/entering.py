@@ -7,29 +7,26 @@ import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 
-from genie.core import transactions
+from genie.core.transactions import Later
 from jobs import files, lifecycle, service_times, turns
 from jobs.lifecycle import NewJob
 from jobs.turns import Entrant, Line
 
 
 def enter(
-    jobs: Sequence[NewJob], *, reading: turns.Reading | None = None
-) -> tuple[list[NewJob], transactions.Later[dt.datetime | None]]:
+    jobs: Sequence[NewJob], reading: turns.Reading
+) -> tuple[list[NewJob], Later[dt.datetime | None]]:
     """Insert these jobs, those that are parked outside of their queues.
 
-    ``reading`` has asked for the turns of these jobs already, and perhaps of others. Returns the jobs
-    as they were inserted, with their turns, and when that was.
+    Returns them as they were inserted, with their turns, and when that was. ``reading`` has been asked
+    for the turns of all that might enter.
     """
-    if reading is None:
-        reading = turns.Reading()
-        reading.send([entrant(job) for job in jobs if job.parked_by is None])
     entered = _with_turns(jobs, reading)
-    created_at = lifecycle.insert_many(entered)
+    created = lifecycle.insert_many(entered)
     owners = [(file_id, job.id) for job in entered for file_id in job.input_files]
     if owners:
         files.take_inputs(owners)
-    return entered, created_at
+    return entered, created
 
 
 def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
@@ -45,7 +42,7 @@ def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
 
 
 def entrant(job: NewJob) -> Entrant:
-    """Return a new job as it enters its line."""
+    """Return a job as it asks for a turn."""
     return Entrant(
         job_id=job.id,
         line=Line(job.queue, job.lane, job.model),

@@ -15,7 +15,7 @@ from budgets import money
 from budgets import services as budgets
 from budgets.types import HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import batch_lines, batch_rows, depth, entering, groups, queue, services
+from jobs import batch_lines, batch_rows, depth, entering, groups, queue, services, turns
 from jobs.batch_rows import Check, Open
 from jobs.groups import NewGroup
 from jobs.lifecycle import NewJob
@@ -86,11 +86,11 @@ def close(batch_id: uuid.UUID) -> None:
         batch = batch_rows.lock_open(batch_id, wait=True)
         if batch is None or batch.may_feed:
             return
-        if batch.is_held:
-            budgets.settle_many([Settlement(reference=batch_id, actual_microcredits=0)])
         if batch.fed < batch.size:
             groups.count_out(batch_id, batch.size - batch.fed)
         batch_rows.close(batch_id)
+        if batch.is_held:  # last, as where jobs end: from here on counters are locked
+            budgets.settle_many([Settlement(reference=batch_id, actual_microcredits=0)])
 
 
 def entered(batch: Open) -> list[NewJob]:
@@ -105,7 +105,9 @@ def entered(batch: Open) -> list[NewJob]:
     if not jobs:
         return []
     budgets.part(batch.id, [_share(job) for job in jobs])
-    entering.enter(jobs)
+    reading = turns.Reading()
+    reading.send([entering.entrant(job) for job in jobs])
+    entering.enter(jobs, reading)
     batch_rows.count_fed(batch.id, len(jobs))
     return jobs
 

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import connection
 
 from budgets import services as budgets
-from genie.core import transactions
 from jobs import batch_lines, erasing, files, ledger_check, retention
 from webhooks import services as webhooks
 

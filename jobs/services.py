@@ -99,7 +99,7 @@ def _submit(submissions: Sequence[Submission]) -> _Admission:
         fresh = idempotency.take(submissions, outcomes)
         reading = turns.Reading()
         taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes, reading)
-        jobs, created = entering.enter([one.job for one in taken.values()], reading=reading)
+        jobs, created = entering.enter([one.job for one in taken.values()], reading)
         idempotency.conclude(submissions, fresh, taken, outcomes)
     return _Admission(outcomes=outcomes, taken=taken, jobs=jobs, created=created)
 
