@@ -22,10 +22,10 @@ STAMP := $(VENV)/.genie-setup
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-setup: $(STAMP) ## make .venv and install everything that is pinned in constraints.txt
+setup: $(STAMP) ## make .venv and install everything that is pinned
 	@echo "Everything is installed in $(VENV)."
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tests/clients/package-lock.json
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/setup.sh $(VENV)
 	@touch $@
 
