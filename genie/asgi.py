@@ -32,6 +32,7 @@ def _handlers() -> list[tuple[str, LeanHandler]]:
             spools=web.SPOOLED,
             any_host=("/health", "/ready"),
             render=import_string(mount.render) if mount.render else None,
+            **({"finish": import_string(mount.finish)} if mount.finish else {}),
         )
         found += [(prefix, handler) for prefix in mount.prefixes]
     return sorted(found, key=lambda one: len(one[0]), reverse=True)

@@ -14,6 +14,7 @@ class Mount:
     urlconf: str  # dotted name of its routes, which have the whole paths
     described: str  # dotted name of the contract that describes them, each of them
     render: str | None = None  # dotted name of what turns an error into its answer; None: natively
+    finish: str | None = None  # dotted name of what adds the contract's own to each answer
 
 
 MOUNTS = (
@@ -27,6 +28,7 @@ MOUNTS = (
         urlconf="jobs.facades.openai.urls",
         described="jobs.facades.openai.described.CONTRACT",
         render="jobs.facades.openai.errors.render",
+        finish="jobs.facades.openai.rates.add",
     ),
     Mount(  # beside the management below /api/, which has none of these
         prefixes=("/api/ai/", "/api/media/", "/api/images/", "/api/videos/"),

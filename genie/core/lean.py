@@ -108,6 +108,7 @@ class LeanHandler:
             are long.
         any_host: Paths that answer under any host name: probes come by address.
         render: Turns an error of the tree into an answer in the facade's envelope.
+        finish: Adds to each answer what the facade's contract has of its own.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class LeanHandler:
         spools: Collection[str] = (),
         any_host: Collection[str] = (),
         render: Callable[[HttpRequest, errors.GenieError], HttpResponse] | None = None,
+        finish: Callable[[HttpResponseBase], None] = lambda _response: None,
     ) -> None:
         self._resolver = get_resolver(urlconf)
         self._fixed: dict[str, View] = {}  # routes without parameters, by path: resolved once
@@ -126,6 +128,7 @@ class LeanHandler:
         self._any_host = frozenset(any_host)
         self._hosts = hosts.Hosts()
         self._render = render or _render
+        self._finish = finish
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -140,7 +143,9 @@ class LeanHandler:
                 refusal = self._hosts.refusal(host) or refusal
             request = LeanRequest(scope, body.whole(), receive)
             with request.until_answered:
-                await _send(await self._respond(request, refusal), request, send)
+                response = await self._respond(request, refusal)
+                self._finish(response)
+                await _send(response, request, send)
 
     async def _respond(
         self, request: LeanRequest, refusal: errors.GenieError | None

@@ -2,8 +2,9 @@
 
 import base64
 import io
+import re
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import openai
 import pytest
@@ -19,7 +20,7 @@ def client(caller: Caller) -> Iterator[openai.OpenAI]:
         yield made
 
 
-def test_chat_embeddings_and_models(client: openai.OpenAI) -> None:
+def test_chat_embeddings_and_models(client: openai.OpenAI, caller: Caller) -> None:
     chat = client.chat.completions.create(
         model="echo", messages=[{"role": "user", "content": "hello"}]
     )
@@ -30,6 +31,9 @@ def test_chat_embeddings_and_models(client: openai.OpenAI) -> None:
     assert "".join(c.choices[0].delta.content or "" for c in stream) == "echo: hello"
     assert len(client.embeddings.create(model="echo-embedding", input="a").data) == 1
     assert client.models.retrieve("echo").id == "echo"
+    facades = "SELECT DISTINCT facade FROM jobs_job j JOIN tenants_organization o ON o.id = j.organization_id WHERE o.slug = %s"
+    assert caller.system.sql(facades, caller.slug) == [("openai",)]
+    assert caller.job(chat.id)["status"] == "completed"
 
 
 def test_images_with_fields_that_only_openai_knows(client: openai.OpenAI) -> None:
@@ -103,3 +107,14 @@ def test_routes_and_methods_that_are_not_there(caller: Caller) -> None:
     assert nowhere.json()["error"]["type"] == "invalid_request_error"
     assert wrong.status_code == 405
     assert wrong.headers["Allow"] == "POST"
+
+
+def test_the_rate_under_openais_names(new_caller: Callable[..., Caller]) -> None:
+    limited = new_caller("--rpm", "50")
+
+    headers = limited.get("/openai/v1/models").headers
+
+    assert headers["x-ratelimit-limit-requests"] == headers["X-RateLimit-Limit"] == "50"
+    assert headers["x-ratelimit-remaining-requests"] == "49"
+    assert re.fullmatch(r"(1m)?[0-9]{1,2}s", headers["x-ratelimit-reset-requests"])
+    assert "x-ratelimit-limit-requests" not in limited.get("/v1/models").headers

@@ -47,7 +47,10 @@ def test_a_video_from_its_prompt_to_its_deletion(
     part = caller.get(f"/openai/v1/videos/{made.id}/content", headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
     assert [one.id for one in client.videos.list()] == [made.id]
+    with pytest.raises(openai.BadRequestError, match="cannot be remixed"):
+        client.videos.remix(made.id, prompt="a pond")
     stranger = new_caller()
+    assert stranger.post(f"/openai/v1/videos/{made.id}/remix").status_code == 404
     assert stranger.get(f"/openai/v1/videos/{made.id}").status_code == 404
     assert stranger.get(f"/openai/v1/videos/{made.id}/content").status_code == 404
     assert stranger.request("DELETE", f"/openai/v1/videos/{made.id}").status_code == 404

@@ -180,6 +180,14 @@ _VIDEOS = {
         refusals=_ONE,
         scope=JOBS_READ,
     ),
+    "POST /openai/v1/videos/{video_id}/remix": Operation(
+        id="openaiRemixVideo",
+        summary="Not supported: always a 400 that says what to do instead",
+        tag=_TAG_VIDEOS,
+        answers={},
+        refusals=_ONE,
+        scope=INFERENCE,
+    ),
     "DELETE /openai/v1/videos/{video_id}": Operation(
         id="openaiDeleteVideo",
         summary="Delete a video and its file; one that runs is cancelled",

@@ -20,6 +20,7 @@ _ROUTES = {
     "videos": routes(GET=videos.listed, POST=videos.create),
     "videos/<str:video_id>": routes(GET=videos.retrieve, DELETE=videos.delete),
     "videos/<str:video_id>/content": routes(GET=videos.content),
+    "videos/<str:video_id>/remix": routes(POST=videos.remix),
     "files": routes(GET=files.listed, POST=files.create),
     "files/<str:file_id>": routes(GET=files.retrieve, DELETE=files.delete),
     "files/<str:file_id>/content": routes(GET=files.content),

@@ -66,6 +66,16 @@ async def content(request: LeanRequest, video_id: str) -> HttpResponseBase:
     return await sending.send(request, found, version=ids.bare(job.id), headers=headers | _PRIVATE)
 
 
+async def remix(request: LeanRequest, video_id: str) -> HttpResponseBase:
+    """POST /openai/v1/videos/{id}/remix: no model here takes a video apart; says what to do instead."""
+    principal, _ = await callers.authenticated(request, Scope.INFERENCE)
+    await _video(video_id, principal)
+    raise errors.InvalidRequest(
+        "Videos cannot be remixed here: no model takes a video as its input. Create one from a new prompt,"
+        " with a picture as input_reference if it is to begin like another."
+    )
+
+
 async def listed(request: LeanRequest) -> HttpResponseBase:
     """GET /openai/v1/videos: the organisation's, newest first unless ``order`` is asc."""
     principal, headers = await callers.authenticated(request, Scope.JOBS_READ)
