@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 
 from genie.core import ids
+from tests.acceptance import answers
 from tests.acceptance.system import System
 
 TIMEOUT_S = 60.0
@@ -74,13 +75,19 @@ class Caller:
     def request(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any
     ) -> requests.Response:
-        """Send a request to the system, by default to either of its two web processes."""
-        return self._session.request(
+        """Send a request to the system, by default to either of its two web processes.
+
+        The answer is held to the description of the API; see ``answers``.
+        """
+        url = f"{self.base_url or self.system.base_url}{path}"
+        answer = self._session.request(
             method,
-            f"{self.base_url or self.system.base_url}{path}",
+            url,
             headers={**self.headers, **(headers or {})},
             **{"timeout": TIMEOUT_S, "allow_redirects": False, **options},
         )
+        answers.require(method, url, answer)
+        return answer
 
     def get(self, path: str, **options: Any) -> requests.Response:
         """GET."""
