@@ -159,6 +159,7 @@ _OPENAI: dict[tuple[str, str], Case] = {
     ("GET", "videos/<str:video_id>"): Thing(names=_VIDEO),
     ("DELETE", "videos/<str:video_id>"): Thing(names=_VIDEO, is_secret=False),
     ("GET", "videos/<str:video_id>/content"): Thing(names=_ENDED_VIDEO),
+    ("POST", "videos/<str:video_id>/remix"): Thing(names=_VIDEO, owner=400),
     ("GET", "files"): Listing(of="file"),
     ("POST", "files"): Creation(
         body=Form({"purpose": "batch"}, {"file": ("a.jsonl", things.LINE)}), owner=200
