@@ -51,15 +51,17 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_celery_results",
     "genie.apps.GenieConfig",
+    "django_htmx",  # its static files
     "genie.core",
     "genie.tenants",
     "webhooks",
     "budgets",
     "inference",
     "jobs",
+    "genie.console",
 ]
 
-# These serve the admin and the management API. The job routes run on genie.asgi's own handler.
+# These serve pages, the admin and the management API. The job routes run on genie.asgi's own handler.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -191,7 +193,8 @@ REST_FRAMEWORK = {
 
 # --- HTTP safety ----------------------------------------------------------------------------------
 GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")  # by which callers come
-CSRF_FAILURE_VIEW = "genie.core.api.csrf_failure"
+CSRF_FAILURE_VIEW = "genie.console.failures.csrf_failure"
+LOGIN_URL = "/sign-in"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 28_800

@@ -1,4 +1,4 @@
-"""Routes of the ordinary Django handler: the admin and the management API."""
+"""Routes of the ordinary Django handler: pages for people, the admin and the management API."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -9,7 +9,7 @@ from webhooks import published_keys
 admin.site.site_header = "Genie administration"
 admin.site.site_title = "Genie"
 admin.site.index_title = "Everything that can be looked at and set"
-admin.site.site_url = None  # there is no other site to view
+admin.site.site_url = "/"  # the playground
 
 urlpatterns = [
     # For who types the address; nothing is ever posted to it.
@@ -20,9 +20,10 @@ urlpatterns = [
     path("api/", include("budgets.urls")),
     path("v1/", include("webhooks.urls")),
     path("api/v1/", include("webhooks.urls")),
+    path("", include("genie.console.urls")),
 ]
 
-handler400 = "genie.core.api.handler400"
-handler403 = "genie.core.api.handler403"
-handler404 = "genie.core.api.handler404"
-handler500 = "genie.core.api.handler500"
+handler400 = "genie.console.failures.bad_request"
+handler403 = "genie.console.failures.forbidden"
+handler404 = "genie.console.failures.not_found"
+handler500 = "genie.console.failures.broken"
