@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "genie.apps.GenieConfig",
+    "django_htmx",  # its static files
     "genie.core",
     "genie.openapi",
     "genie.tenants",
@@ -66,9 +67,10 @@ INSTALLED_APPS = [
     "budgets",
     "inference",
     "jobs",
+    "genie.console",
 ]
 
-# These serve the admin and the management API. The job routes run on genie.asgi's own handler.
+# These serve pages, the admin and the management API. The job routes run on genie.asgi's own handler.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -252,7 +254,8 @@ def _bucket_origins() -> list[str]:
 
 
 GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")  # by which callers come
-CSRF_FAILURE_VIEW = "genie.core.api.csrf_failure"
+CSRF_FAILURE_VIEW = "genie.console.failures.csrf_failure"
+LOGIN_URL = "/sign-in"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 28_800

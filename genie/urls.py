@@ -1,4 +1,4 @@
-"""Routes of the ordinary Django handler: the admin, the management API, and what describes them all."""
+"""Routes of the ordinary Django handler: pages, the admin, the management API, and what describes them all."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -10,7 +10,7 @@ from webhooks import published_keys
 admin.site.site_header = "Genie administration"
 admin.site.site_title = "Genie"
 admin.site.index_title = "Everything that can be looked at and set"
-admin.site.site_url = None  # there is no other site to view
+admin.site.site_url = "/"  # the playground
 
 urlpatterns = [
     # For who types the address; nothing is ever posted to it.
@@ -23,9 +23,10 @@ urlpatterns = [
     path("api/", include("budgets.urls")),
     path("v1/", include("webhooks.urls")),
     path("api/v1/", include("webhooks.urls")),
+    path("", include("genie.console.urls")),
 ]
 
-handler400 = "genie.core.api.handler400"
-handler403 = "genie.core.api.handler403"
-handler404 = "genie.core.api.handler404"
-handler500 = "genie.core.api.handler500"
+handler400 = "genie.console.failures.bad_request"
+handler403 = "genie.console.failures.forbidden"
+handler404 = "genie.console.failures.not_found"
+handler500 = "genie.console.failures.broken"

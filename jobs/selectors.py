@@ -102,7 +102,7 @@ _COLUMNS = """
 """
 
 # From its expiry on a job does not exist, whether what it held has been removed yet or not.
-_VISIBLE = "(j.expires_at IS NULL OR j.expires_at > genie_now())"
+VISIBLE = "(j.expires_at IS NULL OR j.expires_at > genie_now())"
 
 # The claim's own order: a position and a claim cannot disagree. By model, for the ETA.
 _UP_TO = """
@@ -118,7 +118,7 @@ def jobs_by_key(keys: Sequence[JobKey]) -> list[JobView | None]:
     """Return the jobs in the order of ``keys``; None where the organisation has none of that id."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS}, {_UP_TO} FROM jobs_job j WHERE j.id = ANY(%s::uuid[]) AND {_VISIBLE}",  # noqa: S608 - constants
+            f"SELECT {_COLUMNS}, {_UP_TO} FROM jobs_job j WHERE j.id = ANY(%s::uuid[]) AND {VISIBLE}",  # noqa: S608 - constants
             [list({key.job_id for key in keys})],
         )
         found = {row[0]: _view(row) for row in cursor.fetchall()}
@@ -144,7 +144,7 @@ def jobs_of_keys(keys: Sequence[OwnedKey]) -> list[JobView | None]:
             f"""SELECT {_COLUMNS}, NULL, r.place
                 FROM unnest(%s::uuid[], %s::uuid[], %s::text[]) WITH ORDINALITY AS r(id, key_id, kind, place)
                 JOIN jobs_job j ON j.id = r.id AND j.api_key_id = r.key_id AND j.kind = r.kind
-                WHERE {_VISIBLE}""",  # noqa: S608 - constants
+                WHERE {VISIBLE}""",  # noqa: S608 - constants
             [
                 [key.job_id for key in keys],
                 [key.api_key_id for key in keys],
@@ -207,7 +207,7 @@ def members(group_id: uuid.UUID, *, organization_id: uuid.UUID) -> list[JobView]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT {_COLUMNS}, NULL FROM jobs_job j
-                WHERE j.group_id = %s AND j.organization_id = %s AND {_VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
+                WHERE j.group_id = %s AND j.organization_id = %s AND {VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
             [group_id, organization_id],
         )
         return [_view(row) for row in cursor.fetchall()]
@@ -223,7 +223,7 @@ def whole_group(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT {_COLUMNS}, NULL, g.size FROM jobs_jobgroup g JOIN jobs_job j ON j.group_id = g.id
-                WHERE g.id = %s AND g.organization_id = %s AND g.facade = %s AND {_VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
+                WHERE g.id = %s AND g.organization_id = %s AND g.facade = %s AND {VISIBLE} ORDER BY j.id""",  # noqa: S608 - constants
             [group_id, organization_id, facade],
         )
         rows = cursor.fetchall()
@@ -296,7 +296,7 @@ def list_jobs(wanted: ListFilter) -> list[JobView]:
     chosen = [(sql, values) for sql, values in conditions if values[0] is not None]
     if wanted.parked:  # as the index of parked jobs says it: they may be few among many
         chosen.append(("j.state = 'queued' AND j.parked_by IS NOT NULL", []))
-    where = " AND ".join([*(sql for sql, _ in chosen), _VISIBLE])
+    where = " AND ".join([*(sql for sql, _ in chosen), VISIBLE])
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT {_COLUMNS}, NULL FROM jobs_job j WHERE {where}

@@ -97,9 +97,10 @@ def _print_facts(run: RunFile, directory: Path, console: Console) -> None:
     password = run.admin_password or "as its owner set it"
     console.facts(
         [
+            ("pages", f"{run.base_url}/ (user {run.admin_user}, password {password})"),
             ("API", f"{run.base_url}/v1"),
             ("key", run.api_key),
-            ("admin", f"{run.admin_url} (user {run.admin_user}, password {password})"),
+            ("admin", f"{run.admin_url} (the same user)"),
             ("Flower", run.flower_url),
             ("logs", str(directory / "logs")),
             ("details", str(directory / "run.json")),

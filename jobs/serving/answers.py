@@ -16,6 +16,7 @@ from jobs.submissions import Accepted, Submission
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?(?:$|[,;\s])", re.IGNORECASE)
 MAX_WAIT_S = 60
+JOB_ID_HEADER = "X-Genie-Job-Id"  # of whoever waits or streams: many bodies have no id
 
 
 def json_answer(
@@ -76,6 +77,7 @@ async def sync_answer(job: JobView, headers: dict[str, str]) -> HttpResponse:
     Raises:
         InferenceFailed: The job has ended without one; in the words of the contract that asks.
     """
+    headers = headers | {JOB_ID_HEADER: events.public_id(job.id, job.kind)}
     if job.state is JobState.COMPLETED and job.result_json is not None:
         if job.answer_as:
             return await renderings.rendered(job, headers=headers)

@@ -96,7 +96,8 @@ async def streamed(
         on_close=stack.close,
     )
     for name, value in (
-        answers.admission_headers(accepted) | {"X-Genie-Job-Id": events.public_id(job.id, job.kind)}
+        answers.admission_headers(accepted)
+        | {answers.JOB_ID_HEADER: events.public_id(job.id, job.kind)}
     ).items():
         response.headers[name] = value
     return response

@@ -1,0 +1,64 @@
+"""How every page for people is answered: its frame, its security policy, and that nobody caches it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render as django_render
+
+from genie.tenants import selectors
+from genie.tenants.models import User
+from genie.tenants.principal import Principal
+from genie.tenants.scopes import Role
+
+# Nothing inline, nothing from elsewhere. Pictures and sound also come as what the page's own script
+# was answered (blob:) or was given by the person (data:).
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_MANAGERS = {Role.OWNER, Role.ADMIN}
+
+
+def render(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    """Return a page in the common frame; ``context`` may bring the principal if it is known."""
+    context = dict(context or {})
+    if "principal" not in context:
+        context["principal"] = principal_of(request)
+    context["manages"] = manages(context["principal"])
+    response = django_render(request, template, context, status=status)
+    protect(response)
+    return response
+
+
+def protect(response: HttpResponseBase) -> None:
+    """Put on a page what a browser may load for it; it may show secrets, so it is not kept."""
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-store"
+
+
+def principal_of(request: HttpRequest) -> Principal | None:
+    """Return the signed-in user as a caller in the default organisation; None for anybody else.
+
+    The same that a session is for the API, where the oldest membership counts.
+    """
+    user = getattr(request, "user", None)  # absent where a middleware refused the request
+    if not isinstance(user, User):
+        return None
+    return selectors.principal_for_user(user.id)
+
+
+def manages(principal: Principal | None) -> bool:
+    """Tell whether pages for owners and admins are offered; services judge each action again."""
+    return principal is not None and principal.role in _MANAGERS
+
+
+def is_partial(request: HttpRequest) -> bool:
+    """Tell whether htmx asks for a part of the page that it shows."""
+    return request.headers.get("HX-Request") == "true"
