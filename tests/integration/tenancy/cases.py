@@ -298,6 +298,4 @@ CASES: Mapping[tuple[str, str], Case] = {
     ("GET", "openapi.json"): Open(),
     ("GET", "ready"): Open(status=503),  # nobody works here
     ("GET", ".well-known/genie-webhooks.json"): Open(),
-    ("GET", "openapi.json"): Open(),
-    ("GET", "docs/api"): Open(),
 }
