@@ -24,7 +24,7 @@ APPS = {
 # The last of each app that was written for empty tables.
 BASELINE = {
     "jobs": "0020_batches_are_fed",
-    "budgets": "0004_guards",
+    "budgets": "0005_hold_parts",
     "webhooks": "0003_event_expires",
     "core": "0001_initial",
     "tenants": "0002_application_alert_webhook",
