@@ -159,7 +159,7 @@ def list_filter(query: QueryDict, *, organization_id: uuid.UUID) -> ListFilter:
         if name not in _PARAMETERS:
             known = ", ".join(sorted(_PARAMETERS))
             raise errors.InvalidRequest.of(name[:64], f"is not a filter; use {known}")
-        guard.require_clean_text(query[name], field=name)
+        guard.require_clean_text(str(query[name]), field=name)
     return ListFilter(
         organization_id=organization_id,
         state=_state(query.get("status")),
@@ -168,7 +168,7 @@ def list_filter(query: QueryDict, *, organization_id: uuid.UUID) -> ListFilter:
         application_id=_uuid(query.get("application")),
         created_after=_moment(query.get("created_after"), "created_after"),
         created_before=_moment(query.get("created_before"), "created_before"),
-        before=wire.decode_cursor(query["cursor"]) if "cursor" in query else None,
+        before=wire.decode_cursor(str(query["cursor"])) if "cursor" in query else None,
         limit=_limit(query.get("limit")) + 1,
     )
 

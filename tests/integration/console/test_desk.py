@@ -74,6 +74,21 @@ class TestWhoSeesWhat:
         assert answers <= {404, 405}
         assert 404 in answers
 
+    def test_a_strangers_member_and_application_are_not_there(
+        self, acme: Any, stranger: Any, browser_of: Any
+    ) -> None:
+        browser = browser_of(acme.owner)
+        theirs = (
+            f"/account/members/{stranger.member.id}",
+            f"/account/applications/{stranger.application.id}",
+        )
+        changing = [f"{theirs[0]}/{one}" for one in ("role", "caps", "invite", "remove")]
+
+        answers = [browser.get(path).status_code for path in theirs]
+        answers += [browser.post(path).status_code for path in (*changing, f"{theirs[1]}/save")]
+
+        assert set(answers) == {404}
+
     def test_every_form_needs_its_token(self, acme: Any, browser_of: Any) -> None:
         browser = browser_of(acme.owner, csrf=True)
         changing = ("new-key", "organization-caps", "new-webhook", "new-member", "new-application")
@@ -233,7 +248,9 @@ class TestMembers:
             form, {"new_password1": "a fine long one", "new_password2": "a fine long one"}
         )
 
-        assert newcomer.login(username=name, password="a fine long one")
+        welcome = newcomer.post("/sign-in", {"username": name, "password": "a fine long one"})
+
+        assert welcome.headers["Location"] == "/"
         assert "too old" in text(browser_of().get(link, follow=True))
 
     def test_a_role_above_ones_own_is_not_given(self, acme: Any, browser_of: Any) -> None:
