@@ -17,6 +17,7 @@ from webhooks.selectors import LogFilter
 PAGE = 50
 LARGEST_PAGE = 100
 MAX_WAIT_S = 30
+STATES = tuple(State.values)  # of deliveries, as filters name them
 
 _WAIT = re.compile(r"(?:^|[\s,;])wait=(\d{1,4})(?:$|[\s,;])")
 _LOG_PARAMETERS = ("state", "event", "since", "until", "cursor", "limit")

@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from genie.console import pages
+from genie.tenants import memberships
 
 
 class SignInView(views.LoginView):
@@ -23,6 +24,25 @@ class SignInView(views.LoginView):
         response = super().dispatch(*args, **kwargs)
         pages.protect(response)
         return response
+
+
+class WelcomeView(views.PasswordResetConfirmView):
+    """The page that an invitation opens: a new person chooses a password."""
+
+    template_name = "console/welcome.html"
+    token_generator = memberships.tokens
+    success_url = "/sign-in"
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, as every page is answered."""
+        response = super().dispatch(*args, **kwargs)
+        pages.protect(response)
+        return response
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Report what was done."""
+        messages.success(self.request, "Your password is set; sign in with it.")
+        return super().form_valid(form)
 
 
 @require_POST

@@ -206,7 +206,11 @@ def usernames(organization_id: uuid.UUID, user_ids: Sequence[uuid.UUID]) -> dict
 
 
 def api_keys(
-    organization_id: uuid.UUID, *, limit: int, before: uuid.UUID | None = None
+    organization_id: uuid.UUID,
+    *,
+    limit: int,
+    before: uuid.UUID | None = None,
+    member_id: uuid.UUID | None = None,
 ) -> list[ApiKey]:
     """Return a page of an organisation's keys, newest first, revoked ones too.
 
@@ -214,11 +218,15 @@ def api_keys(
         organization_id: Whose keys.
         limit: The most rows.
         before: The last key of the page before.
+        member_id: Only those that this member holds.
     """
     mine = ApiKey.objects.filter(organization_id=organization_id)
     if before is not None:
         mine = mine.filter(id__lt=before)
-    return list(mine.select_related("organization", "member").order_by("-id")[:limit])
+    if member_id is not None:
+        mine = mine.filter(member_id=member_id)
+    joined = mine.select_related("organization", "member__user", "application")
+    return list(joined.order_by("-id")[:limit])
 
 
 def api_key(reference: str) -> ApiKey | None:

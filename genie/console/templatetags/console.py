@@ -41,3 +41,14 @@ def moment(value: Any) -> Any:
 def badge(state: str) -> Any:
     """Return a state as a badge: a word, and a colour beside it."""
     return format_html('<span class="badge badge-{}">{}</span>', state, state)
+
+
+@register.filter
+def short(public_id: str) -> str:
+    """Return an id that fits a narrow column: its kind, and the end that tells it from others.
+
+    >>> short("chatcmpl-c03hbvc0maqwmf5jcuzeigdl39")
+    'chatcmpl-…igdl39'
+    """
+    kind, dash, rest = public_id.replace("wh_", "wh-").partition("-")
+    return f"{kind}{dash}…{rest[-6:]}" if dash else public_id

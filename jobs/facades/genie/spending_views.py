@@ -38,7 +38,7 @@ async def usage(request: LeanRequest) -> HttpResponseBase:
         request.GET, organization_id=principal.organization_id, today=today
     )
     as_csv = spending.wants_csv(request.GET, accept=request.META.get("HTTP_ACCEPT", ""))
-    _require_may_see(principal, wanted)
+    require_may_see(principal, wanted)
     report = await web.usage(wanted)
     spending.require_complete(report)
     headers = {**headers, "Vary": "Accept"}
@@ -52,7 +52,7 @@ async def usage(request: LeanRequest) -> HttpResponseBase:
     )
 
 
-def _require_may_see(principal: Principal, wanted: UsageFilter) -> None:
+def require_may_see(principal: Principal, wanted: UsageFilter) -> None:
     """Keep what each colleague spends for those who manage the organisation.
 
     Raises:

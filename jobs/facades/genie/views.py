@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import uuid
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.utils.dateparse import parse_datetime
 
 from genie.core import errors, ids
@@ -62,7 +62,7 @@ async def jobs(request: LeanRequest) -> HttpResponseBase:
     """GET /v1/jobs: a page of the organisation's jobs, newest first."""
     principal, headers = await web.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
-    wanted = _filter(request, principal.organization_id)
+    wanted = list_filter(request.GET, organization_id=principal.organization_id)
     found = await web.job_list(wanted)
     page = found[: wanted.limit - 1]
     more = len(found) == wanted.limit
@@ -149,14 +149,17 @@ _PARAMETERS = frozenset(
 )
 
 
-def _filter(request: LeanRequest, organization_id: uuid.UUID) -> ListFilter:
-    """Return the filter of a list request; one more row than the page tells whether there is more."""
-    query = request.GET
+def list_filter(query: QueryDict, *, organization_id: uuid.UUID) -> ListFilter:
+    """Return the filter of a list request; one more row than the page tells whether there is more.
+
+    Raises:
+        InvalidRequest: A parameter is unknown or malformed.
+    """
     for name in query:
         if name not in _PARAMETERS:
             known = ", ".join(sorted(_PARAMETERS))
             raise errors.InvalidRequest.of(name[:64], f"is not a filter; use {known}")
-        guard.require_clean_text(query[name], field=name)
+        guard.require_clean_text(str(query[name]), field=name)
     return ListFilter(
         organization_id=organization_id,
         state=_state(query.get("status")),
@@ -165,7 +168,7 @@ def _filter(request: LeanRequest, organization_id: uuid.UUID) -> ListFilter:
         application_id=_uuid(query.get("application")),
         created_after=_moment(query.get("created_after"), "created_after"),
         created_before=_moment(query.get("created_before"), "created_before"),
-        before=wire.decode_cursor(query["cursor"]) if "cursor" in query else None,
+        before=wire.decode_cursor(str(query["cursor"])) if "cursor" in query else None,
         limit=_limit(query.get("limit")) + 1,
     )
 

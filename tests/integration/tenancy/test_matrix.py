@@ -40,10 +40,13 @@ def lean_routes() -> Iterator[tuple[Route, Any]]:
 
 
 def django_routes(resolver: Any = None, prefix: str = "") -> Iterator[tuple[Route, Any]]:
-    """Yield every other route but the admin's, which ``test_admin_pages`` asks."""
+    """Yield every other route but those of pages: the admin's, and of ``genie.console``.
+
+    ``test_admin_pages`` and the tests of the console ask these, as browsers with a session do.
+    """
     for one in (resolver or get_resolver("genie.urls")).url_patterns:
         path = prefix + str(one.pattern)
-        if isinstance(one, URLResolver) and path != "admin/":
+        if isinstance(one, URLResolver) and one.namespace not in ("admin", "console"):
             yield from django_routes(one, path)
         elif isinstance(one, URLPattern) and path != "admin":
             view = getattr(one.callback, "view_class", one.callback)

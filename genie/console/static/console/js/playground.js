@@ -46,7 +46,7 @@ async function loadModels() {
   if (!identity.present) return;
   try {
     const { data } = await (await call("/v1/models")).json();
-    models = data.filter((model) => model.modality === shape.modality && (!shape.capability || model.capabilities.includes(shape.capability)));
+    models = data.filter(serves);
   } catch (error) {
     problem.textContent = `The models could not be listed: ${error.message} (${error.code}${error.requestId ? `, request ${error.requestId}` : ""})`;
     return;
@@ -60,6 +60,14 @@ async function loadModels() {
   const names = [...select.options].map((option) => option.value);
   select.value = names.includes(chosen) ? chosen : names[0];
   showModel();
+}
+
+// Models of one modality may do different things; one that names none of them leaves it to the API.
+const KINDS = ["speech", "transcription", "generation", "transition"];
+
+function serves(model) {
+  const named = model.capabilities.filter((one) => KINDS.includes(one));
+  return model.modality === shape.modality && (!shape.capability || !named.length || named.includes(shape.capability));
 }
 
 function modelGroup(model) {

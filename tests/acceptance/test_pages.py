@@ -1,0 +1,248 @@
+"""The pages in a real browser: run, fail, follow, cancel, manage; by axe, in light and dark, on a phone."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.acceptance import browser as browsers
+from tests.acceptance.browser import PHONE, Browser, overflow, violations
+from tests.acceptance.callers import Caller
+from tests.acceptance.system import System
+
+PAGES = (
+    *("/", "/?modality=image", "/?modality=transition", "/?modality=transcription"),
+    *("/account", "/account/keys", "/account/usage", "/account/caps", "/account/webhooks"),
+    *(
+        "/account/jobs",
+        "/account/members",
+        "/account/applications",
+        "/account/password",
+        "/nowhere",
+    ),
+)
+
+
+# What the browser has made of a file. Not by polling: that evaluates text, which the policy refuses.
+_WIDTH = "image => image.decode().then(() => image.naturalWidth)"
+_DURATION = """audio => new Promise((resolve, reject) => {
+  if (audio.readyState >= 1) resolve(audio.duration);
+  audio.addEventListener("loadedmetadata", () => resolve(audio.duration));
+  audio.addEventListener("error", () => reject(audio.error));
+})"""
+
+
+@pytest.fixture(scope="module")
+def browser(system: System) -> Iterator[Browser]:
+    with browsers.running(system.base_url) as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """An owner who has signed in with the browser, as it keeps that; and a key of the organisation."""
+
+    caller: Caller
+    state: Any
+
+
+@pytest.fixture(scope="module")
+def owner(system: System, browser: Browser) -> Iterator[Owner]:
+    system.manage("create_org", "pages", "--owner", "olga-pages")
+    password = system.make_staff("olga-pages")
+    key = system.manage("create_key", "--org", "pages")
+    caller = Caller(system=system, slug="pages", key=key["fullKey"], key_id=key["keyId"])
+    with browser.tab() as page:
+        page.goto("/sign-in")
+        page.fill("#id_username", "olga-pages")
+        page.fill("#id_password", password)
+        page.click("main button")
+        page.wait_for_url("**/")
+        yield Owner(caller=caller, state=page.context.storage_state())
+    caller.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_complained_about(browser: Browser) -> Iterator[None]:
+    """Fail for a script's error, and for whatever the page's own policy has refused."""
+    browser.complaints.clear()
+    yield
+    assert browser.complaints == []
+
+
+def ended(page: Any, state: str = "completed") -> None:
+    page.wait_for_selector(f"[data-stage][data-state={state}]")
+
+
+def choose(page: Any, model: str, mode: str) -> None:
+    page.wait_for_selector(f"#model option[value={model}]", state="attached")
+    page.select_option("#model", model)
+    page.check(f"[name=mode][value={mode}]", force=True)
+
+
+class TestPlayground:
+    @pytest.mark.parametrize("mode", ["stream", "sync", "async"])
+    def test_an_answer_fills_in_with_what_it_cost(
+        self, browser: Browser, owner: Owner, mode: str
+    ) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/")
+            choose(page, "echo", mode)
+            page.fill("[name=user]", "seven words are enough to be told")
+            page.keyboard.press("Control+Enter")
+            ended(page)
+            page.wait_for_selector("dt:text('Cost')")
+
+            assert "seven words" in page.inner_text("[data-output]")
+            assert "credits" in page.inner_text("[data-facts]")
+            assert violations(page) == []
+
+    def test_the_code_that_it_shows_runs(self, browser: Browser, owner: Owner) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/")
+            choose(page, "echo", "async")
+            page.fill("[name=user]", 'it\'s "quoted"')
+            curl = page.inner_text("[data-snippet]")
+            page.check("[name=language][value=python]", force=True)
+            program = page.inner_text("[data-snippet]")
+
+        env = {**os.environ, "GENIE_API_KEY": owner.caller.key}
+        told = [
+            subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=True)
+            for argv in (["sh", "-c", curl], [sys.executable, "-W", "ignore", "-c", program])
+        ]
+
+        assert '"status":"queued"' in told[0].stdout
+        assert "quoted" in told[1].stdout
+
+    def test_an_error_stands_where_the_answer_would(self, browser: Browser, owner: Owner) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/")
+            choose(page, "echo", "sync")
+            page.fill("[name=user]", "hello")
+            page.click("summary:text('Parameters')")
+            page.fill("[name=temperature]", "7")
+            page.click("[data-run]")
+            ended(page, "failed")
+            alert = page.inner_text("[data-error]")
+
+            assert "temperature" in alert
+            assert "invalid-request" in alert
+            assert "req_" in alert
+            assert page.get_attribute("[name=temperature]", "aria-invalid") == "true"
+            assert violations(page) == []
+
+    def test_a_picture_shows(self, browser: Browser, owner: Owner) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/?modality=image")
+            choose(page, "echo-image", "async")
+            page.fill("[name=prompt]", "a lighthouse")
+            page.click("[data-run]")
+            ended(page)
+            page.wait_for_selector(".gallery img")
+
+            assert page.eval_on_selector(".gallery img", _WIDTH) == 512
+
+    def test_sound_plays(self, browser: Browser, owner: Owner) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/?modality=speech")
+            choose(page, "echo-speech", "sync")
+            page.click("summary:text('Parameters')")
+            page.select_option("[name=response_format]", "wav")
+            page.fill("[name=input]", "hello there")
+            page.click("[data-run]")
+            ended(page)
+
+            assert page.eval_on_selector("audio", _DURATION) > 0
+
+    def test_nobody_sees_the_shape_and_runs_with_a_key(
+        self, browser: Browser, owner: Owner
+    ) -> None:
+        with browser.tab() as page:
+            page.goto("/")
+            assert page.is_disabled("[data-run]")
+            assert "/v1/chat/completions" in page.inner_text("[data-snippet]")
+            assert violations(page) == []
+            page.fill("#pasted-key", owner.caller.key)
+            page.press("#pasted-key", "Enter")
+            choose(page, "echo", "stream")
+            page.fill("[name=user]", "with a key")
+            page.click("[data-run]")
+            ended(page)
+
+            assert "with a key" in page.inner_text("[data-output]")
+
+
+class TestJobPage:
+    def test_follows_a_job_and_cancels_it(self, browser: Browser, owner: Owner) -> None:
+        job_id = owner.caller.submit("many words " * 200, model="echo-slow")
+
+        with browser.tab(state=owner.state) as page:
+            page.goto(f"/jobs/{job_id}")
+            page.wait_for_selector("[data-log] tr:nth-child(3)")
+            page.click("[data-cancel]")
+            ended(page, "cancelled")
+            page.wait_for_selector("#transitions-title ~ ol li:has-text('cancelled')")
+
+            assert "many words" in page.inner_text("[data-output]") or page.is_visible(
+                "[data-error]"
+            )
+            assert violations(page) == []
+
+    def test_a_job_that_has_ended_is_read_again(self, browser: Browser, owner: Owner) -> None:
+        job_id = owner.caller.submit("it is over")
+        owner.caller.ended(job_id)
+
+        with browser.tab(viewport=PHONE, theme="dark", state=owner.state) as page:
+            page.goto(f"/jobs/{job_id}")
+            ended(page)
+
+            assert "it is over" in page.inner_text("[data-output]")
+            assert overflow(page) <= 0
+            assert violations(page) == []
+
+
+class TestDesk:
+    @pytest.mark.parametrize("path", PAGES)
+    def test_each_page_is_fit_for_everybody_on_every_screen(
+        self, browser: Browser, owner: Owner, path: str
+    ) -> None:
+        for viewport, theme in ((browsers.WIDE, "light"), (PHONE, "dark")):
+            with browser.tab(viewport=viewport, theme=theme, state=owner.state) as page:
+                page.goto(path)
+
+                assert violations(page) == []
+                assert overflow(page) <= 0
+
+    def test_a_key_is_made_used_and_revoked(self, browser: Browser, owner: Owner) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/account/keys")
+            page.fill("#name", "made in a browser")
+            page.click("text='Make the key'")
+            key = page.inner_text("#secret")
+            owner.caller.key, before = key, owner.caller.key
+            works = owner.caller.get("/v1/models").status_code
+            row = page.locator("tr", has_text="made in a browser")
+            row.locator("summary").click()
+            row.locator("text='Revoke it'").click()
+            page.wait_for_selector("[role=status]:has-text('The key is revoked')")
+            refused = owner.caller.get("/v1/models").status_code
+            owner.caller.key = before
+
+        assert (works, refused) == (200, 401)
+
+    def test_older_jobs_come_without_a_reload(self, browser: Browser, owner: Owner) -> None:
+        for number in range(4):
+            owner.caller.submit(f"job {number}")
+
+        with browser.tab(state=owner.state) as page:
+            page.goto("/account/jobs?limit=3")
+            page.evaluate("window.notReloaded = true")
+            page.click("text='Show older jobs'")
+            page.wait_for_selector("#found tbody tr:nth-child(5)")
+
+            assert page.evaluate("window.notReloaded") is True
