@@ -25,7 +25,7 @@ REFUSED = {
     f"bifrost{verb}{kind}"
     for verb in ("Submit", "Poll")
     for kind in ("ImageEdit", "ImageVariation", "Rerank", "Ocr")
-}
+} | {"openaiRemixVideo"}
 FILES = {"openaiCreateFile": batch_file()}
 
 
