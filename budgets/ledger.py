@@ -11,7 +11,7 @@ Note [Lock order]
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -228,16 +228,10 @@ class Told(NamedTuple):
     held: int
 
 
-def lock(
-    subjects: Sequence[tuple[windows.Layer, uuid.UUID]],
-    *,
-    then_send: Callable[[], object] = lambda: None,
-) -> list[list[gate.Counter]]:
+def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.Counter]]:
     """Return the locked counters of each subject's current windows, in the order of the windows.
 
-    See Note [Lock order]. ``then_send`` may send statements that are to see what the locks protect,
-    and share their way to the server with the one that takes them; it is called again where rows
-    were missing, since nothing was locked then.
+    See Note [Lock order].
 
     Raises:
         LedgerError: Rows were still missing after they had been inserted.
@@ -245,12 +239,10 @@ def lock(
     parameters = [_texts(layer for layer, _ in subjects), _uuids(one for _, one in subjects)]
     with transaction_required(), connection.cursor() as cursor:
         cursor.execute(_LOCK, parameters)
-        then_send()
         rows = cursor.fetchall()
         if not rows:
             cursor.execute(_INSERT_MISSING, parameters)
             cursor.execute(_LOCK_AT, [*cursor.fetchone(), *parameters])
-            then_send()
             rows = cursor.fetchall()
     if not rows:
         raise LedgerError(f"No windows for {len(subjects)} subjects although they were inserted.")

@@ -71,14 +71,12 @@ def hold_some(
     requests: Sequence[HoldRequest],
     *,
     skip: Callable[[int, Sequence[Held | Refused | None]], bool],
-    then_send: Callable[[], object] = lambda: None,
     mode: Mode | None = None,
 ) -> list[Held | Refused | None]:
     """As ``hold_many``, but leave out what an earlier answer makes needless; its answer is None.
 
     ``skip`` is asked before each decision, with the request's place and the answers before it. What
-    is left out holds nothing and writes no event. ``then_send`` may send statements that are to run
-    under the locks of these windows, as ``ledger.lock`` says.
+    is left out holds nothing and writes no event.
 
     Raises:
         AmountError, LedgerError, IntegrityError: As ``hold_many``.
@@ -90,7 +88,7 @@ def hold_some(
         answers.append(answer)
         return answer
 
-    return _hold(requests, mode, decide, then_send)
+    return _hold(requests, mode, decide)
 
 
 def hold_in_turn(
@@ -277,7 +275,6 @@ def _hold(
     requests: Sequence[HoldRequest],
     mode: Mode | None,
     decide: Callable[[Batch, HoldRequest], AnswerT],
-    then_send: Callable[[], object] = lambda: None,
 ) -> list[AnswerT]:
     """Lock the windows of all requests once, decide on each in order, and write what came of it."""
     if not requests:
@@ -286,7 +283,7 @@ def _hold(
         _check_amount(request.amount_microcredits)
     with transaction_required():
         places = places_of(requests)
-        table = ledger.lock(list(places), then_send=then_send)
+        table = ledger.lock(list(places))
         batch = _batch(mode, places, table)
         answers = [decide(batch, request) for request in requests]
         if batch.taken or batch.told:

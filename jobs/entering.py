@@ -13,15 +13,12 @@ from jobs.lifecycle import NewJob
 from jobs.turns import Entrant, Line
 
 
-def enter(
-    jobs: Sequence[NewJob], reading: turns.Reading
-) -> tuple[list[NewJob], Later[dt.datetime | None]]:
+def enter(jobs: Sequence[NewJob]) -> tuple[list[NewJob], Later[dt.datetime | None]]:
     """Insert these jobs, those that are parked outside of their queues.
 
-    Returns them as they were inserted, with their turns, and when that was. ``reading`` has been asked
-    for the turns of all that might enter.
+    Returns them as they were inserted, with their turns, and when that was.
     """
-    entered = _with_turns(jobs, reading)
+    entered = _with_turns(jobs)
     created = lifecycle.insert_many(entered)
     owners = [(file_id, job.id) for job in entered for file_id in job.input_files]
     if owners:
@@ -29,10 +26,10 @@ def enter(
     return entered, created
 
 
-def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
+def _with_turns(jobs: Sequence[NewJob]) -> list[NewJob]:
     """Return the jobs, each with its work, and with its turn where it enters its queue now."""
-    entrants = {job.id: entrant(job) for job in jobs}
-    tags = reading.book([entrants[job.id] for job in jobs if job.parked_by is None])
+    entrants = {job.id: _entrant(job) for job in jobs}
+    tags = turns.book([entrants[job.id] for job in jobs if job.parked_by is None])
     return [
         dataclasses.replace(
             job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
@@ -41,7 +38,7 @@ def _with_turns(jobs: Sequence[NewJob], reading: turns.Reading) -> list[NewJob]:
     ]
 
 
-def entrant(job: NewJob) -> Entrant:
+def _entrant(job: NewJob) -> Entrant:
     """Return a job as it asks for a turn."""
     return Entrant(
         job_id=job.id,

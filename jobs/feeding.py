@@ -15,7 +15,7 @@ from budgets import money
 from budgets import services as budgets
 from budgets.types import HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import batch_lines, batch_rows, depth, entering, groups, queue, services, turns
+from jobs import batch_lines, batch_rows, depth, entering, groups, queue, services
 from jobs.batch_rows import Check, Open
 from jobs.groups import NewGroup
 from jobs.lifecycle import NewJob
@@ -105,9 +105,7 @@ def entered(batch: Open) -> list[NewJob]:
     if not jobs:
         return []
     budgets.part(batch.id, [_share(job) for job in jobs])
-    reading = turns.Reading()
-    reading.send([entering.entrant(job) for job in jobs])
-    entering.enter(jobs, reading)
+    entering.enter(jobs)
     batch_rows.count_fed(batch.id, len(jobs))
     return jobs
 

@@ -29,7 +29,6 @@ from jobs import (
     prices,
     selectors,
     telling,
-    turns,
 )
 from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
@@ -97,9 +96,8 @@ def _submit(submissions: Sequence[Submission]) -> _Admission:
     with transactions.transaction_required():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
-        reading = turns.Reading()
-        taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes, reading)
-        jobs, created = entering.enter([one.job for one in taken.values()], reading)
+        taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
+        jobs, created = entering.enter([one.job for one in taken.values()])
         idempotency.conclude(submissions, fresh, taken, outcomes)
     return _Admission(outcomes=outcomes, taken=taken, jobs=jobs, created=created)
 
@@ -350,14 +348,10 @@ def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
-    reading: turns.Reading,
 ) -> dict[int, _Taken]:
-    """Take the holds; return what to insert, by index, and answer the refused.
-
-    The turns of all are asked for on the way, under the locks that keep them from moving.
-    """
+    """Take the holds; return what to insert, by index, and answer the refused."""
     taken: dict[int, _Taken] = {}
-    for index, decision in zip(fresh, _decide(submissions, fresh, reading), strict=True):
+    for index, decision in zip(fresh, _decide(submissions, fresh), strict=True):
         wanted = submissions[index]
         if decision is None:
             continue
@@ -370,15 +364,12 @@ def _hold(
     return taken
 
 
-def _decide(
-    submissions: Sequence[Submission], fresh: Sequence[int], reading: turns.Reading
-) -> list[Held | Refused | None]:
+def _decide(submissions: Sequence[Submission], fresh: Sequence[int]) -> list[Held | Refused | None]:
     """Ask the budget about each in turn; what was refused holds nothing.
 
     Of submissions with one idempotency key each is decided on by itself until one is taken; those
     after it are not decided on.
     """
-    jobs = [submissions[index].job for index in fresh]
     last: dict[idempotency.Owner, int] = {}  # the place of each key's last decision
 
     def repeats(place: int, answers: Sequence[Held | Refused | None]) -> bool:
@@ -392,9 +383,7 @@ def _decide(
         return False
 
     return budgets.hold_some(
-        [_hold_request(job) for job in jobs],
-        skip=repeats,
-        then_send=lambda: reading.send([entering.entrant(job) for job in jobs]),
+        [_hold_request(submissions[index].job) for index in fresh], skip=repeats
     )
 
 

@@ -25,7 +25,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from genie.core import transactions
 from jobs.scheduling import Bookings, Caller, Weights
@@ -128,50 +127,11 @@ def book(entrants: Sequence[Entrant]) -> dict[uuid.UUID, float]:
     Needs the caller's transaction; see Note [Bookings of one organisation are serial]. Of one
     caller the older job goes first.
     """
-    reading = Reading()
-    reading.send(entrants)
-    return reading.book(entrants)
-
-
-class Reading:
-    """What is known of the lines that jobs may enter: asked for first, used when it is decided who does.
-
-    Needs the caller's transaction. ``send`` may be called again, and then what it asked before is
-    not used.
-    """
-
-    def __init__(self) -> None:
-        self._groups: list[_Group] = []
-        self._cursors: tuple[CursorWrapper, CursorWrapper] | None = None
-
-    def send(self, entrants: Sequence[Entrant]) -> None:
-        """Ask for the bookings of those that may enter. In a pipeline this waits for nothing."""
-        self.close()
-        if entrants:
-            self._groups = list(_groups(entrants))
-            self._cursors = _send(self._groups)
-
-    def book(self, entrants: Sequence[Entrant]) -> dict[uuid.UUID, float]:
-        """Return the start tags of those that enter, which were among those asked about."""
-        try:
-            if not entrants or self._cursors is None:
-                return {}
-            return _book(entrants, _received(self._groups, *self._cursors))
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give up what was asked."""
-        for cursor in self._cursors or ():
-            cursor.close()
-        self._cursors = None
-
-
-def _book(
-    entrants: Sequence[Entrant], bookings: Mapping[_Group, Bookings]
-) -> dict[uuid.UUID, float]:
+    if not entrants:
+        return {}
     with transactions.transaction_required():
         groups = _groups(entrants)
+        bookings = _read(list(groups))
         tags: dict[uuid.UUID, float] = {}
         booked: dict[tuple[Line, uuid.UUID, Caller], float] = {}
         for group, coming in groups.items():
@@ -189,26 +149,17 @@ def _groups(entrants: Iterable[Entrant]) -> dict[_Group, list[Entrant]]:
     return groups
 
 
-def _send(groups: Sequence[_Group]) -> tuple[CursorWrapper, CursorWrapper]:
-    """Ask for the bookings of each group as they are now, and for the weights of its organisation."""
-    lines = _lines(groups)
+def _read(groups: Sequence[_Group]) -> dict[_Group, Bookings]:
+    """Return the bookings of each group as they are now."""
+    lines = list(dict.fromkeys(line for line, _ in groups))
     place_of = {line: place for place, line in enumerate(lines, start=1)}
     organizations = sorted({organization_id for _, organization_id in groups})
-    wanted = [place_of[line] for line, _ in groups], [owner for _, owner in groups]
-    with transactions.transaction_required():
-        reading, weighing = connection.cursor(), connection.cursor()
+    with connection.cursor() as reading, connection.cursor() as weighing:
+        wanted = [place_of[line] for line, _ in groups], [owner for _, owner in groups]
         reading.execute(_READ, [*_columns(lines), *wanted])
         weighing.execute(_WEIGHTS, [organizations])
-    return reading, weighing
-
-
-def _received(
-    groups: Sequence[_Group], reading: CursorWrapper, weighing: CursorWrapper
-) -> dict[_Group, Bookings]:
-    """Return what ``_send`` asked for."""
-    lines = _lines(groups)
-    rows = reading.fetchall()
-    weights = _weights(weighing.fetchall())
+        rows = reading.fetchall()
+        weights = _weights(weighing.fetchall())
     _start_clocks({lines[row[0]] for row in rows if not row[3]})
     times: dict[_Group, float] = {}
     booked: dict[_Group, dict[Caller, float]] = {}
@@ -222,10 +173,6 @@ def _received(
         group: Bookings(times[group], booked[group], weights.get(group[1], _NORMAL))
         for group in groups
     }
-
-
-def _lines(groups: Iterable[_Group]) -> list[Line]:
-    return list(dict.fromkeys(line for line, _ in groups))
 
 
 def _columns(lines: Sequence[Line]) -> list[list[Any]]:

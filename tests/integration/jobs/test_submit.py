@@ -15,7 +15,7 @@ from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Hold
 from genie.core import errors
 from genie.tenants import services as tenants
-from jobs import idempotency, lifecycle, services, turns
+from jobs import idempotency, lifecycle, services
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.states import Lane, Mode
 from jobs.submissions import Accepted, Submission
@@ -364,6 +364,6 @@ def _submit_in_transaction(wanted: Submission) -> None:
     """Insert as ``submit_many`` does, in a transaction that the test keeps open."""
     outcomes: dict[int, Any] = {}
     fresh = idempotency.take([wanted], outcomes)
-    taken = services._hold([wanted], fresh, outcomes, turns.Reading())
+    taken = services._hold([wanted], fresh, outcomes)
     assert list(taken) == [0]
     lifecycle.insert_many([wanted.job])
