@@ -114,4 +114,5 @@ def test_who_waits_is_told_when_the_workers_have_gone(caller: Caller) -> None:
         assert caller.job(patient)["status"] == "queued"
     assert caller.ended(patient)["status"] == "completed"
     system.wait_ready()
-    assert caller.chat(headers={"Idempotency-Key": "kept"}).status_code == 200
+    answer = caller.chat(headers={"Idempotency-Key": "kept"})
+    assert answer.status_code == 200, answer.text

@@ -1,5 +1,7 @@
 """Journey: the broker forgets everything, and no accepted job is lost."""
 
+import itertools
+
 from tests.acceptance.callers import Caller
 from tests.acceptance.parallel import together
 from tests.acceptance.system import until
@@ -21,7 +23,8 @@ def test_a_stream_survives_flushall_in_its_middle(caller: Caller) -> None:
     text = " ".join(f"word{number}" for number in range(20))
     with caller.chat(text, model="echo-slow", stream=True, stream_http=True) as answer:
         lines = answer.iter_lines(chunk_size=1)
-        seen = [next(lines) for _ in range(12)]
+        seen = list(itertools.islice(lines, 12))
+        assert len(seen) == 12, seen
         with caller.system.redis() as client:
             client.flushall()
         raw = b"\n".join([*seen, *lines]).decode()
