@@ -36,7 +36,7 @@ TITLES = {
     "noop": "No-op jobs drained end to end, against a Celery no-op",
     "sync": "Sync call: the latency that Genie adds to the model's own time",
     "first-token": "Stream: the time to the first token that Genie adds to the model's own time",
-    "generate": "Chats of 64 tokens at once on torch: a worker beside its engine alone (aim: 0.95)",
+    "generate": "Chats of 256 tokens at once on torch: a worker beside its engine alone (aim: 0.95)",
 }
 
 

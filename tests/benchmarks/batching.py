@@ -107,12 +107,14 @@ class _TimedListener(RecordingListener):
         super().on_delta(text, completion_tokens=completion_tokens, logprobs=logprobs)
 
 
-def run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:
+def run(
+    backend: ChatBackend, model_id: str, size: int, *, tokens: int = TOKENS
+) -> tuple[float, float]:
     """Run chats at once; return the seconds to the last end, and to the last first text."""
     started = time.perf_counter()
     listeners = [_TimedListener() for _ in range(size)]
     for number, listener in enumerate(listeners):
-        backend.submit(request_for(model_id, number), listener)
+        backend.submit(request_for(model_id, number, tokens=tokens), listener)
     outcomes = [listener.wait(600) for listener in listeners]
     ended = time.perf_counter()
     wrong = [outcome for outcome in outcomes if not isinstance(outcome, ChatResult)]
@@ -122,14 +124,14 @@ def run(backend: ChatBackend, model_id: str, size: int) -> tuple[float, float]:
     return ended - started, first - started
 
 
-def request_for(model_id: str, number: int) -> ChatRequest:
-    """Return one of the chats: TOKENS tokens, whatever the model would say."""
+def request_for(model_id: str, number: int, *, tokens: int = TOKENS) -> ChatRequest:
+    """Return one of the chats: so many tokens, whatever the model would say."""
     return ChatRequest(
         request_id=f"bench-{number}",
         model=model_id,
         messages=({"role": "user", "content": f"Tell me something about number {number}."},),
         sampling=SamplingParams(
-            max_tokens=TOKENS, min_tokens=TOKENS, temperature=0.8, top_p=0.95, seed=number
+            max_tokens=tokens, min_tokens=tokens, temperature=0.8, top_p=0.95, seed=number
         ),
     )
 

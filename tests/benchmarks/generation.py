@@ -20,6 +20,7 @@ from tests.benchmarks.measures import SERVICES, Plan, Row, open_jobs, until
 from tests.benchmarks.stack import BASE_DIR, TORCH_MODEL, WORKER, Bench
 
 SIZES = (1, 8, 32, 64)  # chats at once
+TOKENS = 256  # of each: as long as this model answers unless a caller says otherwise
 _OTHERS = (WORKER, "web-1", "web-2", *SERVICES)
 _LOOK_S = 0.1  # the rows say when it ended, and each look takes time from what is measured
 
@@ -56,7 +57,7 @@ def _alone(bench: Bench) -> Iterator[Callable[[int], float]]:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.benchmarks.alone"),
-                *(bench.env["GENIE_MODELS_FILE"], TORCH_MODEL, str(max(SIZES))),
+                *(bench.env["GENIE_MODELS_FILE"], TORCH_MODEL, str(max(SIZES)), str(TOKENS)),
             ],
             cwd=BASE_DIR,
             env=bench.env,
@@ -91,7 +92,7 @@ def _orchestrated(bench: Bench, size: int) -> float:
             _submit(bench, size)
         until(lambda: open_jobs(connection) == 0, pause_s=_LOOK_S)
         seconds, tokens = connection.execute(_SPAN, [TORCH_MODEL, since]).fetchone() or (0, 0)
-    if tokens != size * batching.TOKENS:
+    if tokens != size * TOKENS:
         raise RuntimeError(f"{size} chats made {tokens} tokens; see the worker's log")
     return float(tokens / seconds)
 
@@ -100,7 +101,7 @@ def _submit(bench: Bench, size: int) -> None:
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {bench.key}"
         for number in range(size):
-            asked = batching.request_for(TORCH_MODEL, number)
+            asked = batching.request_for(TORCH_MODEL, number, tokens=TOKENS)
             sampling = asked.sampling
             body = {
                 "model": TORCH_MODEL,
