@@ -36,11 +36,12 @@ down: $(STAMP) ## stop the system that `make up` runs on STATE_DIR
 	@exec $(BIN)/python manage.py down --state-dir "$(STATE_DIR)"
 
 test: $(STAMP) ## run the tests, on servers of their own (ARGS="-k stream")
-	@GENIE_TEST_PROCESSES=2 exec $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadgroup $(ARGS)
+	@GENIE_TEST_PROCESSES=2 exec $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadscope $(ARGS)
 
 prove: $(STAMP) ## run the property tests of jobs and money at length (EXAMPLES=400)
 	@GENIE_PROOF_EXAMPLES="$(EXAMPLES)" $(BIN)/python -m pytest tests/integration/jobs/test_machine.py \
-	  tests/integration/jobs/test_linearizable.py tests/integration/budgets/test_machine.py $(ARGS)
+	  tests/integration/jobs/test_linearizable.py tests/integration/jobs/test_parking_machine.py \
+	  tests/integration/jobs/test_feeding.py tests/integration/budgets/test_machine.py $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types, import directions, migrations, deployment checks, secrets, vulnerabilities, docs
 	$(BIN)/ruff format --check .

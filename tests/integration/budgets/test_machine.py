@@ -30,7 +30,7 @@ from genie.core.ids import new_id
 from genie.core.transactions import transaction
 from tests.integration.budgets import builders
 
-EXAMPLES = int(os.environ.get("GENIE_PROOF_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("GENIE_PROOF_EXAMPLES", "12"))
 
 Key = tuple[Layer, uuid.UUID, WindowKind, str]  # one window in one period
 Capped = tuple[Layer, uuid.UUID, WindowKind]  # what a cap is for

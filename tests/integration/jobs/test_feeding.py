@@ -18,6 +18,7 @@ from jobs.states import JobState
 from tests import builders
 from tests.integration.jobs import batching
 from tests.integration.jobs.batching import told
+from tests.integration.jobs.test_machine import EXAMPLES
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -300,7 +301,7 @@ STEPS = ["feed", "feed", "feed", "die", "finish", "finish", "cancel", "late"]
     seed=st.integers(0, 1000),
 )
 @settings(
-    max_examples=25,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

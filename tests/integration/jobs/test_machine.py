@@ -43,7 +43,7 @@ from tests.integration.jobs.operations import (
 )
 from tests.integration.jobs.plain import Cap, Plain, Wanted
 
-EXAMPLES = int(os.environ.get("GENIE_PROOF_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("GENIE_PROOF_EXAMPLES", "10"))
 
 # In seconds: within a lease and past it, past both deadlines, over midnight and a month; and back.
 STEPS = [700, 4000, 86_400, 28 * 86_400, -40, -86_400]

@@ -30,6 +30,7 @@ from jobs.parking import Cursor
 from jobs.submissions import Accepted
 from tests import builders
 from tests.integration.budgets.builders import set_clock
+from tests.integration.jobs.test_machine import EXAMPLES
 
 START = dt.datetime(2027, 12, 30, 12, tzinfo=dt.UTC)
 START_LIMIT = dt.timedelta(days=2)
@@ -279,7 +280,7 @@ def test_parked_jobs_follow_their_model() -> None:
         run_state_machine_as_test(
             ParkingMachine,
             settings=settings(
-                max_examples=30,
+                max_examples=EXAMPLES,
                 stateful_step_count=15,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
