@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz models clean
+.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -25,7 +25,7 @@ help: ## list the verbs
 setup: $(STAMP) ## make .venv and install everything that is pinned
 	@echo "Everything is installed in $(VENV)."
 
-$(STAMP): pyproject.toml constraints.txt tests/clients/package-lock.json
+$(STAMP): pyproject.toml constraints.txt tests/clients/package-lock.json deploy/docs/package-lock.json
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" sh deploy/setup.sh $(VENV)
 	@touch $@
 
@@ -52,11 +52,21 @@ check: $(STAMP) ## formatting, lint, types, import directions, migrations, deplo
 	sh deploy/check-production.sh $(BIN)/python
 	$(BIN)/python deploy/scan_secrets.py
 	$(BIN)/python deploy/audit.py
+	@$(MAKE) --no-print-directory docs
 	@if [ -d tests/architecture ]; then $(BIN)/python -m pytest -q tests/architecture; fi
 
 openapi: $(STAMP) ## write genie/openapi/openapi.json, the description of the API, from the code
 	$(BIN)/python manage.py spectacular --format openapi-json --file genie/openapi/openapi.json \
 	  --fail-on-warn --validate
+
+reference: $(STAMP) ## write the pages of the documentation that are made from the code
+	$(BIN)/python -m tests.reference
+
+docs: $(STAMP) ## build the documentation into build/site, strictly and without a network
+	@$(BIN)/python deploy/build_docs.py build
+
+docs-serve: $(STAMP) ## show the documentation on a free port, and build it again when a page changes
+	@exec $(BIN)/python deploy/build_docs.py serve
 
 audit: $(STAMP) ## ask for known vulnerabilities of what is pinned; fails where nobody can be asked
 	@$(BIN)/python deploy/audit.py --strict
@@ -95,5 +105,5 @@ fuzz: $(STAMP) ## send what Schemathesis makes of openapi.json to a running syst
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)
 
-clean: ## remove caches; the state of `make up` and .venv stay
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove caches and the built documentation; the state of `make up` and .venv stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build/site

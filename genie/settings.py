@@ -27,10 +27,13 @@ for _name, _value in state.load_environment(BASE_DIR).items():
     os.environ.setdefault(_name, _value)
 
 # --- Core -----------------------------------------------------------------------------------------
+# `production` refuses to start with a secret left out or a setting that is unsafe; `development`
+# opens what one machine needs to try things out.
 ENVIRONMENT = env.text("GENIE_ENVIRONMENT", "production")
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = False  # errors are JSON in every environment; a trace belongs in the log
-SECRET_KEY = env.text("GENIE_SECRET_KEY")
+SECRET_KEY = env.text("GENIE_SECRET_KEY")  # signs sessions and forms of the pages
+# Host names that requests may come by.
 ALLOWED_HOSTS = env.words("GENIE_ALLOWED_HOSTS", "" if PRODUCTION else "*")
 ROOT_URLCONF = "genie.urls"
 ASGI_APPLICATION = "genie.asgi.application"
@@ -126,6 +129,7 @@ AUTH_PASSWORD_VALIDATORS = [
 def _database() -> dict[str, Any]:
     """Return Django's DATABASES entry for ``DATABASE_URL`` (any libpq URL, a socket too)."""
     try:
+        # Where PostgreSQL is: any URL of libpq, a socket too.
         parts = conninfo_to_dict(env.text("DATABASE_URL"))
     except ProgrammingError:  # its message has the value, which has the password
         raise env.SettingError(
@@ -144,6 +148,7 @@ def _database() -> dict[str, Any]:
         "OPTIONS": {
             "pool": {
                 "min_size": 0,
+                # Connections of one process to PostgreSQL, at most.
                 "max_size": env.integer("GENIE_DB_POOL", 12),
                 # What a caller waits in an outage, and perhaps once more behind another's question:
                 # 503 within 2 s. Who waits behind a batch that got no connection is told with it.
@@ -178,6 +183,7 @@ DATABASES = {"default": _database()}
 
 
 # --- Files ----------------------------------------------------------------------------------------
+# The state of `make up`, and where files are kept unless GENIE_FILES_DIR says otherwise.
 _STATE_DIR = Path(env.text("GENIE_STATE_DIR", str(BASE_DIR / ".genie")))
 
 
@@ -192,9 +198,10 @@ def _files_storage() -> dict[str, Any]:
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": GENIE_FILES_BUCKET,
+            # The address of an S3 server other than Amazon's.
             "endpoint_url": env.text("GENIE_FILES_ENDPOINT", "") or None,
-            "region_name": env.text("GENIE_FILES_REGION", "") or None,
-            "location": env.text("GENIE_FILES_PREFIX", ""),
+            "region_name": env.text("GENIE_FILES_REGION", "") or None,  # where the bucket is
+            "location": env.text("GENIE_FILES_PREFIX", ""),  # put before every name in the bucket
             "default_acl": None,
             "file_overwrite": True,  # a name is an id, so asking whether it is taken is a round trip
             "querystring_expire": 3600,  # of the address that a reader is sent to
@@ -204,8 +211,8 @@ def _files_storage() -> dict[str, Any]:
 
 
 # --- Redis and Celery -----------------------------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL")
-GENIE_BROKER_URL = env.text("GENIE_BROKER_URL", REDIS_URL)
+REDIS_URL = env.text("REDIS_URL")  # where Redis is: streams, wake-ups, rate limits
+GENIE_BROKER_URL = env.text("GENIE_BROKER_URL", REDIS_URL)  # where tickets travel
 DJANGO_CELERY_RESULTS_TASK_ID_MAX_LENGTH = 191
 
 # --- REST framework: the management API -----------------------------------------------------------
@@ -253,15 +260,18 @@ def _bucket_origins() -> list[str]:
     return [f"https://{bucket}.{host}" for host in hosts]
 
 
-GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")  # by which callers come
+# The address by which callers come; answers and webhooks name files by it.
+GENIE_BASE_URL = env.text("GENIE_BASE_URL", "http://127.0.0.1:8000")
 CSRF_FAILURE_VIEW = "genie.console.failures.csrf_failure"
 LOGIN_URL = "/sign-in"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 28_800
+# Cookies for https alone, and a promise to browsers that it stays so for a year.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("GENIE_HTTPS", default=PRODUCTION)
 # A proxy that ends TLS makes a browser's origin another one than we see: it is the base URL's.
 _base = urlsplit(GENIE_BASE_URL)
+# Origins that forms of the pages may be sent from.
 CSRF_TRUSTED_ORIGINS = env.words("GENIE_TRUSTED_ORIGINS", f"{_base.scheme}://{_base.netloc}")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -303,122 +313,156 @@ WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
 # --- Genie ----------------------------------------------------------------------------------------
-GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()
+GENIE_KEY_PEPPER = env.text("GENIE_KEY_PEPPER").encode()  # the secret that API keys are hashed with
+# Raised with each new pepper; every key remembers the one that it was hashed with.
 GENIE_KEY_PEPPER_VERSION = env.integer("GENIE_KEY_PEPPER_VERSION", 1, minimum=1)
+# Peppers before this one, until no live key needs them.
 GENIE_KEY_OLD_PEPPERS = tuple(old.encode() for old in env.words("GENIE_KEY_OLD_PEPPERS"))
-GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")  # Fernet keys, newest first
+# Fernet keys that seal secrets at rest, newest first: the first seals, any of them opens.
+GENIE_FIELD_KEYS = env.words("GENIE_FIELD_KEYS")
 # Ed25519 keys that sign webhooks beside the secrets: the first signs, all are published; none: off.
 GENIE_WEBHOOK_SIGNING_KEYS = tuple(env.words("GENIE_WEBHOOK_SIGNING_KEYS"))
+# The file that says which models there are; web processes and workers read the same.
 GENIE_MODELS_FILE = Path(env.text("GENIE_MODELS_FILE", str(BASE_DIR / "inference" / "models.toml")))
-GENIE_FAILPOINTS = env.text(
-    "GENIE_FAILPOINTS", ""
-)  # where tests kill processes: genie.core.failpoints
+# Where tests kill processes: `POINT:kill`. A production does not start with any.
+GENIE_FAILPOINTS = env.text("GENIE_FAILPOINTS", "")
+# `on` refuses what passes a cap, `shadow` only records that it would, `off` reads no cap.
 GENIE_BUDGET_MODE = env.text("GENIE_BUDGET_MODE", "on")
+# From this part of a cap on, an allowed request is recorded and told as near it.
 GENIE_BUDGET_NEAR_CAP_PERCENT = env.integer("GENIE_BUDGET_NEAR_CAP_PERCENT", 80)
-GENIE_BUDGET_EVENT_DAYS = env.integer(
-    "GENIE_BUDGET_EVENT_DAYS", 90, minimum=1
-)  # the gate's decisions
+# For how long the gate's decisions are kept.
+GENIE_BUDGET_EVENT_DAYS = env.integer("GENIE_BUDGET_EVENT_DAYS", 90, minimum=1)
 # Opens private ranges, plain http and every port to outbound HTTP. For development only.
 GENIE_OUTBOUND_DEVELOPMENT = env.boolean("GENIE_OUTBOUND_DEVELOPMENT", default=False)
+# Ports that webhooks and fetched inputs may use.
 GENIE_OUTBOUND_PORTS = env.port_ranges("GENIE_OUTBOUND_PORTS", "443,80,8000-8999")
 # Our own hosts (".example.com" with all below) and networks beside ALLOWED_HOSTS: never called.
 GENIE_OUTBOUND_REFUSED = env.words("GENIE_OUTBOUND_REFUSED")
-GENIE_OUTBOUND_CA_FILE = env.text("GENIE_OUTBOUND_CA_FILE", "")  # trusted beside the public ones
-GENIE_WEBHOOK_CONCURRENCY = env.integer("GENIE_WEBHOOK_CONCURRENCY", 32, minimum=1)  # of a ticket
-# Of the attempts under way in all workers together: to one endpoint, or to one host that requests
-# name; and to one host in all.
+# A file of certificate authorities that are trusted beside the public ones.
+GENIE_OUTBOUND_CA_FILE = env.text("GENIE_OUTBOUND_CA_FILE", "")
+# Attempts at once within one ticket of a webhook worker.
+GENIE_WEBHOOK_CONCURRENCY = env.integer("GENIE_WEBHOOK_CONCURRENCY", 32, minimum=1)
+# Attempts under way in all workers together to one endpoint, or to one host that requests name.
 GENIE_WEBHOOK_PER_RECEIVER = env.integer("GENIE_WEBHOOK_PER_RECEIVER", 4, minimum=1)
+# The same, to one host in all.
 GENIE_WEBHOOK_PER_HOST = env.integer("GENIE_WEBHOOK_PER_HOST", 8, minimum=1)
 # The longest that any request of an attempt may take; a format's own limit is never exceeded.
 GENIE_WEBHOOK_ATTEMPT_S = env.seconds("GENIE_WEBHOOK_ATTEMPT_S", 30)
 # How long a lease outlasts its attempt, to record it through a restart of the database.
 GENIE_WEBHOOK_LEASE_MARGIN_S = env.seconds("GENIE_WEBHOOK_LEASE_MARGIN_S", 20)
-GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)  # hops whose X-Forwarded-For counts
+# Proxies in front that append to X-Forwarded-For; 0 ignores that header, which anybody can write.
+GENIE_TRUSTED_PROXIES = env.integer("GENIE_TRUSTED_PROXIES", 0)
 
-# What callers send and jobs make: a directory of this machine, or a bucket that every process reaches.
+# What callers send and jobs make, in a directory of this machine.
 GENIE_FILES_DIR = env.text("GENIE_FILES_DIR", str(_STATE_DIR / "files"))
-GENIE_FILES_KEPT_S = env.seconds("GENIE_FILES_KEPT_S", 0)  # results; 0: until somebody removes them
+# How long results are kept; 0: for good.
+GENIE_FILES_KEPT_S = env.seconds("GENIE_FILES_KEPT_S", 0)
+# A bucket that every process reaches, instead of the directory.
 GENIE_FILES_BUCKET = env.text("GENIE_FILES_BUCKET", "")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "files": _files_storage(),
 }
-GENIE_UPLOAD_LIMIT_BYTES = env.integer("GENIE_UPLOAD_LIMIT_BYTES", 25 << 20)  # a recording
-GENIE_IMAGE_LIMIT_BYTES = env.integer("GENIE_IMAGE_LIMIT_BYTES", 20 << 20)  # a start or end image
-# What callers keep here: one file, which is on a web process's disk while it comes, and all of an
-# organization.
+# The largest recording.
+GENIE_UPLOAD_LIMIT_BYTES = env.integer("GENIE_UPLOAD_LIMIT_BYTES", 25 << 20)
+# The largest start or end image.
+GENIE_IMAGE_LIMIT_BYTES = env.integer("GENIE_IMAGE_LIMIT_BYTES", 20 << 20)
+# The largest file that a caller keeps here; it is on a web process's disk while it comes.
 GENIE_FILE_LIMIT_BYTES = env.integer("GENIE_FILE_LIMIT_BYTES", 200 << 20)
+# All files that an organization keeps here.
 GENIE_FILE_QUOTA_BYTES = env.integer("GENIE_FILE_QUOTA_BYTES", 10 << 30)
 # Lines of a batch. All are checked and their money is held before one is run; they wait beside the
 # queues, which take them as they have room.
 GENIE_BATCH_LINES = env.integer("GENIE_BATCH_LINES", 50_000, minimum=1)
-# Asked before an image or a video is admitted: given the prompt, returns why it is refused, or None.
+# Asked before an image or a video is admitted: a dotted name that, given the prompt, returns why it
+# is refused, or None.
 GENIE_MODERATION = env.text("GENIE_MODERATION", "jobs.moderation.refuse_listed_words")
-GENIE_MODERATION_WORDS = env.text(
-    "GENIE_MODERATION_WORDS", ""
-)  # a file in place of the list shipped
+# A file of refused words, in place of the list that is shipped.
+GENIE_MODERATION_WORDS = env.text("GENIE_MODERATION_WORDS", "")
 
-# What one queue takes: of an organization, and of all. See Note [Queues are full about] in jobs.depth.
+# Of these two see Note [Queues are full about] in jobs.depth.
+
+# How many jobs of one organization one queue takes.
 GENIE_QUEUE_LIMIT_PER_ORGANIZATION = env.integer(
     "GENIE_QUEUE_LIMIT_PER_ORGANIZATION", 20_000, minimum=1
 )
+# How many jobs of all together one queue takes.
 GENIE_QUEUE_LIMIT = env.integer("GENIE_QUEUE_LIMIT", 100_000, minimum=1)
-GENIE_LANE_AGING_S = env.seconds("GENIE_LANE_AGING_S", 60)  # waited for so long: up a lane
-GENIE_AFFINITY_S = env.seconds("GENIE_AFFINITY_S", 10)  # queued for longer: overtaken by no model
+# A job that has waited for so long moves up a lane.
+GENIE_LANE_AGING_S = env.seconds("GENIE_LANE_AGING_S", 60)
+# How long a job may be overtaken by those of models that are in memory; 0: never.
+GENIE_AFFINITY_S = env.seconds("GENIE_AFFINITY_S", 10)
 
-# Times, in seconds. The lease is three heartbeats: one lost heartbeat must not cost an attempt.
+# For how long a worker owns a job without a sign of life. Three heartbeats: one that is lost must
+# not cost an attempt.
 GENIE_LEASE_S = env.seconds("GENIE_LEASE_S", 30)
-GENIE_HEARTBEAT_S = env.seconds("GENIE_HEARTBEAT_S", 10)
-GENIE_SWEEP_INTERVAL_S = env.seconds("GENIE_SWEEP_INTERVAL_S", 2)
+GENIE_HEARTBEAT_S = env.seconds("GENIE_HEARTBEAT_S", 10)  # how often a worker renews its leases
+GENIE_SWEEP_INTERVAL_S = env.seconds(
+    "GENIE_SWEEP_INTERVAL_S", 2
+)  # how often what was lost is mended
 GENIE_TICKET_AGE_S = env.seconds("GENIE_TICKET_AGE_S", 5)  # a job queued longer gets another ticket
+# Attempts at a job whose worker is lost again and again, the first one included.
 GENIE_MAX_ATTEMPTS = env.integer("GENIE_MAX_ATTEMPTS", 5, minimum=1)
-GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)
+GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)  # what a sync caller waits at most
+# No worker of the queue seen for so long: a caller who waits is told `no-worker`.
 GENIE_NO_WORKER_S = env.seconds("GENIE_NO_WORKER_S", 30)
-GENIE_DRAIN_S = env.seconds("GENIE_DRAIN_S", 45)
+GENIE_DRAIN_S = env.seconds("GENIE_DRAIN_S", 45)  # a worker that stops lets its jobs finish so long
 GENIE_WEB_DRAIN_S = env.seconds("GENIE_WEB_DRAIN_S", 8)  # a web process that stops ends its answers
-GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)  # queued for longer: queue-timeout
+# A job that is queued for longer ends as `queue-timeout`.
+GENIE_START_LIMIT_S = env.seconds("GENIE_START_LIMIT_S", 3600)
 # The same for a job that is parked when it is submitted: long enough for a daily cap to begin anew.
 GENIE_PARK_LIMIT_S = env.seconds("GENIE_PARK_LIMIT_S", 86_400)
-# Jobs of the slow lane: what they cost of the usual price, by when they must have ended, and how long
-# what they were asked and answered is kept then.
+# What jobs of the slow lane cost of the usual price.
 GENIE_SLOW_PRICE_PERCENT = env.integer("GENIE_SLOW_PRICE_PERCENT", 50, minimum=1)
+# When jobs of the slow lane must have ended.
 GENIE_SLOW_LIMIT_S = env.seconds("GENIE_SLOW_LIMIT_S", 72 * 3600)
+# How long what jobs of the slow lane were asked and answered is kept once they have ended.
 GENIE_SLOW_RESULT_TTL_S = env.seconds("GENIE_SLOW_RESULT_TTL_S", 14 * 86_400)
-# Of jobs that are not to be kept (X-Genie-Store: none): how long they can be looked at once they have
-# ended, where somebody waited for them, and where they are polled or told of by a webhook.
+# How long a job that is not to be kept (X-Genie-Store: none) can be looked at once it has ended,
+# where somebody waited for it.
 GENIE_UNSTORED_S = env.seconds("GENIE_UNSTORED_S", 60)
+# The same where it is polled, or told of by a webhook.
 GENIE_UNSTORED_ASYNC_S = env.seconds("GENIE_UNSTORED_ASYNC_S", 900)
-GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
+# A job that runs for longer ends as `execution-timeout`.
+GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)
 GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
-# A worker whose model does not come a step further for longer than this is replaced, by modality. A
-# step of a chat reads a part of a prompt or makes a token; one of a video denoises all its frames.
+# The longest that a step may take; a worker whose model stands still for longer is replaced.
 GENIE_STALL_S = {
-    "chat": env.seconds("GENIE_STALL_CHAT_S", 60),
-    "embedding": env.seconds("GENIE_STALL_EMBEDDING_S", 60),
-    "image": env.seconds("GENIE_STALL_IMAGE_S", 120),
-    "video": env.seconds("GENIE_STALL_VIDEO_S", 600),
-    "audio": env.seconds("GENIE_STALL_AUDIO_S", 120),
+    "chat": env.seconds("GENIE_STALL_CHAT_S", 60),  # the longest step: a token, a part of a prompt
+    "embedding": env.seconds("GENIE_STALL_EMBEDDING_S", 60),  # the longest step: a batch
+    "image": env.seconds("GENIE_STALL_IMAGE_S", 120),  # the longest step of a picture
+    "video": env.seconds("GENIE_STALL_VIDEO_S", 600),  # the longest step of all frames of a video
+    "audio": env.seconds("GENIE_STALL_AUDIO_S", 120),  # the longest step: a token, a sentence
 }
-# The same for loading a model, which may download it first.
+# The longest load of a model, its download included; a worker that takes longer is replaced.
 GENIE_LOAD_LIMIT_S = env.seconds("GENIE_LOAD_LIMIT_S", 1800)
-GENIE_STREAM_TTL_S = env.seconds("GENIE_STREAM_TTL_S", 3600)  # Redis keeps an ended job's stream
-GENIE_PING_S = env.seconds("GENIE_PING_S", 15)  # a silent SSE answer gets a comment
-GENIE_BIFROST_TTL_S = env.seconds("GENIE_BIFROST_TTL_S", 3600)  # results of /v1/async, by default
-GENIE_BIFROST_MAX_TTL_S = env.seconds("GENIE_BIFROST_MAX_TTL_S", 30 * 86_400)  # and at most
-GENIE_BIFROST_PROVIDERS = env.words("GENIE_BIFROST_PROVIDERS", "genie")  # "provider/model" there
-# Oxen's routes: how long a caller waits for a picture and for a video, when a generation that has not
-# ended is given up, and whether the answer to its POST calls it queued, as v2 does, or processing.
+# How long Redis keeps the stream of an ended job.
+GENIE_STREAM_TTL_S = env.seconds("GENIE_STREAM_TTL_S", 3600)
+GENIE_PING_S = env.seconds("GENIE_PING_S", 15)  # a silent stream gets a comment this often
+# How long results of /v1/async are kept, unless their caller asks for longer.
+GENIE_BIFROST_TTL_S = env.seconds("GENIE_BIFROST_TTL_S", 3600)
+# The longest that a caller of /v1/async may ask for.
+GENIE_BIFROST_MAX_TTL_S = env.seconds("GENIE_BIFROST_MAX_TTL_S", 30 * 86_400)
+# What may stand before the slash of `provider/model` at /v1/async.
+GENIE_BIFROST_PROVIDERS = env.words("GENIE_BIFROST_PROVIDERS", "genie")
+# How long a caller of Oxen's routes waits for a picture.
 GENIE_OXEN_IMAGE_WAIT_S = env.seconds("GENIE_OXEN_IMAGE_WAIT_S", 120)
+# How long a caller of Oxen's routes waits for a video.
 GENIE_OXEN_VIDEO_WAIT_S = env.seconds("GENIE_OXEN_VIDEO_WAIT_S", 900)
+# When a generation of Oxen's routes that has not ended is given up.
 GENIE_OXEN_EXPIRY_S = env.seconds("GENIE_OXEN_EXPIRY_S", 86_400)
+# Whether the answer to a POST of Oxen's calls it queued, as v2 does, or processing.
 GENIE_OXEN_SAYS_QUEUED = env.boolean("GENIE_OXEN_SAYS_QUEUED", default=False)
+# How long idempotency keys are kept.
 GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
-GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)
-GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)  # maintenance outcomes in the admin
+GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)  # the largest JSON body
+# How long outcomes of maintenance are kept in the admin.
+GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)
 # Of these organizations, for how many days the content of ended jobs, files and webhook events is kept.
 GENIE_RETENTION_DAYS = env.days_by_name("GENIE_RETENTION_DAYS")
-GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)  # ended webhook deliveries
+# For how long ended webhook deliveries are kept.
+GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"
 
@@ -431,6 +475,7 @@ LOGGING = {
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["redact"]}
     },
+    # The least that is logged: DEBUG, INFO, WARNING or ERROR.
     "root": {"handlers": ["stderr"], "level": env.text("GENIE_LOG_LEVEL", "INFO")},
     "loggers": {
         "django": {"handlers": [], "propagate": True},

@@ -63,7 +63,7 @@ def _read_model(
     backend = keys.take("backend", toml_keys.one_of({name for name, _ in backends}))
     modality = keys.take("modality", toml_keys.one_of({modality.value for _, modality in backends}))
     is_chat = modality == Modality.CHAT.value
-    is_media = modality in _MEDIA
+    is_media = bool(_MEDIA.get(modality or ""))
     context = keys.take("context_tokens", toml_keys.count, 0 if is_media else None)
     most = keys.take("max_output_tokens", toml_keys.count, None if is_chat else 0)
     price = keys.table("price")

@@ -16,8 +16,8 @@ class Unit(enum.StrEnum):
     COMPLETION = "completion"  # a million tokens that are generated
     MEGAPIXEL_STEP = "megapixel_step"  # a million pixels of an image, taken through one step
     MEGAPIXEL_SECOND = "megapixel_second"  # a million pixels of a video's frame, for one second
-    MINUTE = "minute"  # of audio that is transcribed
-    THOUSAND_CHARACTERS = "thousand_characters"  # of text that is spoken
+    MINUTE = "minute"  # a minute of audio that is transcribed
+    THOUSAND_CHARACTERS = "thousand_characters"  # a thousand characters of text that is spoken
 
     @property
     def parts(self) -> int:
@@ -70,10 +70,10 @@ class MediaSpec:
 class ModelSpec:
     """One entry of the models file."""
 
-    id: str
-    aliases: tuple[str, ...] = ()
-    modality: Modality
-    backend: str  # a key of the registry's table of backends
+    id: str  # what callers ask for
+    aliases: tuple[str, ...] = ()  # further names, such as personas
+    modality: Modality  # what it makes; its jobs wait in the queue of that name
+    backend: str  # what runs it: a key of the registry's table of backends
     source: str = ""  # an absolute local directory, or a hub id; empty where none is needed
     revision: str | None = None  # commit or tag of a hub id
     description: str = ""  # a sentence for people who choose
@@ -81,7 +81,7 @@ class ModelSpec:
     context_tokens: int = 0  # prompt and completion together; per input for embeddings; 0 for media
     max_output_tokens: int = 0  # the most that a request may ask for; 0 for embeddings
     default_max_tokens: int = 0  # for requests that do not say
-    capabilities: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()  # what requests may ask of it; shown to callers
     price: Price
     max_batch: int = 1  # slots: requests that may run at the same time
     media: MediaSpec = MediaSpec()

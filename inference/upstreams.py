@@ -35,12 +35,12 @@ class Upstream:
     base_url: str  # without a slash at its end
     model: str  # what the server calls it
     api_key_env: str | None = None  # the environment variable of the worker that has the key
-    check: Check = Check.LIST
+    check: Check = Check.LIST  # how loading makes sure that the server has the model
     omit: frozenset[str] = frozenset()  # fields that are never sent
     body: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # fields that always are
-    max_tokens_field: str = "max_tokens"
+    max_tokens_field: str = "max_tokens"  # what the server calls the limit of an answer
     ca_file: str | None = None  # authorities for its certificate, beside the public ones
-    connect_s: float = 5.0
+    connect_s: float = 5.0  # until it takes a connection
     first_s: float = 300.0  # until an answer begins: it may wait for its turn, or for a load
     stall_s: float = 60.0  # between two pieces of an answer
     total_s: float = 3600.0  # for a whole request; the run limit of jobs is usually shorter

@@ -34,7 +34,7 @@ from jobs.batch_views import Batch, Member
 from jobs.dialects import openai_batches
 from jobs.library import NewUpload
 from jobs.lifecycle import Ending
-from jobs.states import JobState
+from jobs.states import FailureCode, JobState
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def _members(batch: Batch) -> Iterator[Member]:
             kind=line.kind,
             custom_id=line.custom_id,
             state=JobState.CANCELLED if is_cancelled else JobState.TIMEOUT,
-            error={"message": _REASON} if is_cancelled else {"code": "queue-timeout"},
+            error={"message": _REASON} if is_cancelled else {"code": FailureCode.QUEUE_TIMEOUT},
         )
 
 
@@ -231,7 +231,7 @@ def _cancel_queued(batch_id: uuid.UUID) -> int:
                     state=JobState.CANCELLED,
                     from_state=JobState.QUEUED,
                     cost_microcredits=0,  # nothing of it has reached anybody
-                    error={"code": "cancelled", "message": _REASON},
+                    error={"code": FailureCode.CANCELLED, "message": _REASON},
                 )
                 for job_id, attempt in rows
             ]

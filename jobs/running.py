@@ -15,7 +15,7 @@ from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
 from jobs.narrating import Narrator
 from jobs.replies import Outcome
-from jobs.states import JobKind, JobState, Mode
+from jobs.states import FailureCode, JobKind, JobState, Mode
 from jobs.stream import Writer
 from jobs.verdicts import StopReason
 
@@ -183,7 +183,7 @@ class RunningJob:
             return self._end(verdict.state, usage, error=verdict.error)
         if stopped is StopReason.DRAIN or self._may_try_again():
             return self._given_back(reason)
-        error = {"code": "worker-lost", "message": message}
+        error = {"code": FailureCode.WORKER_LOST, "message": message}
         streamed = usage.completion_tokens if self.claimed.mode is Mode.STREAM else 0
         return self._end(JobState.FAILED, Usage(completion_tokens=streamed), error=error)
 

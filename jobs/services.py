@@ -33,7 +33,7 @@ from jobs import (
 from jobs.groups import NewGroup
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
 from jobs.selectors import Parked
-from jobs.states import WITH_FILES, JobKind, JobState, Mode
+from jobs.states import WITH_FILES, FailureCode, JobKind, JobState, Mode
 from jobs.submissions import Accepted, Submission
 from webhooks import services as webhooks
 
@@ -321,7 +321,7 @@ def _locked(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         parts=usage.parts,
-        error={"code": "cancelled", "message": reason},
+        error={"code": FailureCode.CANCELLED, "message": reason},
     )
     return JobState(state), ending
 

@@ -14,6 +14,25 @@ class JobState(StrEnum):
     TIMEOUT = "timeout"  # passed its deadline to start or to run
 
 
+class FailureCode(StrEnum):
+    """Why a job has ended without a result: the ``code`` of its error."""
+
+    CANCELLED = "cancelled"  # by its caller, by an operator, or because its caller went away
+    QUEUE_TIMEOUT = "queue-timeout"  # no worker started it in time
+    EXECUTION_TIMEOUT = "execution-timeout"  # it ran for longer than it may
+    BUDGET_EXHAUSTED = "budget-exhausted"  # it was parked, and its caps had no room in time
+    INVALID_REQUEST = "invalid-request"  # the model found out what nobody could see before
+    INPUT_FETCH_FAILED = "input-fetch-failed"  # an input that it refers to could not be had
+    MODEL_LOAD_FAILED = "model-load-failed"  # its model could not be loaded
+    # The files of a model of pictures, videos or sound are on no worker.
+    COMFYUI_MODEL_MISSING = "comfyui-model-missing"
+    OUT_OF_MEMORY = "out-of-memory"  # it does not fit, not even alone
+    INFERENCE_FAILED = "inference-failed"  # the model failed while it worked on the request
+    WORKER_LOST = (
+        "worker-lost"  # too many workers were, or what was streamed cannot be gone on with
+    )
+
+
 class Mode(StrEnum):
     """How the submitting request is answered."""
 

@@ -30,7 +30,7 @@ from jobs import (
     services,
 )
 from jobs.lifecycle import Ended, Ending, Requeue
-from jobs.states import JobState
+from jobs.states import FailureCode, JobState
 from webhooks import queue as webhooks_queue
 from webhooks import services as webhooks
 
@@ -101,12 +101,17 @@ def _reap_leases(swept: Swept) -> None:
             if row["cancel_requested_at"] is not None:
                 endings.append(
                     _ending(
-                        row, JobState.CANCELLED, "cancelled", row["cancel_reason"] or "Cancelled."
+                        row,
+                        JobState.CANCELLED,
+                        FailureCode.CANCELLED,
+                        row["cancel_reason"] or "Cancelled.",
                     )
                 )
             elif row["attempt"] >= row["max_attempts"]:
                 endings.append(
-                    _ending(row, JobState.FAILED, "worker-lost", _LOST.format(row["attempt"]))
+                    _ending(
+                        row, JobState.FAILED, FailureCode.WORKER_LOST, _LOST.format(row["attempt"])
+                    )
                 )
             else:
                 delay_s = retry.delay_s(attempt=row["attempt"])
@@ -136,7 +141,7 @@ def _end_overdue(swept: Swept) -> None:
         lambda row: _ending(
             row,
             JobState.TIMEOUT,
-            "execution-timeout",
+            FailureCode.EXECUTION_TIMEOUT,
             f"The job ran longer than its {row['run_limit_s']:g} s.",
         ),
     )
@@ -154,7 +159,7 @@ def _end_late(swept: Swept) -> None:
         lambda row: _ending(
             row,
             JobState.TIMEOUT,
-            "execution-timeout",
+            FailureCode.EXECUTION_TIMEOUT,
             "The job had not ended by its deadline, which counts from its submission.",
         ),
     )
@@ -175,14 +180,14 @@ def _unstarted(row: dict[str, Any]) -> Ending:
         return _ending(
             row,
             JobState.TIMEOUT,
-            "queue-timeout",
+            FailureCode.QUEUE_TIMEOUT,
             "No worker started the job in time; submit it again later.",
         )
     layer, window = windows.cap_named(row["parked_by"])
     return _ending(
         row,
         JobState.TIMEOUT,
-        "budget-exhausted",
+        FailureCode.BUDGET_EXHAUSTED,
         f"The budget had no room for the job in time; it waited for {row['parked_by']}.",
         capLayer=layer,
         capWindow=window,

@@ -7,7 +7,7 @@ from inference.errors import InferenceError, ModelMissing
 from inference.types import Result
 from jobs import prices
 from jobs.claims import Claimed
-from jobs.states import JobState
+from jobs.states import FailureCode, JobState
 
 
 class StopReason(Enum):
@@ -27,11 +27,15 @@ _DIVERGED = (
     "The worker was lost after part of the answer had been streamed, and a second attempt "
     "answered differently; send the request again."
 )
+# Of the engine, and of jobs.inputs, which speaks before it does.
 _TOLD_CODES = frozenset(
     {
-        *("model-load-failed", "out-of-memory", "inference-failed", "worker-lost"),
-        "input-fetch-failed",  # of jobs.inputs, which speaks before the engine does
-        "invalid-request",  # what only the model could find out, such as a language that it lacks
+        FailureCode.MODEL_LOAD_FAILED,
+        FailureCode.OUT_OF_MEMORY,
+        FailureCode.INFERENCE_FAILED,
+        FailureCode.WORKER_LOST,
+        FailureCode.INPUT_FETCH_FAILED,
+        FailureCode.INVALID_REQUEST,  # such as a language that the model lacks
     }
 )
 # Why a job went back to its queue, in its history, by the code of the engine's error.
@@ -56,12 +60,12 @@ def of_stop(stop: StopReason, claimed: Claimed, *, message: str) -> Verdict:
     """
     match stop:
         case StopReason.CANCEL:
-            return _verdict(JobState.CANCELLED, "cancelled", message)
+            return _verdict(JobState.CANCELLED, FailureCode.CANCELLED, message)
         case StopReason.DEADLINE:
             told = f"The job ran longer than its {claimed.run_limit_s:g} s."
-            return _verdict(JobState.TIMEOUT, "execution-timeout", told)
+            return _verdict(JobState.TIMEOUT, FailureCode.EXECUTION_TIMEOUT, told)
         case StopReason.DIVERGED:
-            return _verdict(JobState.FAILED, "worker-lost", _DIVERGED)
+            return _verdict(JobState.FAILED, FailureCode.WORKER_LOST, _DIVERGED)
         case StopReason.FENCED | StopReason.DRAIN:
             raise ValueError(f"{stop.name} ends no job.")
 
@@ -70,12 +74,12 @@ def of_failure(outcome: Result | InferenceError, claimed: Claimed) -> Verdict:
     """Return how a job ends that the engine gave up; what no caller knows, inference failed."""
     if not isinstance(outcome, InferenceError):
         told = "The engine ended without an answer."
-        return _verdict(JobState.FAILED, "inference-failed", told)
-    code = outcome.code if outcome.code in _TOLD_CODES else "inference-failed"
+        return _verdict(JobState.FAILED, FailureCode.INFERENCE_FAILED, told)
+    code = outcome.code if outcome.code in _TOLD_CODES else FailureCode.INFERENCE_FAILED
     if not isinstance(outcome, ModelMissing):
         return _verdict(JobState.FAILED, code, outcome.message)
     if claimed.kind in prices.MEDIA_UNITS:
-        code = "comfyui-model-missing"
+        code = FailureCode.COMFYUI_MODEL_MISSING
     # Which model is missing, and in whose words.
     asked_for = str(claimed.request.get("asked_for", claimed.model))
     more = {"model": asked_for, "upstreamError": outcome.message}

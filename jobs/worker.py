@@ -153,7 +153,9 @@ def _stall_limits() -> StallLimits:
 
 def worker_name() -> str:
     """Return this worker's name: unique among all workers, and telling where it runs."""
-    return f"{env.text('GENIE_WORKER_NAME', 'worker')}@{socket.gethostname()}:{os.getpid()}"
+    # How this worker is called in logs, Flower and the admin: the name of its topology entry.
+    name = env.text("GENIE_WORKER_NAME", "worker")
+    return f"{name}@{socket.gethostname()}:{os.getpid()}"
 
 
 def _make_runner(queues: Sequence[str]) -> Runner:
@@ -161,12 +163,15 @@ def _make_runner(queues: Sequence[str]) -> Runner:
     mine = assignment.assign(
         queues,
         models,
-        models=env.words("GENIE_WORKER_MODELS"),
-        pinned=env.words("GENIE_WORKER_PINNED"),
+        models=env.words("GENIE_WORKER_MODELS"),  # models that it serves; none: all
+        pinned=env.words("GENIE_WORKER_PINNED"),  # models that are never evicted
+        # Jobs of one queue that run in its engine at once; 0: the `max_batch` of its models.
         slots=env.integer("GENIE_WORKER_SLOTS", 0) or None,
     )
     limits = memory.of_this_process(
-        budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None, pinned=mine.pinned
+        # What the models of this worker may take together; 0: a share of the memory that there is.
+        budget_bytes=env.integer("GENIE_WORKER_MEMORY_BYTES", 0) or None,
+        pinned=mine.pinned,
     )
     engine = Engine(models, memory=limits, on_device_lost=_device_lost)
     config = RunnerConfig(

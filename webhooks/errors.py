@@ -57,7 +57,7 @@ class FetchReason(StrEnum):
     REDIRECTS = "redirects"  # more than are followed
     TYPE = "type"  # not one of the accepted content types
     ENCODED = "encoded"  # compressed, though that was not asked for
-    TOO_LARGE = "too-large"
+    TOO_LARGE = "too-large"  # more bytes than are taken
 
 
 _FETCH_MESSAGES = {

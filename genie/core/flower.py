@@ -17,6 +17,7 @@ def problem(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
     >>> problem(["celery", "flower"], {})
     'Flower has no password: set FLOWER_BASIC_AUTH, or FLOWER_AUTH and a provider.'
     """
+    # Must stay off: it would open Flower's API to everybody, and Flower does not start with it.
     if environ.get("FLOWER_UNAUTHENTICATED_API", "").lower() not in _FALSE:
         return "FLOWER_UNAUTHENTICATED_API is set: Flower's API would be open to everybody."
     if not is_flower(argv):

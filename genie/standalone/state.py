@@ -110,6 +110,7 @@ def find_state(base_dir: Path, environ: Mapping[str, str] = os.environ) -> Path:
 
     A relative path is looked for from the current directory, then from `base_dir`.
     """
+    # The short form of GENIE_STATE_DIR, as `make up STATE_DIR=...` has it.
     named = environ.get("GENIE_STATE_DIR") or environ.get("STATE_DIR")
     if not named:
         return base_dir / DEFAULT_NAME

@@ -25,23 +25,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEntry:
-    """One worker process.
+    """One worker process."""
 
-    `gpus` None leaves the choice of devices as it is; empty hides every device. `slots` bounds the
-    jobs of one queue that run in its engine at once; None leaves it to the models' `max_batch`.
-    `models` empty means all that its queues need. `pinned` models are loaded at the start and never
-    evicted. `memory_budget_bytes` bounds the models that it keeps in memory; None is a share of the
-    device's memory. `torch_threads` None leaves the number of CPU threads to torch.
-    """
-
-    name: str
-    queues: tuple[str, ...]
-    models: tuple[str, ...] = ()
-    pinned: tuple[str, ...] = ()
-    gpus: tuple[str, ...] | None = None
-    slots: int | None = None
+    name: str  # shows in logs, Flower and run.json
+    queues: tuple[str, ...]  # modalities, or the `queue` of a model
+    models: tuple[str, ...] = ()  # only these; left out: all that its queues need
+    pinned: tuple[str, ...] = ()  # loaded at the start and never evicted
+    gpus: tuple[str, ...] | None = None  # its devices; empty hides each; left out: unchanged
+    slots: int | None = None  # jobs of one queue at once; left out: `max_batch` of its models
+    # Of its models together; left out: a share of the device's memory.
     memory_budget_bytes: int | None = None
-    torch_threads: int | None = None
+    torch_threads: int | None = None  # CPU threads of torch; left out: torch's own choice
 
 
 _FIELDS = frozenset(

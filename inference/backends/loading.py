@@ -79,6 +79,7 @@ def set_threads(spec: ModelSpec) -> None:
 
     The limit is the process's. Workers that share a machine must share its cores.
     """
+    # CPU threads of torch in this process; the option of a model goes before it.
     wanted = spec.options.get("torch_threads") or os.environ.get("GENIE_TORCH_THREADS")
     if wanted:
         torch.set_num_threads(int(wanted))

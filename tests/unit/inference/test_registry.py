@@ -145,6 +145,7 @@ class TestLoad:
                 '"vllm"',
                 "backend is 'vllm'; it must be one of diffusers, echo, openai, transformers.",
             ),
+            ("context_tokens = 100\n", "", "chatty: context_tokens is missing."),
             ("= 100", "= 0", "context_tokens is 0; it must be a whole number of at least 1."),
             ("= 100", "= true", "context_tokens is True; it must be a whole number"),
             ("= 100", "= 10", "max_output_tokens is 50; it must not be more than context_tok"),
