@@ -1,0 +1,167 @@
+"""Journey: the client of the package, blocking and asynchronous, its command, and its page's examples."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genie.client import (
+    AsyncClient,
+    Client,
+    Conflict,
+    JobFailed,
+    NotFound,
+    Retrying,
+    Unauthorized,
+    webhooks,
+)
+from tests.acceptance.callers import Caller
+from tests.acceptance.receivers import Receiver
+from tests.acceptance.system import BASE_DIR
+
+PAGE = BASE_DIR / "docs" / "how-to" / "python-client.md"
+WORDS = "one two three four five"
+LONG = " ".join(["x"] * 200)
+
+
+@pytest.fixture
+def environment(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Set what the client reads from the environment, and return it."""
+    ours = {
+        "GENIE_API_KEY": caller.key,
+        "GENIE_BASE_URL": caller.system.base_url,
+        "NO_PROXY": "127.0.0.1",
+    }
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    return ours
+
+
+def _genie(*argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "genie.client", *argv],
+        cwd=BASE_DIR,
+        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_blocking_client(
+    caller: Caller, environment: dict[str, str], receiver: Receiver
+) -> None:
+    path = f"/{caller.slug}/"
+    with Client() as client:
+        assert client.chat(WORDS, model="echo").text == f"echo: {WORDS}"
+        assert "echo" in [one.id for one in client.models()]
+        assert len(client.embed(["a", "b"], model="echo-embedding").vectors[0]) == 64
+        picture = client.images("a lake", model="echo-image", size="256x256").data[0]
+        assert client.download(picture.url or "").startswith(b"\x89PNG")
+
+        hook = {"url": receiver.url(path), "secret": "s3cret"}
+        job = client.submit("chat", model="echo", messages=WORDS, webhook=hook)
+        assert job.wait(timeout_s=30).chat.text == f"echo: {WORDS}"
+        (delivery,) = receiver.wait(path)
+        event = webhooks.verify(delivery.body, delivery.headers, "s3cret")
+        assert event.job is not None
+        assert (event.type, event.job.id) == ("job.completed", job.id)
+        assert webhooks.verify(
+            delivery.body, delivery.headers, public_keys=client.webhook_keys()
+        ).job
+
+        running = client.submit("chat", model="echo-slow", messages=LONG)
+        assert running.cancel().id == running.id
+        with pytest.raises(JobFailed) as cancelled:
+            running.wait(timeout_s=30)
+        assert cancelled.value.status == "cancelled"
+        with pytest.raises(Conflict):
+            running.cancel()
+        with pytest.raises(NotFound) as unknown:
+            client.jobs.get("chatcmpl-cnothing")
+        assert unknown.value.request_id
+        with pytest.raises(JobFailed) as broken:
+            client.chat("x", model="echo-broken")
+        assert broken.value.code == "model-load-failed"
+
+
+def test_a_stream_that_is_left_is_cancelled_and_the_asynchronous_client(
+    caller: Caller, environment: dict[str, str]
+) -> None:
+    async def journey() -> str:
+        async with AsyncClient(retrying=Retrying(attempts=2)) as client:
+            stream = client.chat_stream(WORDS, model="echo")
+            texts = [delta.text async for delta in stream]
+            assert "".join(texts) == stream.text == f"echo: {WORDS}"
+            assert stream.usage is not None
+            kinds = {event.type async for event in client.jobs.events(stream.job_id)}
+            assert kinds == {"chunk"}
+
+            async with client.chat_stream(LONG, model="echo-slow") as left:
+                await anext(left)
+            jobs = [await client.submit("chat", model="echo", messages=text) for text in "ab"]
+            ended = await asyncio.gather(*(job.wait(timeout_s=30) for job in jobs))
+            assert [one.chat.text for one in ended] == ["echo: a", "echo: b"]
+            return left.job_id
+
+        raise AssertionError  # a client hides nothing
+
+    left = asyncio.run(journey())
+    assert caller.ended(left)["status"] == "cancelled"
+    with pytest.raises(Unauthorized), Client(api_key=caller.key[:-1] + "!") as stranger:
+        stranger.models()
+
+
+def test_the_command(caller: Caller, environment: dict[str, str]) -> None:
+    chat = _genie("chat", "-m", "echo", stdin=WORDS)
+    assert (chat.returncode, chat.stdout, chat.stderr) == (0, f"echo: {WORDS}\n", "")
+
+    submit = _genie("submit", "-m", "echo", "--wait", "--json", WORDS)
+    job = json.loads(submit.stdout.splitlines()[-1])
+    assert (submit.returncode, job["status"]) == (0, "completed")
+
+    tail = _genie("jobs", "tail", job["id"])
+    assert (tail.returncode, tail.stdout) == (0, f"echo: {WORDS}\n")
+
+    refused = _genie("chat", "-m", "no-such-model", "x")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("genie: ")
+    assert "model-not-found" in refused.stderr
+    assert caller.key not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("ask.py", "echo: What is 7 plus 5?"),
+        ("stream.py", "echo: Tell me about the sea."),
+        ("submit.py", "echo: Tell me about the sea."),
+        ("asynchronous.py", "echo: three"),
+        ("errors.py", "404 model-not-found"),
+    ],
+)
+def test_the_examples_of_the_page(environment: dict[str, str], name: str, says: str) -> None:
+    found = re.search(
+        rf"<!-- example: {re.escape(name)} -->\n```python\n(.*?)```", _page(), re.DOTALL
+    )
+    assert found is not None
+    printed = io.StringIO()
+
+    with contextlib.redirect_stdout(printed):
+        # The echo in place of a model, so that what is printed is known.
+        exec(found[1].replace('"lite"', '"echo"'), {"__name__": "__main__"})  # noqa: S102
+
+    assert says in printed.getvalue()
+
+
+def _page() -> str:
+    return Path(PAGE).read_text("utf-8")
