@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -98,7 +98,7 @@ class AsyncClient(AsyncBound):
         self,
         kind: str = "chat",
         *,
-        webhook: Any = None,
+        webhook: Mapping[str, str] | str | None = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> "AsyncJob":
@@ -106,9 +106,10 @@ class AsyncClient(AsyncBound):
         info = await self._submit(kind, webhook=webhook, idempotency_key=idempotency_key, **fields)
         return AsyncJob(self._config, self._driver, info)
 
-    def job(self, job_id: str) -> "AsyncJob":
-        """Return a handle of a job that is there already; asks nothing until it is used."""
-        return AsyncJob(self._config, self._driver, JobInfo(id=job_id, status="queued"))
+    async def job(self, job_id: str) -> "AsyncJob":
+        """Return a job that is there already; see ``jobs.get``."""
+        info = await self._driver.run(job_operations.get(self._config, job_id))
+        return AsyncJob(self._config, self._driver, info)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
@@ -110,7 +110,7 @@ class Client(Bound):
         self,
         kind: str = "chat",
         *,
-        webhook: Any = None,
+        webhook: Mapping[str, str] | str | None = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> "Job":
@@ -131,8 +131,9 @@ class Client(Bound):
         return Job(self._config, self._driver, info)
 
     def job(self, job_id: str) -> "Job":
-        """Return a handle of a job that is there already; asks nothing until it is used."""
-        return Job(self._config, self._driver, JobInfo(id=job_id, status="queued"))
+        """Return a job that is there already; see ``jobs.get``."""
+        info = self._driver.run(job_operations.get(self._config, job_id))
+        return Job(self._config, self._driver, info)
 
     def close(self) -> None:
         """Close the connections."""

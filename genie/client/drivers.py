@@ -13,7 +13,16 @@ import httpx2
 from genie.client import exchanges
 from genie.client.config import Config
 from genie.client.errors import NoAnswer, NotConfigured
-from genie.client.exchanges import Answer, Call, Event, Exchange, Pause, Running
+from genie.client.exchanges import (
+    INTERRUPTIONS,
+    Answer,
+    Call,
+    Event,
+    Exchange,
+    Pause,
+    Running,
+    Step,
+)
 
 MAX_EVENT_BYTES = 64 << 20  # a job's last event has its result, pictures in base64 included
 _HEADERS = {"User-Agent": "genie-client/1"}
@@ -39,14 +48,9 @@ class Blocking:
         """Run an exchange to its end and return what it returns."""
         running = Running(exchange)
         while (step := running.step) is not None:
-            if isinstance(step, Pause):
-                self.pause(step.seconds)
-                running.told(None)
-                continue
             try:
-                with _translated():
-                    answer = _answer(self._http.request(**_request(self._config, step)))
-            except NoAnswer as error:
+                answer = self._done(step)
+            except (NoAnswer, *INTERRUPTIONS) as error:
                 running.failed(error)
             else:
                 running.told(answer)
@@ -71,6 +75,13 @@ class Blocking:
             source = httpx2.EventSource(response, max_event_size=MAX_EVENT_BYTES)
             yield dict(response.headers), (Event(one.id, one.event, one.data) for one in source)
 
+    def _done(self, step: Step) -> Answer | None:
+        if isinstance(step, Pause):
+            self.pause(step.seconds)
+            return None
+        with _translated():
+            return _answer(self._http.request(**_request(self._config, step)))
+
 
 class Awaiting:
     """Runs exchanges on the running event loop."""
@@ -87,14 +98,9 @@ class Awaiting:
         """Run an exchange to its end and return what it returns."""
         running = Running(exchange)
         while (step := running.step) is not None:
-            if isinstance(step, Pause):
-                await self.pause(step.seconds)
-                running.told(None)
-                continue
             try:
-                with _translated():
-                    answer = _answer(await self._http.request(**_request(self._config, step)))
-            except NoAnswer as error:
+                answer = await self._done(step)
+            except (NoAnswer, *INTERRUPTIONS) as error:
                 running.failed(error)
             else:
                 running.told(answer)
@@ -119,6 +125,13 @@ class Awaiting:
                     dict(response.headers),
                     (Event(one.id, one.event, one.data) async for one in source),
                 )
+
+    async def _done(self, step: Step) -> Answer | None:
+        if isinstance(step, Pause):
+            await self.pause(step.seconds)
+            return None
+        with _translated():
+            return _answer(await self._http.request(**_request(self._config, step)))
 
 
 @functools.cache

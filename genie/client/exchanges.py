@@ -1,10 +1,11 @@
 """An operation as an exchange: a generator that says what to send, and is told what came back.
 
 It opens no connection and never waits by itself, so one text serves the client that blocks and the
-one that awaits: ``drivers`` has both. An exchange yields ``Call`` and is sent an ``Answer`` (or has
-``NoAnswer`` thrown in), or yields ``Pause`` and is sent nothing once that time is over.
+one that awaits: ``drivers`` has both. An exchange yields ``Call`` and is sent an ``Answer``, or yields
+``Pause`` and is sent nothing once that time is over. ``NoAnswer`` and interruptions are thrown in.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -17,6 +18,9 @@ from genie.client.errors import ApiError, NoAnswer, UnexpectedAnswer
 from genie.client.retrying import Repeat
 
 T = TypeVar("T")
+
+# Ctrl-C, and a task that is cancelled: thrown into the exchange, which may have a last thing to say.
+INTERRUPTIONS = (KeyboardInterrupt, asyncio.CancelledError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +126,11 @@ class Running(Generic[T]):
         """Go on with an answer, or after a pause."""
         self._advance(self._exchange.send, answer)
 
-    def failed(self, error: NoAnswer) -> None:
-        """Go on without an answer."""
+    def failed(self, error: BaseException) -> None:
+        """Go on without an answer: with the error, which comes out again unless it is taken."""
         self._advance(self._exchange.throw, error)
 
-    def _advance(self, move: Callable[[Any], Step], told: Answer | NoAnswer | None) -> None:
+    def _advance(self, move: Callable[[Any], Step], told: Answer | BaseException | None) -> None:
         try:
             self.step = move(told)
         except StopIteration as end:  # caught here: it may not leave a coroutine

@@ -237,17 +237,43 @@ class ModelInfo(Value):
     loaded: bool = False
 
 
-class UsageReport(Result):
-    """Jobs, tokens and cost; rows have what they were grouped by."""
+class UsageRow(Value):
+    """What was used; of what it was grouped by, the rest is None."""
 
-    data: list[dict[str, Any]]
-    total: dict[str, Any]
+    day: str | None = None
+    model: str | None = None
+    application: str | None = None
+    member: str | None = None
+    jobs: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cost: float = 0.0  # credits
+
+
+class UsageReport(Result):
+    """Jobs, tokens and cost of an organization."""
+
+    data: list[UsageRow]
+    total: UsageRow
+
+
+class Cap(Value):
+    """What a layer may spend in a window, in credits; None is unlimited."""
+
+    layer: str
+    window: str
+    cap: float | None = None
+    spent: float = 0.0
+    held: float = 0.0
+    remaining: float | None = None
+    resets_at: str | None = Field(None, alias="resetsAt")
 
 
 class Budgets(Result):
     """Every cap that binds the caller, and what holds its money."""
 
-    caps: list[dict[str, Any]]
+    caps: list[Cap]
     holds: dict[str, Any] = {}
 
 

@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from genie.client.errors import NotConfigured
+from genie.client.errors import GenieError, NotConfigured
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,15 +28,18 @@ def common() -> argparse.ArgumentParser:
     parser.add_argument(
         "--base-url", metavar="URL", help="where Genie is (GENIE_BASE_URL, http://127.0.0.1:8000)"
     )
+    return parser
+
+
+def add_timeout(parser: argparse.ArgumentParser, *, default: str = "120") -> None:
+    """Add ``--timeout``, where a result is waited for."""
     parser.add_argument(
         "--timeout",
         type=_seconds,
-        default=None,
         metavar="S",
         dest="timeout_s",
-        help="how long to wait for a result, in seconds",
+        help=f"how long to wait for the result, in seconds (default {default})",
     )
-    return parser
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
@@ -86,12 +90,20 @@ def read_text(path: Path) -> str:
         raise NotConfigured(f"{path} cannot be read as text: {error}.") from error
 
 
+def new_file(text: str) -> Path:
+    """Return where to write; refused here where that cannot be, before anything is paid for."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
+    return path
+
+
 def write(path: Path, content: bytes) -> None:
-    """Write a file; raises NotConfigured where it cannot be."""
+    """Write a file; raises GenieError where it cannot be, after all."""
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise NotConfigured(f"{path} cannot be written: {error.strerror}.") from error
+        raise GenieError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def merged(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:

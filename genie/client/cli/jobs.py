@@ -63,14 +63,18 @@ def _show(args: argparse.Namespace, out: Output) -> int:
 
 def _tail(args: argparse.Namespace, out: Output) -> int:
     with Client(base_url=args.base_url) as client:
-        for event in client.jobs.events(args.job):
+        job = client.job(args.job)
+        if job.status == "queued":
+            place = job.info.queue_position
+            out.note("queued" if place is None else f"queued, number {place} in its queue")
+        for event in job.events():
             _print(event, out)
-        job = client.jobs.get(args.job)
-    if (job.result or {}).get("choices"):
+        info = job.refresh()
+    if (info.result or {}).get("choices"):
         out.line("")
-    out.note(_ended(job))
-    out.document(job.model_dump(exclude_none=True, by_alias=True))
-    operations.completed(job)  # raises what becomes the exit status
+    out.note(_ended(info))
+    out.document(info.model_dump(exclude_none=True, by_alias=True))
+    operations.completed(info)  # raises what becomes the exit status
     return 0
 
 

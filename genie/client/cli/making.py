@@ -34,7 +34,9 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "srt", "vtt"), default="text", help="default: text"
     )
     for verb in (image, speech):
-        verb.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it")
+        verb.add_argument(
+            "-o", "--output", type=arguments.new_file, metavar="FILE", help="where to write it"
+        )
     for verb, run in (
         (embed, _embed),
         (image, _image),
@@ -44,6 +46,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
         needed = run is not _image
         verb.add_argument("-m", "--model", required=needed, help="an id or alias of `genie models`")
         arguments.add_fields(verb)
+        arguments.add_timeout(verb)
         verb.set_defaults(run=run)
 
 

@@ -41,6 +41,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", "--kind", choices=list(ROUTES), default="chat", help="default: chat")
     parser.add_argument("-m", "--model", help="an id or alias of `genie models`")
     parser.add_argument("--wait", action="store_true", help="wait for the result and print it")
+    arguments.add_timeout(parser, default="as long as it takes")
     parser.add_argument(
         "--webhook",
         metavar="URL",
@@ -67,13 +68,14 @@ def run(args: argparse.Namespace, out: Output) -> int:
             return _accepted(job.info, out)
         try:
             with out.waiting(f"{job.id}: waiting"):
-                return _completed(job.wait(args.timeout_s), out)
+                info = job.wait(args.timeout_s)
         except JobFailed:
             out.document(_shown(job.refresh()))
             raise
         except KeyboardInterrupt:
             out.note(_goes_on(job))
             raise
+    return _completed(info, out)
 
 
 def _body(args: argparse.Namespace) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from genie.client.config import Config
 from genie.client.errors import ApiError, GenieError, JobFailed, NotConfigured, StillRunning
-from genie.client.exchanges import Answer, Call, Deadline, Exchange, Upload, sent
+from genie.client.exchanges import INTERRUPTIONS, Answer, Call, Deadline, Exchange, Upload, sent
 from genie.client.operations import jobs, reading
 from genie.client.retrying import Repeat
 from genie.client.types import JobInfo, Messages, OnDisconnect
@@ -146,7 +146,11 @@ def waited(
     if answer.status != 202:
         return Waited(answer)
     accepted = reading.result(JobInfo, answer)
-    job = yield from jobs.until_ended(config, accepted.id, until=until)
+    try:
+        job = yield from jobs.until_ended(config, accepted.id, until=until)
+    except INTERRUPTIONS:  # nobody will ask for it: its caller does not know its id
+        yield from _cancelled(config.once(), accepted.id)
+        raise
     if not job.has_ended:
         yield from _given_up(config, job)
     return Waited(answer, jobs.completed(job))
@@ -154,17 +158,22 @@ def waited(
 
 def _given_up(config: Config, /, job: JobInfo) -> Exchange[None]:
     """Cancel a job that nobody waits for any longer, and say so."""
-    cancelled = True
-    try:
-        yield from jobs.cancel(config, job.id)
-    except GenieError:  # it ended just now, or cannot be reached: the error below names it
-        cancelled = False
+    cancelled = yield from _cancelled(config, job.id)
     state = "was cancelled" if cancelled else "could not be cancelled"
     raise StillRunning(
         f"Job {job.id} did not end in time and {state}; pass a longer timeout_s, or submit it.",
         job_id=job.id,
         cancelled=cancelled,
     )
+
+
+def _cancelled(config: Config, job_id: str, /) -> Exchange[bool]:
+    """Cancel a job and tell whether that was done: not where it ended just now, or nobody answers."""
+    try:
+        yield from jobs.cancel(config, job_id)
+    except GenieError:
+        return False
+    return True
 
 
 def _job_failed(error: ApiError) -> JobFailed:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.unit.inference.upstream_server import Script, chunked, hang_up, reply
+from tests.unit.inference.upstream_server import Line, Script, chunked, reply
 
 JOB = "chatcmpl-cabcdefghijklmnopqrstuvwxy"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -72,14 +72,14 @@ def answer(*words: str, first: int = 1, usage: bool = True) -> list[bytes]:
     return [*told, DONE]
 
 
-def streamed(pieces: list[bytes], *, cut: bool = False) -> Script:
-    """Return a script that streams these pieces and ends, or hangs up."""
+def streamed(pieces: list[bytes], *, then: Script | None = None) -> Script:
+    """Return a script that streams these pieces, and ends in good order or goes on with ``then``."""
 
-    def run(line: Any) -> None:
+    def run(line: Line) -> None:
         line.send(_HEAD + b"".join(chunked(piece) for piece in pieces))
-        if cut:
-            hang_up(line)
-        else:
+        if then is None:
             line.send(b"0\r\n\r\n")
+        else:
+            then(line)
 
     return run

@@ -253,12 +253,12 @@ class TestOtherCalls:
             hang_up,
             reply(body={"object": "list", "data": [{"id": "echo", "modality": "chat"}]}),
             reply(body={"data": [{"day": "2026-11-01", "jobs": 2}], "total": {"jobs": 2}}),
-            reply(body={"caps": [{"layer": "org", "cap": 5}]}),
+            reply(body={"caps": [{"layer": "org", "window": "daily", "cap": 5, "remaining": 2}]}),
         )
 
         assert [one.id for one in genie.call(lambda c: c.models())] == ["echo"]
-        assert genie.call(lambda c: c.usage(group_by="day", first="2026-11-01")).total["jobs"] == 2
-        assert genie.call(lambda c: c.budgets()).caps[0]["cap"] == 5
+        assert genie.call(lambda c: c.usage(group_by="day", first="2026-11-01")).total.jobs == 2
+        assert genie.call(lambda c: c.budgets()).caps[0].remaining == 2
         assert server.asked[2].path == "/v1/usage?group_by=day&from=2026-11-01"
 
 
@@ -288,7 +288,7 @@ class TestJobs:
         server.next(reply(body=bodies.job("failed", error=error)))
 
         with pytest.raises(JobFailed, match=r"The worker was lost\. \(job .*, worker-lost\)"):
-            genie.call(lambda c: c.job(bodies.JOB).wait())
+            genie.call(lambda c: c.jobs.wait(bodies.JOB))
 
     def test_waiting_ends_in_time_and_leaves_the_job(
         self, genie: Both, server: UpstreamServer

@@ -1,9 +1,12 @@
 """The command ``genie`` against a scripted server: what it prints where, and its exit status."""
 
+import importlib
 import io
 import json
+import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from genie.client import config
 from genie.client.cli import main
-from genie.client.cli.output import Output, printable
+from genie.client.cli.output import printable
 from tests.unit.client.bodies import (
     DONE,
     JOB,
@@ -25,7 +28,7 @@ from tests.unit.client.bodies import (
 )
 from tests.unit.client.both import KEY, QUICK
 from tests.unit.client.test_webhooks import BODY, CURRENT, signed
-from tests.unit.inference.upstream_server import UpstreamServer, reply
+from tests.unit.inference.upstream_server import UpstreamServer, reply, wait_for_close
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -114,16 +117,25 @@ class TestChat:
         messages = server.asked[1].fields["messages"]
         assert [one["content"] for one in messages] == ["hello", "hi", "again"]
 
-    def test_cancels_on_ctrl_c(
-        self, genie: Command, server: UpstreamServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def interrupted(_: object, text: str) -> None:
-            raise KeyboardInterrupt
+    def test_cancels_on_ctrl_c(self, server: UpstreamServer) -> None:
+        server.next(
+            streamed(answer("one", "two")[:2], then=wait_for_close), reply(202, job("cancelled"))
+        )
+        command = subprocess.Popen(
+            [sys.executable, "-m", "genie.client", "chat", "--base-url", server.url, "count"],
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), "GENIE_API_KEY": KEY},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert command.stdout is not None
 
-        monkeypatch.setattr(Output, "part", interrupted)
-        server.next(streamed(answer("one", "two")), reply(202, job("cancelled")))
+        said = command.stdout.read(3)
+        command.send_signal(signal.SIGINT)
+        _, complaint = command.communicate(timeout=60)
 
-        assert genie("chat", "count") == 130
+        assert (said, command.returncode, complaint) == (b"one", 130, b"\n")
         assert server.asked[-1].path == f"/v1/jobs/{JOB}/cancel"
 
     def test_says_in_a_sentence_with_the_request_what_went_wrong(
@@ -277,13 +289,16 @@ class TestJobs:
 
     def test_tail_prints_the_text_of_a_chat(self, genie: Command, server: UpstreamServer) -> None:
         server.next(
+            reply(body=job("queued", queue_position=2)),
             streamed(answer("one ", "two")),
             reply(body=job("completed", result=completion(), usage={"total_tokens": 5}, cost=0.25)),
         )
 
         assert genie("jobs", "tail", JOB) == 0
         assert genie.out == "one two\n"
-        assert genie.err == "completed: 5 total tokens, 0.25 credits\n"
+        assert genie.err == (
+            "queued, number 2 in its queue\ncompleted: 5 total tokens, 0.25 credits\n"
+        )
 
     def test_tail_tells_the_progress_of_others_and_how_they_end(
         self, genie: Command, server: UpstreamServer
@@ -294,7 +309,7 @@ class TestJobs:
             event(2, {"id": JOB, "progress": 40}, name="job.progress"),
             event(3, ended, name="job.timeout"),
         ]
-        server.next(streamed([*told, DONE]), reply(body=ended))
+        server.next(reply(body=job("running")), streamed([*told, DONE]), reply(body=ended))
 
         assert genie("jobs", "tail", JOB) == 3
         assert genie.err.splitlines()[:4] == ["running", "40 %", "timeout", "timeout"]
@@ -338,6 +353,13 @@ class TestMaking:
         assert [one.read_bytes() for one in names] == [b"PNG", b"PNG"]
         assert genie.last["files"] == [str(one) for one in names]
 
+    def test_a_file_that_cannot_be_written_is_refused_before_it_is_paid_for(
+        self, genie: Command, server: UpstreamServer, tmp_path: Path
+    ) -> None:
+        assert genie("image", "a lake", "-o", str(tmp_path / "none" / "out.png")) == 2
+        assert genie("image", "a lake", "-o", str(tmp_path)) == 2
+        assert server.asked == []
+
     def test_speech_takes_its_format_from_the_name(
         self, genie: Command, server: UpstreamServer, tmp_path: Path
     ) -> None:
@@ -379,6 +401,13 @@ class TestWebhooks:
         body.write_bytes(BODY + b" ")
         assert genie(*line, "--native") == 1
         assert "does not fit" in genie.err
+
+
+def test_the_command_is_installed_under_its_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    module, _, function = project["scripts"]["genie"].partition(":")
+
+    assert getattr(importlib.import_module(module), function) is main.run
 
 
 def test_what_a_model_writes_cannot_command_a_terminal() -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from genie.client import NoAnswer, NotConfigured, Retrying, config
+from genie.client import NoAnswer, NotConfigured, Retrying, config, exchanges
 from genie.client.errors import ApiError, refusal
+from genie.client.exchanges import Answer, Call
+from genie.client.operations import asking
 from genie.client.retrying import Repeat
 
 KEY = "sk-genie-acme-abcdefghijklmnopqrstuvwx"
@@ -62,6 +64,27 @@ def test_a_pause_is_at_least_what_the_server_asks() -> None:
     )
 
     assert (least, most) == (7.0, 7.5)
+
+
+@pytest.mark.parametrize("interruption", exchanges.INTERRUPTIONS)
+def test_a_job_that_its_caller_stops_waiting_for_is_cancelled_once(
+    interruption: type[BaseException],
+) -> None:
+    settings = config.resolve(api_key=KEY, base_url="http://h", environ={})
+    chat = asking.chat(settings, "hi")
+    accepted = b'{"id": "chatcmpl-c1", "status": "queued"}'
+
+    asked = next(chat)
+    polled = chat.send(Answer(status=202, headers={}, content=accepted))
+    last = chat.throw(interruption())
+
+    assert [one.path for one in (asked, polled, last) if isinstance(one, Call)] == [
+        "/v1/chat/completions",
+        "/v1/jobs/chatcmpl-c1",
+        "/v1/jobs/chatcmpl-c1/cancel",
+    ]
+    with pytest.raises(interruption):
+        chat.throw(NoAnswer("lost"))
 
 
 class TestConfig:

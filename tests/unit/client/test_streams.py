@@ -1,8 +1,11 @@
 """Streams: what they tell, how they are read on when they are cut, and how they are left."""
 
+import asyncio
+
 import pytest
 
-from genie.client import Delta, JobFailed, NoAnswer, RateLimited
+from genie.client import AsyncClient, Delta, JobFailed, NoAnswer, RateLimited
+from tests.unit.client import both
 from tests.unit.client.bodies import (
     DONE,
     JOB,
@@ -15,7 +18,12 @@ from tests.unit.client.bodies import (
     streamed,
 )
 from tests.unit.client.both import Both
-from tests.unit.inference.upstream_server import UpstreamServer, hang_up, reply
+from tests.unit.inference.upstream_server import (
+    UpstreamServer,
+    hang_up,
+    reply,
+    wait_for_close,
+)
 
 WORDS = ["one ", "two ", "three"]
 EVENTS = f"/v1/jobs/{JOB}/events"
@@ -48,7 +56,7 @@ class TestChatStream:
     ) -> None:
         whole = answer(*WORDS)
         behind = max(0, min(cut_at, 5) - 1)  # the entry before the one that was being told
-        server.next(streamed(whole[:cut_at], cut=True), streamed(whole[behind:]))
+        server.next(streamed(whole[:cut_at], then=hang_up), streamed(whole[behind:]))
 
         stream = genie.client.chat_stream("count")
         deltas = genie.read(stream)
@@ -65,8 +73,8 @@ class TestChatStream:
         entry = [chunk(2, {"content": word}) for word in ("a", "b", "c")]
         start, end = chunk(1, {"role": "assistant"}), chunk(3, {}, "stop")
         server.next(
-            streamed([start, *entry[:2]], cut=True),
-            streamed([entry[0]], cut=True),
+            streamed([start, *entry[:2]], then=hang_up),
+            streamed([entry[0]], then=hang_up),
             streamed([*entry, end, DONE]),
         )
 
@@ -77,7 +85,7 @@ class TestChatStream:
         self, genie: Both, server: UpstreamServer
     ) -> None:
         server.next(
-            hang_up, refusal(503, "no-worker"), streamed([], cut=True), streamed(answer(*WORDS))
+            hang_up, refusal(503, "no-worker"), streamed([], then=hang_up), streamed(answer(*WORDS))
         )
 
         deltas = genie.read(genie.client.chat_stream("count"))
@@ -127,8 +135,8 @@ class TestChatStream:
     def test_gives_up_when_nothing_new_is_told(self, genie: Both, server: UpstreamServer) -> None:
         whole = answer(*WORDS)
         server.next(
-            streamed(whole[:2], cut=True),
-            *[streamed([], cut=True)] * 3,
+            streamed(whole[:2], then=hang_up),
+            *[streamed([], then=hang_up)] * 3,
             reply(202, job("cancelled")),
         )
 
@@ -144,10 +152,30 @@ class TestChatStream:
 
         assert server.asked[-1].path == f"/v1/jobs/{JOB}/cancel"
 
+    def test_cancels_the_job_when_its_task_is_cancelled(self, server: UpstreamServer) -> None:
+        server.next(streamed(answer(*WORDS)[:2], then=wait_for_close), reply(202, job("cancelled")))
+
+        async def reader(client: AsyncClient, heard: asyncio.Event) -> None:
+            async for _ in client.chat_stream("count"):
+                heard.set()
+
+        async def journey() -> None:
+            async with AsyncClient(api_key=both.KEY, base_url=server.url) as client:
+                heard = asyncio.Event()
+                task = asyncio.create_task(reader(client, heard))
+                await heard.wait()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(journey())
+
+        assert server.asked[-1].path == f"/v1/jobs/{JOB}/cancel"
+
     def test_leaves_the_job_to_the_server_without_resume(
         self, genie: Both, server: UpstreamServer
     ) -> None:
-        server.next(streamed(answer(*WORDS)[:3], cut=True))
+        server.next(streamed(answer(*WORDS)[:3], then=hang_up))
 
         with pytest.raises(NoAnswer):
             genie.read(genie.client.chat_stream("count", resume=False))
@@ -173,7 +201,7 @@ class TestJobEvents:
             event(2, {"id": JOB, "progress": 40}, name="job.progress"),
             event(3, job("completed", result={"url": "u"}), name="job.completed"),
         ]
-        server.next(streamed(told[:2], cut=True), streamed([*told[1:], DONE]))
+        server.next(streamed(told[:2], then=hang_up), streamed([*told[1:], DONE]))
 
         found = genie.read(genie.client.jobs.events(JOB))
 
@@ -186,9 +214,9 @@ class TestJobEvents:
 
     def test_begin_behind_a_number(self, genie: Both, server: UpstreamServer) -> None:
         whole = answer(*WORDS)
-        server.next(streamed(whole[2:3], cut=True), streamed(whole[2:]))
+        server.next(streamed(whole[2:3], then=hang_up), streamed(whole[2:]))
 
-        found = genie.read(genie.client.job(JOB).events(after=2))
+        found = genie.read(genie.client.jobs.events(JOB, after=2))
 
         assert [one.headers["last-event-id"] for one in server.asked] == ["2", "2"]
         assert [one.type for one in found] == ["chunk"] * 4
