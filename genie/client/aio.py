@@ -1,7 +1,6 @@
 """The client that awaits: the same operations and the same words as ``client``, on an event loop."""
 
 import contextlib
-import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -10,12 +9,12 @@ from genie.client import config as configuration
 from genie.client.config import Config
 from genie.client.drivers import Awaiting
 from genie.client.errors import ApiError, GenieError, NoAnswer
-from genie.client.exchanges import Exchange
+from genie.client.exchanges import Exchange, shown_as
 from genie.client.operations import asking, reference, submitting
 from genie.client.operations import jobs as job_operations
 from genie.client.retrying import Retrying
 from genie.client.telling import ChatTelling, JobTelling, Telling
-from genie.client.types import Delta, JobEvent, JobInfo, Messages, Status, Usage
+from genie.client.types import ChatMessage, Delta, JobEvent, JobInfo, Messages, Status, Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,10 +33,10 @@ def awaiting(
 ) -> Callable[Concatenate[AsyncBound, P], Coroutine[Any, Any, T]]:
     """Return the coroutine method that runs an operation and returns what it returns."""
 
-    @functools.wraps(operation)
     async def method(self: AsyncBound, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._driver.run(operation(self._config, *args, **kwargs))
 
+    shown_as(method, operation)
     return method
 
 
@@ -51,9 +50,14 @@ class AsyncClient(AsyncBound):
         base_url: str | None = None,
         timeout_s: float = 120.0,
         retrying: Retrying | None = None,
+        store: bool = True,
     ) -> None:
         config = configuration.resolve(
-            api_key=api_key, base_url=base_url, timeout_s=timeout_s, retrying=retrying
+            api_key=api_key,
+            base_url=base_url,
+            timeout_s=timeout_s,
+            retrying=retrying,
+            store=store,
         )
         super().__init__(config, Awaiting(config))
         self.jobs = AsyncJobs(config, self._driver)
@@ -251,22 +255,27 @@ class AsyncChatStream(AsyncStream[Delta]):
     @property
     def text(self) -> str:
         """Return the text so far, of the first answer."""
-        return self._telling.text
+        return self._telling.so_far.text
+
+    @property
+    def message(self) -> ChatMessage:
+        """Return the first answer so far as a message, its tool calls put together."""
+        return self._telling.so_far.message
 
     @property
     def model(self) -> str:
         """Return the model that serves; empty until the first event."""
-        return self._telling.model
+        return self._telling.so_far.model
 
     @property
     def finish_reason(self) -> str | None:
         """Return why the first answer ended; None until it has."""
-        return self._telling.finish_reason
+        return self._telling.so_far.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """Return the tokens; None until the end."""
-        return self._telling.usage
+        return self._telling.so_far.usage
 
     async def _leave(self) -> None:
         """Cancel a job that its only reader leaves; the server does where it was told nothing else."""

@@ -1,7 +1,6 @@
 """The client that blocks. ``aio`` has the one that awaits; both run the same operations."""
 
 import contextlib
-import functools
 from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
@@ -10,12 +9,12 @@ from genie.client import config as configuration
 from genie.client.config import Config
 from genie.client.drivers import Blocking
 from genie.client.errors import ApiError, GenieError, NoAnswer
-from genie.client.exchanges import Exchange
+from genie.client.exchanges import Exchange, shown_as
 from genie.client.operations import asking, reference, submitting
 from genie.client.operations import jobs as job_operations
 from genie.client.retrying import Retrying
 from genie.client.telling import ChatTelling, JobTelling, Telling
-from genie.client.types import Delta, JobEvent, JobInfo, Messages, Status, Usage
+from genie.client.types import ChatMessage, Delta, JobEvent, JobInfo, Messages, Status, Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,10 +33,10 @@ def blocking(
 ) -> Callable[Concatenate[Bound, P], T]:
     """Return the method that runs an operation and returns what it returns."""
 
-    @functools.wraps(operation)
     def method(self: Bound, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._driver.run(operation(self._config, *args, **kwargs))
 
+    shown_as(method, operation)
     return method
 
 
@@ -49,6 +48,7 @@ class Client(Bound):
         base_url: Where Genie is; ``GENIE_BASE_URL`` if None, else ``http://127.0.0.1:8000``.
         timeout_s: For how long calls wait for a result unless they say otherwise, in seconds.
         retrying: How often and how patiently calls are repeated.
+        store: False asks for nothing of what is submitted to be kept beyond its delivery.
 
     Raises:
         NotConfigured: There is no key, or the address is none.
@@ -61,9 +61,14 @@ class Client(Bound):
         base_url: str | None = None,
         timeout_s: float = 120.0,
         retrying: Retrying | None = None,
+        store: bool = True,
     ) -> None:
         config = configuration.resolve(
-            api_key=api_key, base_url=base_url, timeout_s=timeout_s, retrying=retrying
+            api_key=api_key,
+            base_url=base_url,
+            timeout_s=timeout_s,
+            retrying=retrying,
+            store=store,
         )
         super().__init__(config, Blocking(config))
         self.jobs = Jobs(config, self._driver)
@@ -274,22 +279,27 @@ class ChatStream(Stream[Delta]):
     @property
     def text(self) -> str:
         """Return the text so far, of the first answer."""
-        return self._telling.text
+        return self._telling.so_far.text
+
+    @property
+    def message(self) -> ChatMessage:
+        """Return the first answer so far as a message, its tool calls put together."""
+        return self._telling.so_far.message
 
     @property
     def model(self) -> str:
         """Return the model that serves; empty until the first event."""
-        return self._telling.model
+        return self._telling.so_far.model
 
     @property
     def finish_reason(self) -> str | None:
         """Return why the first answer ended; None until it has."""
-        return self._telling.finish_reason
+        return self._telling.so_far.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """Return the tokens; None until the end."""
-        return self._telling.usage
+        return self._telling.so_far.usage
 
     def _leave(self) -> None:
         """Cancel a job that its only reader leaves; the server does where it was told nothing else."""

@@ -9,7 +9,11 @@ from genie.client.errors import NotConfigured
 from genie.client.retrying import Retrying
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"  # where `make up` listens
-_MOUNTS = ("/api/v1", "/v1")  # what callers of other clients have at the end of their address
+_MOUNTS = (
+    "/openai/v1",
+    "/api/v1",
+    "/v1",
+)  # what callers of other clients have at the end of their address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,7 @@ class Config:
         connect_s: How long a connection may take, in seconds.
         read_s: How long the server may be silent; on top of what it was asked to wait for.
         retrying: When calls are sent again.
+        store: Whether the server may keep what is asked and answered beyond its delivery.
     """
 
     base_url: str
@@ -31,6 +36,7 @@ class Config:
     connect_s: float = 10.0
     read_s: float = 30.0
     retrying: Retrying = field(default_factory=Retrying)
+    store: bool = True
 
     def once(self) -> "Config":
         """Return the same for calls that are not repeated."""
@@ -43,6 +49,7 @@ def resolve(
     base_url: str | None,
     timeout_s: float = 120.0,
     retrying: Retrying | None = None,
+    store: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """Return the configuration of these arguments; what is None comes from the environment.
@@ -58,6 +65,7 @@ def resolve(
         api_key=_key(api_key or environ.get("GENIE_API_KEY") or ""),
         timeout_s=timeout_s,
         retrying=retrying or Retrying(),
+        store=store,
     )
 
 

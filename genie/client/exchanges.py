@@ -6,11 +6,13 @@ one that awaits: ``drivers`` has both. An exchange yields ``Call`` and is sent a
 """
 
 import asyncio
+import functools
+import inspect
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, get_args
 
 from genie.client import errors
 from genie.client.config import Config
@@ -177,6 +179,18 @@ def sent(config: Config, call: Call, *, until: Deadline | None = None) -> Exchan
         if pause_s is None or (until is not None and pause_s >= until.left_s()):
             raise problem
         yield Pause(pause_s)
+
+
+def shown_as(method: Callable[..., Any], operation: Callable[..., Exchange[Any]]) -> None:
+    """Give a method the name, the documentation and the signature of the operation that it runs."""
+    functools.update_wrapper(method, operation)
+    signature = inspect.signature(operation)
+    _, *others = signature.parameters.values()
+    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    *_, returned = get_args(signature.return_annotation)  # of a generator, the last
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[itself, *others], return_annotation=returned
+    )
 
 
 def refused(answer: Answer) -> ApiError:

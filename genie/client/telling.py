@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+from genie.client.assembling import Assembled
 from genie.client.config import Config
 from genie.client.errors import ApiError, JobFailed, NoAnswer, UnexpectedAnswer
 from genie.client.exchanges import Call, Event
@@ -131,13 +132,10 @@ class ChatTelling(Telling[Delta]):
         # A server that cancels the job of whoever is gone would leave nothing to read on.
         headers = {"X-On-Disconnect": "continue"} if resumes else {}
         call = submitting.submission(
-            submitting.ROUTES["chat"], body, idempotency_key=key, headers=headers
+            config, submitting.ROUTES["chat"], body, idempotency_key=key, headers=headers
         )
         super().__init__(config, call, resumes=resumes)
-        self.text = ""
-        self.finish_reason: str | None = None
-        self.usage: Usage | None = None
-        self.model = ""
+        self.so_far = Assembled()
 
     def told(self, fields: Mapping[str, Any], *, event: Event) -> list[Delta]:  # noqa: ARG002 - numbered by the base
         """Return the deltas of a chunk."""
@@ -145,19 +143,11 @@ class ChatTelling(Telling[Delta]):
             self.ended = True
             raise failed(fields["error"], job_id=self.job_id, request_id=self.request_id)
         self.job_id = str(fields.get("id") or self.job_id)
-        self.model = str(fields.get("model") or self.model)
+        self.so_far.model = str(fields.get("model") or self.so_far.model)
         found = deltas(fields)
         for one in found:
-            self._keep(one)
+            self.so_far.add(one)
         return found
-
-    def _keep(self, delta: Delta) -> None:
-        if delta.restarted:
-            self.text = ""
-        if delta.index == 0:
-            self.text += delta.text
-            self.finish_reason = delta.finish_reason or self.finish_reason
-        self.usage = delta.usage or self.usage
 
 
 class JobTelling(Telling[JobEvent]):

@@ -58,12 +58,14 @@ def submit(
         raise NotConfigured(f"{kind!r} is no kind of job; use {', '.join(ROUTES)}.")
     hook = {"url": webhook} if isinstance(webhook, str) else webhook
     body = {**fields, "mode": "async"} | ({"webhook": dict(hook)} if hook else {})
-    call = submission(ROUTES[kind], body, idempotency_key=idempotency_key)
+    call = submission(config, ROUTES[kind], body, idempotency_key=idempotency_key)
     answer = yield from sent(config, call)
     return reading.result(JobInfo, answer)
 
 
 def submission(
+    config: Config,
+    /,
     path: str,
     fields: Mapping[str, Any],
     *,
@@ -75,13 +77,14 @@ def submission(
     if "messages" in body:
         body["messages"] = as_messages(body["messages"])
     upload = _upload(body.pop("file")) if "file" in body else None
+    unstored = {} if config.store else {"X-Genie-Store": "none"}
     key = idempotency_key or f"genie-client-{uuid.uuid4()}"
     return Call(
         method="POST",
         path=path,
         body=body,
         upload=upload,
-        headers={"Idempotency-Key": key, **(headers or {})},
+        headers={"Idempotency-Key": key, **unstored, **(headers or {})},
         repeat=Repeat.KEYED,
     )
 
@@ -134,7 +137,7 @@ def waited(
     headers = {"Prefer": f"wait={wait_s}"}
     if on_disconnect == "continue":
         headers["X-On-Disconnect"] = "continue"
-    call = submission(path, fields, idempotency_key=idempotency_key, headers=headers)
+    call = submission(config, path, fields, idempotency_key=idempotency_key, headers=headers)
     try:
         answer: Answer = yield from sent(
             config, dataclasses.replace(call, wait_s=wait_s), until=until

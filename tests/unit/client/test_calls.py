@@ -17,7 +17,8 @@ from genie.client import (
     Unavailable,
     UnexpectedAnswer,
 )
-from tests.unit.client import bodies
+from tests.unit.client import bodies, both
+from tests.unit.client.bodies import streamed
 from tests.unit.client.both import KEY, Both
 from tests.unit.inference.upstream_server import UpstreamServer, hang_up, reply
 
@@ -157,6 +158,15 @@ class TestChat:
 
         assert server.asked[0].headers["x-on-disconnect"] == "continue"
         assert server.asked[0].headers["idempotency-key"] == "mine"
+
+    def test_asks_for_nothing_to_be_kept_if_told_so(self, server: UpstreamServer) -> None:
+        server.next(reply(body=bodies.completion()), streamed(bodies.answer("hi")))
+
+        with both.blocking(server, store=False) as genie:
+            genie.call(lambda c: c.chat("hi"))
+            genie.read(genie.client.chat_stream("hi"))
+
+        assert [asked.headers["x-genie-store"] for asked in server.asked] == ["none"] * 2
 
     def test_says_when_a_proxy_answers(self, genie: Both, server: UpstreamServer) -> None:
         server.next(

@@ -98,7 +98,8 @@ class TestConfig:
         assert (given.api_key, given.base_url) == ("sk-genie-b-1", "http://h:1")
 
     @pytest.mark.parametrize(
-        "address", ["http://h:8000/v1", "http://h:8000/api/v1/", "http://h:8000/"]
+        "address",
+        ["http://h:8000/v1", "http://h:8000/api/v1/", "http://h:8000/openai/v1", "http://h:8000/"],
     )
     def test_takes_addresses_as_other_clients_have_them(self, address: str) -> None:
         assert config.resolve(api_key=KEY, base_url=address).base_url == "http://h:8000"

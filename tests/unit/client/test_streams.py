@@ -50,6 +50,35 @@ class TestChatStream:
         assert asked.fields["stream_options"] == {"include_usage": True}
         assert asked.headers["x-on-disconnect"] == "continue"
 
+    def test_puts_tool_calls_together(self, genie: Both, server: UpstreamServer) -> None:
+        def piece(place: int, **function: str) -> dict[str, object]:
+            return {"tool_calls": [{"index": place, "function": function}]}
+
+        named = {"index": 0, "id": "call_1", "function": {"name": "add", "arguments": ""}}
+        server.next(
+            streamed(
+                [
+                    chunk(1, {"tool_calls": [named]}),
+                    chunk(2, piece(0, arguments='{"a":')),
+                    chunk(3, piece(0, arguments=" 7}")),
+                    chunk(4, piece(1, name="look", arguments="{}")),
+                    chunk(5, {}, "tool_calls"),
+                    DONE,
+                ]
+            )
+        )
+
+        stream = genie.client.chat_stream("7 plus?", tools=[])
+        genie.read(stream)
+
+        message = stream.message
+        assert (message.content, stream.finish_reason) == (None, "tool_calls")
+        assert [(one.id, one.function.name) for one in message.tool_calls] == [
+            ("call_1", "add"),
+            ("", "look"),
+        ]
+        assert message.tool_calls[0].function.arguments == '{"a": 7}'
+
     @pytest.mark.parametrize("cut_at", range(1, 7))
     def test_is_read_on_wherever_it_is_cut(
         self, genie: Both, server: UpstreamServer, cut_at: int

@@ -3,7 +3,10 @@
 import base64
 import datetime as dt
 import json
+import re
 import uuid
+from pathlib import Path
+from typing import Any
 
 import pytest
 import standardwebhooks
@@ -16,6 +19,7 @@ from jobs import events
 from jobs.states import JobKind, JobState
 from webhooks import payloads, signing, signing_keys
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "python-client.md"
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 DELIVERY = "0190b7c0-0000-7000-8000-000000000001"
 CURRENT, PREVIOUS, OWN = signing.mint_secret(), signing.mint_secret(), "a secret of my own"
@@ -181,6 +185,24 @@ class TestVerify:
         assert event.alert is not None
         assert (event.alert.cap, event.alert.application_id) == (5, "a")
         assert event.job is None
+
+
+def test_the_receiver_of_the_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GENIE_WEBHOOK_SECRET", f"{PREVIOUS} {CURRENT}")
+    found = re.search(
+        r"<!-- example: receiver.py -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL
+    )
+    assert found is not None
+    scope: dict[str, Any] = {}
+    exec(found[1], scope)  # noqa: S102 - the page's own example
+
+    made = signed(CURRENT, at=dt.datetime.now(tz=dt.UTC))
+
+    assert scope["receive"](BODY, made) == 204
+    assert capsys.readouterr().out.startswith(f"{DELIVERY} chatcmpl-")
+    assert scope["receive"](BODY + b" ", made) == 401
 
 
 class TestVerifyNative:
