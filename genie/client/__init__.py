@@ -8,8 +8,9 @@ Needs a running Genie somewhere and nothing of its code: no Django, no settings,
         print(client.chat("What is 7 plus 5?").text)
 """
 
-from genie.client.aio import AsyncChatStream, AsyncClient, AsyncJob, AsyncJobStream
-from genie.client.client import ChatStream, Client, Job, JobStream
+from genie.client.accounts import Budgets, ModelInfo, UsageReport
+from genie.client.aio import AsyncClient, AsyncJob
+from genie.client.client import Client, Job
 from genie.client.errors import (
     ApiError,
     BudgetCapHit,
@@ -29,8 +30,8 @@ from genie.client.errors import (
     UnexpectedAnswer,
 )
 from genie.client.retrying import Retrying
+from genie.client.streams import AsyncChatStream, AsyncJobStream, ChatStream, JobStream
 from genie.client.types import (
-    Budgets,
     ChatCompletion,
     Delta,
     Embeddings,
@@ -39,11 +40,9 @@ from genie.client.types import (
     JobInfo,
     JobPage,
     Message,
-    ModelInfo,
     Speech,
     Transcription,
     Usage,
-    UsageReport,
 )
 
 __all__ = [

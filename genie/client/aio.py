@@ -1,20 +1,19 @@
 """The client that awaits: the same operations and the same words as ``client``, on an event loop."""
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from genie.client import config as configuration
 from genie.client.config import Config
 from genie.client.drivers import Awaiting
-from genie.client.errors import ApiError, GenieError, NoAnswer
 from genie.client.exchanges import Exchange, shown_as
 from genie.client.operations import asking, reference, submitting
 from genie.client.operations import jobs as job_operations
 from genie.client.retrying import Retrying
-from genie.client.telling import ChatTelling, JobTelling, Telling
-from genie.client.types import ChatMessage, Delta, JobEvent, JobInfo, Messages, Status, Usage
+from genie.client.streams import AsyncChatStream, AsyncJobStream
+from genie.client.telling import ChatTelling, JobTelling
+from genie.client.types import JobInfo, Messages, Status
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,7 +81,7 @@ class AsyncClient(AsyncBound):
         idempotency_key: str | None = None,
         resume: bool = True,
         **fields: Any,
-    ) -> "AsyncChatStream":
+    ) -> AsyncChatStream:
         """Return the answer to a chat as it is made; see ``Client.chat_stream``.
 
         Use it with ``async with``: a loop that is left early otherwise keeps the job until the
@@ -139,7 +138,7 @@ class AsyncJobs(AsyncBound):
     wait = awaiting(job_operations.wait)
     cancel = awaiting(job_operations.cancel)
 
-    def events(self, job_id: str, *, after: int = 0) -> "AsyncJobStream":
+    def events(self, job_id: str, *, after: int = 0) -> AsyncJobStream:
         """Return a job's events to its end, from the beginning or behind event number ``after``."""
         return AsyncJobStream(self._driver, JobTelling(self._config, job_id, after=after))
 
@@ -177,110 +176,6 @@ class AsyncJob(AsyncBound):
         self.info = await self._driver.run(job_operations.cancel(self._config, self.id))
         return self.info
 
-    def events(self, *, after: int = 0) -> "AsyncJobStream":
+    def events(self, *, after: int = 0) -> AsyncJobStream:
         """Return its events; see ``jobs.events``."""
         return AsyncJobStream(self._driver, JobTelling(self._config, self.id, after=after))
-
-
-class AsyncStream(Generic[T]):
-    """Iterates over what a stream tells, across the connections that this takes."""
-
-    def __init__(self, driver: Awaiting, telling: Telling[T]) -> None:
-        self._driver = driver
-        self._telling = telling
-        self._items = self._read()
-
-    @property
-    def job_id(self) -> str:
-        """Return the job's id; empty until the first event."""
-        return self._telling.job_id
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        return self._items
-
-    async def __anext__(self) -> T:
-        return await anext(self._items)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Stop reading."""
-        await self._items.aclose()
-
-    async def _read(self) -> AsyncGenerator[T]:
-        telling = self._telling
-        try:
-            while not telling.ended:
-                try:
-                    async with self._driver.events(telling.call()) as (headers, events):
-                        telling.opened(headers)
-                        async for event in events:
-                            for item in telling.heard(event):
-                                yield item
-                            if telling.ended:
-                                return
-                    raise NoAnswer("The stream was cut before its end.")  # noqa: TRY301 - as if it had failed
-                except (NoAnswer, ApiError) as error:
-                    pause_s = telling.lost(error)
-                await self._driver.pause(pause_s)
-        finally:
-            await self._leave()
-
-    async def _leave(self) -> None:
-        """Do what is to be done when nobody reads any more."""
-
-
-class AsyncJobStream(AsyncStream[JobEvent]):
-    """A job's events."""
-
-
-class AsyncChatStream(AsyncStream[Delta]):
-    """The deltas of a chat. Once read, it knows the whole: ``text``, ``finish_reason``, ``usage``."""
-
-    _telling: ChatTelling
-
-    def __init__(self, driver: Awaiting, telling: ChatTelling, config: Config) -> None:
-        super().__init__(driver, telling)
-        self._config = config
-
-    @property
-    def text(self) -> str:
-        """Return the text so far, of the first answer."""
-        return self._telling.so_far.text
-
-    @property
-    def message(self) -> ChatMessage:
-        """Return the first answer so far as a message, its tool calls put together."""
-        return self._telling.so_far.message
-
-    @property
-    def model(self) -> str:
-        """Return the model that serves; empty until the first event."""
-        return self._telling.so_far.model
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Return why the first answer ended; None until it has."""
-        return self._telling.so_far.finish_reason
-
-    @property
-    def usage(self) -> Usage | None:
-        """Return the tokens; None until the end."""
-        return self._telling.so_far.usage
-
-    async def _leave(self) -> None:
-        """Cancel a job that its only reader leaves; the server does where it was told nothing else."""
-        telling = self._telling
-        if telling.ended or not (telling.resumes and telling.job_id):
-            return
-        with contextlib.suppress(GenieError):  # it has ended, or nobody answers: nothing to be done
-            await self._driver.run(job_operations.cancel(self._config.once(), telling.job_id))

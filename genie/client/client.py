@@ -1,20 +1,19 @@
 """The client that blocks. ``aio`` has the one that awaits; both run the same operations."""
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from genie.client import config as configuration
 from genie.client.config import Config
 from genie.client.drivers import Blocking
-from genie.client.errors import ApiError, GenieError, NoAnswer
 from genie.client.exchanges import Exchange, shown_as
 from genie.client.operations import asking, reference, submitting
 from genie.client.operations import jobs as job_operations
 from genie.client.retrying import Retrying
-from genie.client.telling import ChatTelling, JobTelling, Telling
-from genie.client.types import ChatMessage, Delta, JobEvent, JobInfo, Messages, Status, Usage
+from genie.client.streams import ChatStream, JobStream
+from genie.client.telling import ChatTelling, JobTelling
+from genie.client.types import JobInfo, Messages, Status
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,7 +92,7 @@ class Client(Bound):
         idempotency_key: str | None = None,
         resume: bool = True,
         **fields: Any,
-    ) -> "ChatStream":
+    ) -> ChatStream:
         """Return the answer to a chat as it is made; see ``chat`` for the arguments.
 
         A stream that is cut is read on where it was, also from another process of the server, as
@@ -164,7 +163,7 @@ class Jobs(Bound):
     wait = blocking(job_operations.wait)
     cancel = blocking(job_operations.cancel)
 
-    def events(self, job_id: str, *, after: int = 0) -> "JobStream":
+    def events(self, job_id: str, *, after: int = 0) -> JobStream:
         """Return a job's events to its end, from the beginning or behind event number ``after``."""
         return JobStream(self._driver, JobTelling(self._config, job_id, after=after))
 
@@ -202,109 +201,6 @@ class Job(Bound):
         self.info = self._driver.run(job_operations.cancel(self._config, self.id))
         return self.info
 
-    def events(self, *, after: int = 0) -> "JobStream":
+    def events(self, *, after: int = 0) -> JobStream:
         """Return its events; see ``jobs.events``."""
         return JobStream(self._driver, JobTelling(self._config, self.id, after=after))
-
-
-class Stream(Generic[T]):
-    """Iterates over what a stream tells, across the connections that this takes."""
-
-    def __init__(self, driver: Blocking, telling: Telling[T]) -> None:
-        self._driver = driver
-        self._telling = telling
-        self._items = self._read()
-
-    @property
-    def job_id(self) -> str:
-        """Return the job's id; empty until the first event."""
-        return self._telling.job_id
-
-    def __iter__(self) -> Iterator[T]:
-        return self._items
-
-    def __next__(self) -> T:
-        return next(self._items)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop reading."""
-        self._items.close()
-
-    def _read(self) -> Generator[T]:
-        telling = self._telling
-        try:
-            while not telling.ended:
-                try:
-                    with self._driver.events(telling.call()) as (headers, events):
-                        telling.opened(headers)
-                        for event in events:
-                            yield from telling.heard(event)
-                            if telling.ended:
-                                return
-                    raise NoAnswer("The stream was cut before its end.")  # noqa: TRY301 - as if it had failed
-                except (NoAnswer, ApiError) as error:
-                    pause_s = telling.lost(error)
-                self._driver.pause(pause_s)
-        finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        """Do what is to be done when nobody reads any more."""
-
-
-class JobStream(Stream[JobEvent]):
-    """A job's events."""
-
-
-class ChatStream(Stream[Delta]):
-    """The deltas of a chat. Once read, it knows the whole: ``text``, ``finish_reason``, ``usage``."""
-
-    _telling: ChatTelling
-
-    def __init__(self, driver: Blocking, telling: ChatTelling, config: Config) -> None:
-        super().__init__(driver, telling)
-        self._config = config
-
-    @property
-    def text(self) -> str:
-        """Return the text so far, of the first answer."""
-        return self._telling.so_far.text
-
-    @property
-    def message(self) -> ChatMessage:
-        """Return the first answer so far as a message, its tool calls put together."""
-        return self._telling.so_far.message
-
-    @property
-    def model(self) -> str:
-        """Return the model that serves; empty until the first event."""
-        return self._telling.so_far.model
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Return why the first answer ended; None until it has."""
-        return self._telling.so_far.finish_reason
-
-    @property
-    def usage(self) -> Usage | None:
-        """Return the tokens; None until the end."""
-        return self._telling.so_far.usage
-
-    def _leave(self) -> None:
-        """Cancel a job that its only reader leaves; the server does where it was told nothing else."""
-        telling = self._telling
-        if telling.ended or not (telling.resumes and telling.job_id):
-            return
-        with contextlib.suppress(GenieError):  # it has ended, or nobody answers: nothing to be done
-            self._driver.run(job_operations.cancel(self._config.once(), telling.job_id))

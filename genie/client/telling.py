@@ -137,6 +137,14 @@ class ChatTelling(Telling[Delta]):
         super().__init__(config, call, resumes=resumes)
         self.so_far = Assembled()
 
+    @property
+    def orphan(self) -> str | None:
+        """Return the job that would run on for nobody if its reader left now.
+
+        None once it has ended, and where the server cancels it itself as the connection closes.
+        """
+        return (self.job_id or None) if self.resumes and not self.ended else None
+
     def told(self, fields: Mapping[str, Any], *, event: Event) -> list[Delta]:  # noqa: ARG002 - numbered by the base
         """Return the deltas of a chunk."""
         if fields.get("error"):

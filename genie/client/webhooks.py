@@ -25,8 +25,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from genie.client.accounts import BudgetAlert
 from genie.client.errors import GenieError, NotConfigured
-from genie.client.types import BudgetAlert, JobInfo
+from genie.client.types import JobInfo
 
 TOLERANCE_S = 300.0
 _PUBLIC, _SECRET = "whpk_", "whsec_"  # what follows is a key in base64

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from genie.client.accounts import Budgets, ModelInfo, UsageReport
 from genie.client.config import Config
 from genie.client.errors import UnexpectedAnswer
 from genie.client.exchanges import Answer, Call, Exchange, sent
 from genie.client.operations import reading
 from genie.client.retrying import Repeat
-from genie.client.types import Budgets, ModelInfo, Result, UsageReport
+from genie.client.types import Result
 
 
 class _Models(Result):
