@@ -85,6 +85,8 @@ def _address(text: str) -> str:
         raise NotConfigured(
             f"{text!r} is no address: write http://host:port or https://host; see GENIE_BASE_URL."
         )
+    if parts.username is not None:  # not quoted: it may be a secret
+        raise NotConfigured("The address has a user; the API key alone says who calls.")
     for mount in _MOUNTS:
         address = address.removesuffix(mount)
     return address

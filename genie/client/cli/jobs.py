@@ -54,7 +54,10 @@ def _show(args: argparse.Namespace, out: Output) -> int:
     with Client(base_url=args.base_url) as client:
         job = client.jobs.get(args.job)
     shown = job.model_dump(exclude_none=True, by_alias=True)
-    for name, value in shown.items():
+    told = {**shown, "created": _moment(job.created)}
+    for name, value in told.items():
+        if name == "request_id":  # of the look, not of the job
+            continue
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
         out.line(f"{name}: {text}")
     out.document(shown)
@@ -89,8 +92,10 @@ def _print(event: JobEvent, out: Output) -> None:
             out.note(f"{event.data.get('progress')} %")
         case "error":
             out.line("")
-        case _:
-            out.note(event.type.removeprefix("job."))
+        case "job.running":
+            out.note("running")
+        case _:  # the end, which is told with what it cost
+            pass
 
 
 def _cancel(args: argparse.Namespace, out: Output) -> int:

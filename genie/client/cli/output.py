@@ -38,7 +38,11 @@ class Output:
         for row in rows:
             table.add_row(*(_cell(one) for one in row))
         width = None if self._is_terminal else _WIDE
-        Console(width=width, markup=False, highlight=False).print(table)
+        console = Console(width=width, markup=False, highlight=False)
+        with console.capture() as drawn:
+            console.print(table)
+        for line in drawn.get().splitlines():
+            sys.stdout.write(line.rstrip() + "\n")
 
     def document(self, payload: Mapping[str, Any]) -> None:
         """Print the JSON object that ``--json`` promises."""

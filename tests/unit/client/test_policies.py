@@ -107,7 +107,7 @@ class TestConfig:
     @pytest.mark.parametrize(
         ("key", "address"),
         [("", "http://h"), ("sk-genie-\nx", "http://h"), ("schlüssel", "http://h"), (KEY, "h:8000"),
-         (KEY, "ftp://h"), (KEY, "http://")],
+         (KEY, "ftp://h"), (KEY, "http://"), ("pass", "http://user:pass@h")],
     )  # fmt: skip
     def test_refuses_what_cannot_be_without_quoting_the_key(self, key: str, address: str) -> None:
         with pytest.raises(NotConfigured) as caught:
