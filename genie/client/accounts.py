@@ -18,7 +18,9 @@ class ModelInfo(Value):
     context_tokens: int | None = None
     max_output_tokens: int | None = None
     pricing: dict[str, Any] = Field(default_factory=dict)
+    created: int = 0  # Unix seconds
     loaded: bool = False
+    loaded_on: list[str] = Field(default_factory=list)  # the workers that have it in memory
 
 
 class UsageRow(Value):

@@ -12,7 +12,7 @@ from genie.client.cli import arguments
 from genie.client.cli.output import Output
 from genie.client.errors import NotConfigured
 
-_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 
 
 def add(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -113,7 +113,7 @@ def _speech(args: argparse.Namespace, out: Output) -> int:
     if args.output is None and (sys.stdout.isatty() or args.as_json):
         raise NotConfigured("Say where to write the sound: -o morning.mp3")
     kind = args.output.suffix.removeprefix(".").lower() if args.output else ""
-    fields = {"voice": args.voice, "response_format": kind if kind in _FORMATS else None}
+    fields = {"voice": args.voice, "response_format": kind if kind in FORMATS else None}
     fields |= arguments.merged(args.fields)
     with Client(base_url=args.base_url) as client, out.waiting("speaking"):
         found = client.speech(
