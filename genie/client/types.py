@@ -29,7 +29,7 @@ Messages: TypeAlias = str | Sequence[Message] | Sequence[Mapping[str, Any]]
 class Value(BaseModel):
     """A part of an answer."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Result(Value):

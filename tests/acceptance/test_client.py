@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +21,7 @@ from genie.client import (
     JobFailed,
     NotFound,
     Retrying,
+    StillRunning,
     Unauthorized,
     webhooks,
 )
@@ -46,17 +49,31 @@ def environment(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     return ours
 
 
-def _genie(*argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "genie.client", *argv],
-        cwd=BASE_DIR,
-        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Ran:
+    """A command line that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def _genie(*lines: Sequence[str], stdin: str) -> list[Ran]:
+    """Run command lines side by side, each in a process of its own and with the same stdin."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "genie.client", *argv],
+            cwd=BASE_DIR,
+            env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for argv in lines
+    ]
+    said = [one.communicate(stdin, timeout=60) for one in running]
+    return [Ran(one.returncode, *both) for one, both in zip(running, said, strict=True)]
 
 
 def test_the_blocking_client(
@@ -81,6 +98,9 @@ def test_the_blocking_client(
             delivery.body, delivery.headers, public_keys=client.webhook_keys()
         ).job
 
+
+def test_what_the_blocking_client_raises(caller: Caller, environment: dict[str, str]) -> None:
+    with Client() as client:
         running = client.submit("chat", model="echo-slow", messages=LONG)
         assert running.cancel().id == running.id
         with pytest.raises(JobFailed) as cancelled:
@@ -94,6 +114,12 @@ def test_the_blocking_client(
         with pytest.raises(JobFailed) as broken:
             client.chat("x", model="echo-broken")
         assert broken.value.code == "model-load-failed"
+        with pytest.raises(
+            StillRunning
+        ) as late:  # answered with the job after a second, and polled
+            client.chat(LONG, model="echo-slow", timeout_s=1)
+        assert late.value.cancelled
+    assert caller.ended(late.value.job_id)["status"] == "cancelled"
 
 
 def test_the_asynchronous_client_and_streams_that_are_cut_and_left(
@@ -131,18 +157,19 @@ def test_the_asynchronous_client_and_streams_that_are_cut_and_left(
 
 
 def test_the_command(caller: Caller, environment: dict[str, str]) -> None:
-    chat = _genie("chat", "-m", "echo", stdin=WORDS)
-    assert (chat.returncode, chat.stdout, chat.stderr) == (0, f"echo: {WORDS}\n", "")
+    chat, submit, refused = _genie(
+        ["chat", "-m", "echo"],
+        ["submit", "-m", "echo", "--wait", "--json", "-"],
+        ["chat", "-m", "no-such-model"],
+        stdin=WORDS,
+    )
 
-    submit = _genie("submit", "-m", "echo", "--wait", "--json", WORDS)
-    job = json.loads(submit.stdout.splitlines()[-1])
-    assert (submit.returncode, job["status"]) == (0, "completed")
-
-    refused = _genie("chat", "-m", "no-such-model", "x")
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("genie: ")
-    assert "model-not-found" in refused.stderr
-    assert caller.key not in refused.stderr
+    assert chat == Ran(0, f"echo: {WORDS}\n", "")
+    assert (submit.status, submit.err) == (0, "")
+    assert json.loads(submit.out.splitlines()[-1])["status"] == "completed"
+    assert (refused.status, refused.out) == (1, "")
+    assert "model-not-found, request req_" in refused.err
+    assert caller.key not in refused.err
 
 
 @pytest.mark.parametrize(
