@@ -1,0 +1,1 @@
+"""``genie``: the client as a command. See docs/how-to/python-client.md."""
