@@ -6,7 +6,6 @@ A caller of any facade may name an endpoint that is told in these words; see ``j
 import functools
 import uuid
 from collections.abc import Sequence
-from typing import Any
 
 from jobs import selectors
 from jobs.dialects import inference_net, requests
@@ -26,7 +25,7 @@ def of_view(job: JobView, asked: Asked) -> Generation:
         kind=job.kind,
         state=job.state,
         attempt=job.attempt,
-        request=_request(asked),
+        request=requests.sent(asked.body, asked.request, model=asked.model),
         dispatched_at=asked.first_started_at,
         finished_at=job.completed_at,
         result_json=job.result_json,
@@ -55,7 +54,7 @@ def _event_of(ended: Ended, asked: Asked) -> NewEvent:
         kind=ended.kind,
         state=ended.state,
         attempt=0 if asked.first_started_at is None else 1,
-        request=_request(asked),
+        request=requests.sent(asked.body, asked.request, model=asked.model),
         dispatched_at=asked.first_started_at,
         finished_at=ended.completed_at,
         result_json=ended.result_json,
@@ -108,10 +107,3 @@ def _is_group_expired(job: JobView | Ended, asked: Asked) -> bool:
         and asked.end_deadline_at is not None
         and job.completed_at >= asked.end_deadline_at
     )
-
-
-def _request(asked: Asked) -> dict[str, Any]:
-    """Return what the caller sent; where its contract keeps no copy, what was understood of it."""
-    if asked.body is not None:
-        return asked.body
-    return requests.told_again(asked.request, model=asked.model)

@@ -171,10 +171,13 @@ def asked(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Asked]:
     """Return what the callers of these jobs sent; for contracts that give it back."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT j.id, j.asked::text, a.started_at, j.requested_model,
-                 CASE WHEN j.asked IS NULL THEN j.request ELSE '{}' END::text, j.end_deadline_at,
+            """SELECT j.id, k.asked::text, a.started_at, j.requested_model,
+                 CASE WHEN k.asked IS NULL THEN j.request ELSE '{}' END::text, j.end_deadline_at,
                  (j.request->'response')::text
                FROM jobs_job j
+               -- Of a batch's line no copy is kept: there the column has its custom_id.
+               CROSS JOIN LATERAL (SELECT CASE WHEN j.group_id IS NULL OR j.facade <> 'openai'
+                 THEN j.asked END AS asked) k
                LEFT JOIN jobs_attempt a ON a.job_id = j.id AND a.number = 1
                WHERE j.id = ANY(%s::uuid[])""",
             [list(job_ids)],

@@ -28,7 +28,7 @@ def endpoint_id(value: uuid.UUID) -> str:
     """Return an endpoint's id as answers and headers show it.
 
     >>> endpoint_id(uuid.UUID(int=35))
-    'wh_c000000000000000000000000z'
+    'wh_c00000000000000000000000z'
     """
     return ENDPOINT_PREFIX + ids.bare(value)
 
@@ -41,14 +41,14 @@ def event_id(value: uuid.UUID) -> str:
 def parse_endpoint_id(text: str) -> uuid.UUID | None:
     """Return the id behind ``wh_...`` or the UUID form; None for anything else.
 
-    >>> parse_endpoint_id("wh_c000000000000000000000000z")
+    >>> parse_endpoint_id("wh_c00000000000000000000000z")
     UUID('00000000-0000-0000-0000-000000000023')
     >>> parse_endpoint_id("ops") is None
     True
     """
     if text.startswith(ENDPOINT_PREFIX):
         text = text.removeprefix(ENDPOINT_PREFIX)
-        return ids.parse(text) if len(text) == 26 else None
+        return ids.parse(text) if text.startswith("c") and "-" not in text else None
     return ids.parse(text) if len(text) == 36 else None
 
 

@@ -12,7 +12,9 @@ import time
 import uuid
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-_BARE_LENGTH = 25  # 36**25 > 2**128: every id fits, zero-padded, so that text order is time order
+# Digits of the bare form, zero-padded: ids of the next centuries fit, so that their order as texts is
+# that of time. 36**25 > 2**128: one more digit is enough for any other.
+_DIGITS = 24
 _LIMIT = 1 << 128
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
@@ -51,27 +53,27 @@ def made_at(value: uuid.UUID) -> dt.datetime | None:
 
 
 def bare(value: uuid.UUID) -> str:
-    """Return ``c`` and 25 base-36 digits.
+    """Return ``c`` and 24 base-36 digits; 25 where these are too few.
 
     >>> bare(uuid.UUID(int=35))
-    'c000000000000000000000000z'
+    'c00000000000000000000000z'
     """
     pairs = []
     number = value.int
-    for _ in range(_BARE_LENGTH // 2):
+    for _ in range(_DIGITS // 2):
         number, pair = divmod(number, 36 * 36)
         pairs.append(_PAIRS[pair])
-    return "c" + _ALPHABET[number] + "".join(reversed(pairs))
+    return "c" + (_ALPHABET[number] if number else "") + "".join(reversed(pairs))
 
 
 def parse(text: str) -> uuid.UUID | None:
     """Return the id behind any of the three spellings, or None for anything else.
 
     The object prefix (``chatcmpl-``) may stand before either of the others. It is not checked against
-    the job: any prefix of lower-case letters is stripped, since the id alone names the job. The bare
-    form may lack the zero that it begins with for all ids of our time.
+    the job: any prefix of lower-case letters is stripped, since the id alone names the job. Each id
+    has one bare form: 25 digits that begin with a zero are none.
 
-    >>> parse("chatcmpl-c000000000000000000000000z")
+    >>> parse("chatcmpl-c00000000000000000000000z")
     UUID('00000000-0000-0000-0000-000000000023')
     >>> parse("nonsense") is None
     True
@@ -89,9 +91,12 @@ def parse(text: str) -> uuid.UUID | None:
 
 
 def _from_bare(text: str) -> uuid.UUID | None:
-    if len(text) not in (_BARE_LENGTH, _BARE_LENGTH + 1) or text[0] != "c":
+    digits = text[1:]
+    if not text.startswith("c") or len(digits) not in (_DIGITS, _DIGITS + 1):
         return None
-    if any(character not in _ALPHABET for character in text[1:]):
+    if len(digits) > _DIGITS and digits[0] == "0":
         return None
-    number = int(text[1:], 36)
+    if any(character not in _ALPHABET for character in digits):
+        return None
+    number = int(digits, 36)
     return uuid.UUID(int=number) if number < _LIMIT else None

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from genie.core.errors import InvalidRequest
+from jobs.intake import problems
 
 MAX_MESSAGES = 1024
 MAX_TOOLS = 128  # OpenAI's limit
@@ -372,16 +372,8 @@ def parse(schema: type[BodyT], body: Mapping[str, Any]) -> BodyT:
     try:
         return schema.model_validate(body)
     except ValidationError as error:
-        details = [
-            _detail(one)
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        details = problems.details_of(found, body)
         first = details[0]
         where = f"{first['field']}: " if first["field"] else ""
         raise InvalidRequest(f"{where}{first['message']}", details=details) from None
-
-
-def _detail(error: ErrorDetails) -> dict[str, str]:
-    field = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
-    return {"field": field[:200], "message": message[:500]}

@@ -4,8 +4,9 @@ Text in and text out, and functions as the only tools. What the server would hav
 earlier response, a conversation) is refused.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
@@ -22,7 +23,12 @@ from jobs.states import JobKind, Mode
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 _ROLES = frozenset({"user", "assistant", "system", "developer"})
 # What a chat's field is called here, where an error names it.
-_FIELDS = {"response_format": "text.format", "max_completion_tokens": "max_output_tokens"}
+_FIELDS = {
+    "messages": "input",
+    "response_format": "text.format",
+    "max_completion_tokens": "max_output_tokens",
+    "max_tokens": "max_output_tokens",
+}
 
 
 class Text(Loose):
@@ -35,7 +41,7 @@ class Text(Loose):
 class ResponsesBody(Submitted):
     """POST /v1/responses: OpenAI's shape."""
 
-    input: str | list[Any]
+    input: str | Annotated[list[Any], Field(min_length=1)]
     instructions: str | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -59,7 +65,7 @@ async def responses(
     spec = submit.resolve_model(principal, body.model, kind=JobKind.RESPONSE)
     work = await work_of(body, spec)
     background = mode is Mode.ASYNC or body.background is True
-    told = work.request["response"] | {"background": background, "store": True}
+    told = work.request["response"] | {"background": background}
     return await submit.prepared(
         principal,
         body,
@@ -92,7 +98,9 @@ def mode_of(body: ResponsesBody) -> Mode:
 async def work_of(body: ResponsesBody, spec: ModelSpec) -> Work:
     """Return the work of a response; raises InvalidRequest where it, or the model, cannot do it."""
     _require_no_memory(body)
-    work = await submit.chat_work(chat_of(body), spec)
+    chat = chat_of(body)
+    with _by_our_names():
+        work = await submit.chat_work(chat, spec)
     request = work.request | {"response": _told(body, work)}
     return dataclasses.replace(work, kind=JobKind.RESPONSE, request=request)
 
@@ -115,11 +123,8 @@ def chat_of(body: ResponsesBody) -> ChatBody:
         "response_format": _format(body.text),
     }
     present = {name: value for name, value in fields.items() if value is not None}
-    try:
+    with _by_our_names():
         return bodies.parse(ChatBody, present)
-    except errors.InvalidRequest as error:
-        (first, *_) = _details(error)
-        raise errors.InvalidRequest.of(_renamed(first["field"]), first["message"]) from None
 
 
 def _require_no_memory(body: ResponsesBody) -> None:
@@ -229,6 +234,8 @@ def _told(body: ResponsesBody, work: Work) -> dict[str, Any]:
     """Return the settings that the response says again."""
     sampling = work.request["sampling"]
     return {
+        "background": False,
+        "store": True,
         "instructions": body.instructions,
         "max_output_tokens": body.max_output_tokens,
         "metadata": body.metadata or {},
@@ -240,6 +247,16 @@ def _told(body: ResponsesBody, work: Work) -> dict[str, Any]:
         "tools": body.tools or [],
         "top_p": sampling["top_p"],
     }
+
+
+@contextlib.contextmanager
+def _by_our_names() -> Iterator[None]:
+    """Let what a chat is refused for name the fields as the responses body calls them."""
+    try:
+        yield
+    except errors.InvalidRequest as error:
+        (first, *_) = _details(error)
+        raise errors.InvalidRequest.of(_renamed(first["field"]), first["message"]) from None
 
 
 def _details(error: errors.InvalidRequest) -> list[dict[str, str]]:

@@ -71,7 +71,7 @@ def test_an_ended_job_cannot_be_cancelled(
     assert answer.json()["code"] == "job-terminal"
 
 
-@pytest.mark.parametrize("job_id", ["chatcmpl-c0000000000000000000000000", "nothing", "%00"])
+@pytest.mark.parametrize("job_id", ["chatcmpl-c000000000000000000000000", "nothing", "%00"])
 def test_an_unknown_job_cannot_be_cancelled(caller: Caller, job_id: str) -> None:
     for answer in (
         caller.post(f"/v1/jobs/{job_id}/cancel"),

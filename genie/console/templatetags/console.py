@@ -47,7 +47,7 @@ def badge(state: str) -> Any:
 def short(public_id: str) -> str:
     """Return an id that fits a narrow column: its kind, and the end that tells it from others.
 
-    >>> short("chatcmpl-c03hbvc0maqwmf5jcuzeigdl39")
+    >>> short("chatcmpl-c3hbvc0maqwmf5jcuzeigdl39")
     'chatcmpl-…igdl39'
     """
     kind, dash, rest = public_id.replace("wh_", "wh-").partition("-")

@@ -17,7 +17,9 @@ Penalty: TypeAlias = Annotated[float, Field(ge=-2, le=2)]
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
 Objects: TypeAlias = list[dict[str, Any]]
 EditSize: TypeAlias = Literal["256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "auto"]
-ImageSize: TypeAlias = EditSize | Literal["1792x1024", "1024x1792"]
+ImageSize: TypeAlias = Literal[
+    *("256x256", "512x512", "1024x1024", "1792x1024", "1024x1792", "1536x1024", "1024x1536", "auto")
+]
 
 
 class Body(Loose):

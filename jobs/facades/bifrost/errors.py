@@ -107,11 +107,12 @@ def adopt_request_id(request: HttpRequest) -> None:
 
 def unsupported_stream(request_type: RequestType) -> Refused:
     """Return the refusal of a stream, which is called by the type's plural."""
+    field = "stream_format" if request_type is RequestType.SPEECH else "stream"
     plural = {
         RequestType.RESPONSES: "responses",
         RequestType.SPEECH: "speech",
     }.get(request_type, f"{request_type.value.replace('_', ' ')}s")
-    return Refused(f"stream is not supported for async {plural}", param="stream")
+    return Refused(f"stream is not supported for async {plural}", param=field)
 
 
 def _told(error: errors.GenieError, *, polls: bool) -> _Told:

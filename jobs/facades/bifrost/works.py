@@ -32,7 +32,7 @@ _TEXT = (
 _MOST_LOGPROBS = 5
 _RESPONSES = (
     *("input", "instructions", "max_output_tokens", "temperature", "top_p", "tools", "text"),
-    *("tool_choice", "parallel_tool_calls", "previous_response_id", "conversation"),
+    *("tool_choice", "parallel_tool_calls"),
 )
 _IMAGE = ("prompt", "negative_prompt", "n", "seed", "response_format", "output_format")
 

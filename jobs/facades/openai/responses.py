@@ -11,6 +11,7 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
 from jobs import events, web
+from jobs.dialects import requests
 from jobs.facades.openai import input_items as items
 from jobs.facades.openai.queries import flag, limited, whole
 from jobs.intake import responses as intake
@@ -26,7 +27,7 @@ class _Found(NamedTuple):
 
     job: JobView
     told: dict[str, Any]  # its settings
-    asked: dict[str, Any]  # what of the body is given back
+    sent: dict[str, Any]  # the body, as far as it is known
 
     @property
     def body(self) -> dict[str, Any]:
@@ -84,7 +85,7 @@ async def input_items(request: LeanRequest, response_id: str) -> HttpResponseBas
         raise errors.InvalidRequest.of("order", "must be asc or desc")
     limit = limited(request)
     found = await _found(principal, response_id)
-    listed = items.of(found.job.id, found.asked.get("input"))
+    listed = items.of(found.job.id, found.sent.get("input"))
     body = items.page(
         listed if order == "asc" else listed[::-1], after=request.GET.get("after"), limit=limit
     )
@@ -109,7 +110,8 @@ async def _found(principal: Principal, response_id: str) -> _Found:
     asked = (await web.asked([job.id]))[job.id]
     # What other contracts submit has no such settings.
     usual = {"background": job.mode is Mode.ASYNC, "store": True}
-    return _Found(job, usual | (asked.told or {}), asked.body or {})
+    sent = requests.sent(asked.body, asked.request, model=asked.model)
+    return _Found(job, usual | (asked.told or {}), sent)
 
 
 async def _job(principal: Principal, response_id: str) -> JobView:

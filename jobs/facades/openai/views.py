@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
+from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs.facades.openai.bodies import OpenAIImageBody, with_usual_size
@@ -19,6 +20,8 @@ async def images(request: LeanRequest) -> HttpResponseBase:
 
 
 async def _image(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
+    if fields.get("stream"):  # a client that waits for events must not be answered without one
+        raise errors.InvalidRequest.of("stream", "pictures are answered whole; leave it out")
     body = bodies.parse(OpenAIImageBody, with_usual_size(fields))
     mode = submit.mode_of(body, stream=None, streams=False)
     work = await media.image_work(principal, body)

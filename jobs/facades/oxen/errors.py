@@ -27,9 +27,7 @@ _IN_B: tuple[tuple[type[errors.GenieError], int, str | None], ...] = (
     (errors.RateLimited, 429, None),
     (errors.QueueFull, 429, None),
     (errors.ContentPolicyViolation, 400, None),
-    (errors.InferenceFailed, 500, None),
 )
-_CANCELLED = errors.JobTerminal.http_status
 # The routes of v1; enqueueing, which both generations share, answers as v1 does.
 _V1 = "/api/media/"
 _ENQUEUE = "/api/ai/queue"
@@ -96,8 +94,9 @@ def _told(error: errors.GenieError) -> tuple[int, dict[str, Any]]:
         return error.http_status, error.body()
     if error.http_status == errors.GatewayTimeout.http_status:  # waited for, or run for, too long
         return error.http_status, _b(TIMED_OUT)
-    if isinstance(error, errors.InferenceFailed) and error.http_status == _CANCELLED:
-        return _CANCELLED, _b(error.message)  # nothing has failed: somebody has ended it
+    if isinstance(error, errors.InferenceFailed):
+        # 500; but 400 for what only the model found wrong, and 409 for what somebody has ended.
+        return error.http_status, _b(error.message)
     for kind, status, sentence in _IN_B:
         if isinstance(error, kind):
             extra = {name: error.extra[name] for name in _CAP_FIELDS if name in error.extra}

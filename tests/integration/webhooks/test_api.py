@@ -29,7 +29,7 @@ SignedIn = Callable[[User], Client]
 Api = Callable[..., Any]
 Clock = Callable[[str], None]
 URL = "http://127.0.0.1:9/hook"
-UNKNOWN = "wh_c00000000000000000000000zz"
+UNKNOWN = "wh_c0000000000000000000000zz"
 
 
 @pytest.fixture(autouse=True)

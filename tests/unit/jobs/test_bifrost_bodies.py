@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import RequestFactory
 
 from genie.core import errors as native
 from genie.core.errors import GenieError
+from genie.tenants.principal import Principal
 from inference.specs import ModelSpec, Price
 from inference.types import Modality
 from jobs.dialects import bifrost
@@ -17,10 +19,12 @@ from jobs.facades.bifrost import capabilities, errors, keys, reading, works
 from jobs.facades.bifrost.bodies import Transcription
 from jobs.facades.bifrost.reading import Read
 from tests import schemas
+from tests.unit.inference.specs import echo_spec
 from tests.unit.jobs.test_uploads import BOUNDARY, part
 
 KEY = "sk-genie-acme-0123456789abcdefABCDEFGH"
 MAX_S = 30 * 86_400.0
+NOBODY = Principal(organization_id=uuid.UUID(int=1), organization_slug="acme")
 
 # A whole body of each JSON type.
 BODIES: dict[RequestType, dict[str, Any]] = {
@@ -261,6 +265,22 @@ class TestJsonBodies:
         (field,) = changes
 
         assert json_refused(request_type, **changes).startswith(f"invalid request format: {field}")
+
+    def test_of_responses_may_name_what_no_model_here_remembers(self) -> None:
+        """Accepted by the contract: kept, and used only by who can."""
+        remembered = {"previous_response_id": "resp_1", "conversation": "conv_1", "store": False}
+        asked = BODIES[RequestType.RESPONSES] | remembered
+        body = reading._parsed(RequestType.RESPONSES, asked)
+
+        wanted = asyncio.run(works._responses(NOBODY, Read(body=body, asked=asked), echo_spec()))
+
+        assert wanted.work.request["response"]["previous_response_id"] is None
+
+    def test_of_speech_name_the_field_that_asks_for_a_stream(self) -> None:
+        asked = BODIES[RequestType.SPEECH] | {"stream_format": "sse"}
+        envelope = refused(RequestType.SPEECH, json.dumps(asked).encode(), "application/json")
+
+        assert envelope["error"]["param"] == "stream_format"
 
     def test_of_pictures_take_objects_as_fallbacks(self) -> None:
         body = BODIES[RequestType.IMAGE_GENERATION] | {

@@ -46,6 +46,11 @@ CAPPED = errors.BudgetCapHit(
         (errors.QueueFull("Full."), 429, "message"),
         (errors.InferenceFailed("It broke."), 500, "message"),
         (errors.InferenceFailed("Cancelled.", http_status=409), 409, "message"),
+        (
+            errors.InferenceFailed("No webp.", code="invalid-request", http_status=400),
+            400,
+            "message",
+        ),
     ],
 )
 def test_each_has_an_envelope(error: errors.GenieError, status: int, part: str | None) -> None:

@@ -1,5 +1,6 @@
 """Responses are chats: what of the body reaches the model, and what the answer says again."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -8,8 +9,11 @@ import pytest
 from genie.core.errors import InvalidRequest
 from jobs import responses
 from jobs.intake import bodies
+from jobs.intake import responses as intake
 from jobs.intake.responses import ResponsesBody, chat_of, mode_of
+from jobs.intake.submit import Work
 from jobs.states import Mode
+from tests.unit.inference.specs import echo_spec
 
 JOB_ID = uuid.UUID(int=35)
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -30,6 +34,11 @@ def answered(message: dict[str, Any], reason: str = "stop", **told: Any) -> dict
     choice = {"index": 0, "message": message, "finish_reason": reason}
     body = {"created": 7, "model": "echo", "choices": [choice], "usage": USAGE}
     return responses.body(JOB_ID, chat=body, told=told)
+
+
+def work_of(**fields: Any) -> Work:
+    body = bodies.parse(ResponsesBody, {"model": "echo", "input": "hi"} | fields)
+    return asyncio.run(intake.work_of(body, echo_spec()))
 
 
 class TestInput:
@@ -104,11 +113,35 @@ class TestInput:
         assert (found["temperature"], found["top_p"]) == (0.5, 0.25)
 
 
+class TestWork:
+    @pytest.mark.parametrize(
+        ("fields", "field"),
+        [
+            ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+            ({"max_output_tokens": 1_000_000}, "max_output_tokens"),
+            ({"input": "word " * 400}, "input"),
+            ({"input": []}, "input"),
+            ({"tools": [{"type": "function", "name": "f"}]}, "tools"),
+        ],
+    )
+    def test_is_refused_by_the_names_of_this_body(self, fields: dict[str, Any], field: str) -> None:
+        with pytest.raises(InvalidRequest) as caught:
+            work_of(**fields)
+
+        details: Any = caught.value.extra["details"]
+        assert details[0]["field"] == field
+
+    def test_has_all_that_the_answer_says_again_whichever_way_it_came(self) -> None:
+        told = work_of(metadata={"a": "b"}).request["response"]
+
+        assert (told["background"], told["store"], told["metadata"]) == (False, True, {"a": "b"})
+
+
 class TestBody:
     def test_has_the_text_and_what_was_asked(self) -> None:
         body = answered({"role": "assistant", "content": "hello"}, temperature=1.0)
 
-        assert body["id"] == "resp-c000000000000000000000000z"
+        assert body["id"] == "resp-c00000000000000000000000z"
         assert (body["object"], body["created_at"], body["model"]) == ("response", 7, "echo")
         assert (body["status"], body["incomplete_details"]) == ("completed", None)
         (item,) = body["output"]
@@ -116,6 +149,10 @@ class TestBody:
         assert item["content"] == [{"type": "output_text", "text": "hello", "annotations": []}]
         assert body["temperature"] == 1.0
         assert body["usage"]["input_tokens"] == 3
+        assert body["usage"]["input_tokens_details"] == {
+            "cached_tokens": 0,
+            "cache_write_tokens": 0,
+        }
         assert body["usage"]["output_tokens"] == 2
         assert body["usage"]["total_tokens"] == 5
 
