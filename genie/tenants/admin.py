@@ -12,14 +12,14 @@ from django.utils import timezone
 
 from genie.core import errors
 from genie.core.admin import (
-    AutocompleteFilter,
     Confirmed,
     OperatingAdmin,
     Operation,
+    OrganizationFilter,
     ReadOnlyAdmin,
+    TypeAheadMedia,
     WordedAdmin,
 )
-from genie.core.admin.filters import AutocompleteMedia
 from genie.tenants import selectors, services
 from genie.tenants.models import ApiKey, Application, Member, Organization, User
 
@@ -42,12 +42,12 @@ class OrganizationAdmin(WordedAdmin):
 
 
 @admin.register(Application)
-class ApplicationAdmin(AutocompleteMedia, WordedAdmin):
+class ApplicationAdmin(TypeAheadMedia, WordedAdmin):
     """Applications; one stays in its organisation."""
 
     list_display = ["name", "organization", "created_at"]
     list_select_related = ["organization"]
-    list_filter = [("organization", AutocompleteFilter)]
+    list_filter = [("organization", OrganizationFilter)]
     search_fields = ["name", "organization__slug"]
     autocomplete_fields = ["organization"]
     ordering = ["organization__slug", "name"]
@@ -59,12 +59,12 @@ class ApplicationAdmin(AutocompleteMedia, WordedAdmin):
 
 
 @admin.register(Member)
-class MemberAdmin(AutocompleteMedia, WordedAdmin):
+class MemberAdmin(TypeAheadMedia, WordedAdmin):
     """Members; only the role of one changes."""
 
     list_display = ["user", "organization", "role", "created_at"]
     list_select_related = ["user", "organization"]
-    list_filter = ["role", ("organization", AutocompleteFilter)]
+    list_filter = ["role", ("organization", OrganizationFilter)]
     search_fields = ["user__username", "organization__slug"]
     autocomplete_fields = ["organization", "user"]
     ordering = ["organization__slug", "user__username"]
@@ -117,7 +117,7 @@ REVOKE = Operation(
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(OperatingAdmin, AutocompleteMedia, ReadOnlyAdmin):
+class ApiKeyAdmin(OperatingAdmin, TypeAheadMedia, ReadOnlyAdmin):
     """Keys, to look at and to revoke; neither the secret nor its digest is shown."""
 
     list_display = [
@@ -125,7 +125,7 @@ class ApiKeyAdmin(OperatingAdmin, AutocompleteMedia, ReadOnlyAdmin):
         "revoked_at",
     ]  # fmt: skip
     list_select_related = ["organization", "application", "member__user"]
-    list_filter = [LiveFilter, ("organization", AutocompleteFilter)]
+    list_filter = [LiveFilter, ("organization", OrganizationFilter)]
     search_fields = ["name", "organization__slug", "=id"]
     search_help_text = "A key's name or id, or an organization's slug"
     ordering = ["-id"]

@@ -96,7 +96,8 @@ def since(span: dt.timedelta) -> str:
     >>> since(dt.timedelta(seconds=2, milliseconds=31)), since(dt.timedelta(seconds=3_723))
     ('+2.031 s', '+1 h 02 min')
     """
-    return ("-" if span < dt.timedelta(0) else "+") + _seconds(abs(span))
+    # What was written in the transaction of the submission may be a moment older than its job.
+    return f"+{_seconds(max(span, dt.timedelta(0)))}"
 
 
 def _seconds(span: dt.timedelta) -> str:

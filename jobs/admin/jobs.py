@@ -13,14 +13,14 @@ from django.utils.html import format_html
 from budgets import money, movements
 from genie.core import ids
 from genie.core.admin import (
-    AutocompleteFilter,
     OperatingAdmin,
+    OrganizationFilter,
     ReadOnlyAdmin,
+    TypeAheadMedia,
     link,
     list_link,
     log,
 )
-from genie.core.admin.filters import AutocompleteMedia
 from genie.tenants import selectors as tenants
 from genie.tenants.models import User
 from jobs import events
@@ -34,7 +34,7 @@ _LARGE = ("request", "asked", "result", "delta_ends", "webhook_secret")  # never
 
 
 @admin.register(Job)
-class JobAdmin(OperatingAdmin, AutocompleteMedia, ReadOnlyAdmin):
+class JobAdmin(OperatingAdmin, TypeAheadMedia, ReadOnlyAdmin):
     """Jobs, newest first. Prompts and answers only for who may read them."""
 
     list_display = (
@@ -42,8 +42,8 @@ class JobAdmin(OperatingAdmin, AutocompleteMedia, ReadOnlyAdmin):
     )  # fmt: skip
     list_select_related = ("organization",)
     list_filter = (
-        "state", looking.QueueFilter, looking.ModelFilter, ("organization", AutocompleteFilter),
-        ("created_at", looking.CreatedFilter), "mode", ("parked_by", admin.EmptyFieldListFilter),
+        "state", ("created_at", looking.CreatedFilter), ("organization", OrganizationFilter),
+        looking.QueueFilter, looking.ModelFilter, "mode", ("parked_by", admin.EmptyFieldListFilter),
     )  # fmt: skip
     search_fields = ("=id",)  # see get_search_results
     search_help_text = "A job's id in any spelling, an organization's slug, or an idempotency key"

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from genie.core import ids
-from genie.core.admin import BoundedChangeList, RangeFilter
+from genie.core.admin import BoundedChangeList, OrganizationFilter, RangeFilter
 from genie.tenants import selectors as tenants
 from inference.types import Modality
 from jobs import registry
@@ -27,7 +27,6 @@ _INDEXED = {state.value for state in JobState} - {JobState.COMPLETED.value}
 # What reads through jobs; ``organization``, the id and the time have indexes.
 _READING = ("queue", "model", "mode__exact", "parked_by__isempty")
 _STATE = "state__exact"
-_ORGANIZATION = "organization"
 _CLOCKS_DIFFER = dt.timedelta(hours=1)  # that of the web process which made an id, and PostgreSQL's
 _IDS_ARE_OLDER = dt.timedelta(days=2)  # a batch's line has its id when it is checked, a day before
 
@@ -43,6 +42,11 @@ class CreatedFilter(RangeFilter):
         if until is not None:
             queryset = queryset.filter(id__lt=ids.first_of(until + _CLOCKS_DIFFER))
         return super().queryset(request, queryset)
+
+    @property
+    def until(self) -> dt.datetime | None:
+        """The end of the range."""
+        return self.range()[1]
 
 
 class QueueFilter(admin.SimpleListFilter):
@@ -92,25 +96,25 @@ class JobChangeList(BoundedChangeList):
     ) -> QuerySet[Any]:
         """Return the jobs that are asked for; by time within an organization, as its index is."""
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
-        organization = self.params.get(_ORGANIZATION)
-        if organization:
+        organization_id = self._spec(OrganizationFilter, "key")
+        if organization_id is not None:
             found = found.order_by("-created_at", "-id")
-        if self._reads() and (edge := _edge(organization, until=self._until())):
+        until = self._spec(CreatedFilter, "until")
+        if self._reads(organization_id) and (edge := _edge(organization_id, until=until)):
             self.looked_through = LOOKED_THROUGH
             found = found.filter(**edge)
         return found
 
-    def _reads(self) -> bool:
+    def _reads(self, organization_id: uuid.UUID | None) -> bool:
         state = self.params.get(_STATE)
         if state in _INDEXED:
-            return bool(self.params.get(_ORGANIZATION))
+            return organization_id is not None
         return state is not None or any(self.params.get(name) for name in _READING)
 
-    def _until(self) -> dt.datetime | None:
-        for spec in self.filter_specs:
-            if isinstance(spec, CreatedFilter):
-                return spec.range()[1]
-        return None
+    def _spec(self, kind: type[Any], attribute: str) -> Any:
+        """Return what a filter has been told; None where it has been told nothing."""
+        found = (one for one in self.filter_specs if isinstance(one, kind))
+        return next((getattr(one, attribute) for one in found), None)
 
 
 def search(rows: QuerySet[Job], term: str) -> QuerySet[Job]:
@@ -134,13 +138,13 @@ def _of_key(key: str) -> list[uuid.UUID]:
     return list(mine.values_list("job_id", flat=True)[:LOOKED_THROUGH])
 
 
-def _edge(organization: str | None, *, until: dt.datetime | None) -> dict[str, Any]:
+def _edge(organization_id: uuid.UUID | None, *, until: dt.datetime | None) -> dict[str, Any]:
     """Return the condition that leaves the jobs to look through; empty where there are no more."""
     rows, column = Job.objects.order_by("-id"), "id"
     if until is not None:
         rows = rows.filter(id__lt=ids.first_of(until + _CLOCKS_DIFFER))
-    if organization:
-        rows = rows.filter(organization_id=organization).order_by("-created_at", "-id")
+    if organization_id is not None:
+        rows = rows.filter(organization_id=organization_id).order_by("-created_at", "-id")
         column = "created_at"
     # Of the index alone: no row is read to find it.
     edge = rows.values_list(column, flat=True)[LOOKED_THROUGH - 1 : LOOKED_THROUGH].first()

@@ -4,7 +4,13 @@ The log is the only page of its own that is registered here.
 """
 
 from genie.core.admin import log
-from genie.core.admin.filters import AutocompleteFilter, RangeFilter, TimeFilter
+from genie.core.admin.filters import (
+    OrganizationFilter,
+    RangeFilter,
+    TimeFilter,
+    TypeAheadMedia,
+    UserFilter,
+)
 from genie.core.admin.operating import Confirmed, OperatingAdmin, Operation, ReasonForm
 from genie.core.admin.reading import (
     SHOWN,
@@ -19,7 +25,7 @@ from genie.core.admin.reading import (
 from genie.core.admin.words import WordedAdmin
 
 __all__ = [
-    "SHOWN", "TOO_MUCH", "AutocompleteFilter", "BoundedChangeList", "BoundedPaginator", "Confirmed",
-    "OperatingAdmin", "Operation", "RangeFilter", "ReadOnly", "ReadOnlyAdmin", "ReasonForm",
-    "TimeFilter", "WordedAdmin", "link", "list_link", "log",
+    "SHOWN", "TOO_MUCH", "BoundedChangeList", "BoundedPaginator", "Confirmed", "OperatingAdmin",
+    "Operation", "OrganizationFilter", "RangeFilter", "ReadOnly", "ReadOnlyAdmin", "ReasonForm",
+    "TimeFilter", "TypeAheadMedia", "UserFilter", "WordedAdmin", "link", "list_link", "log",
 ]  # fmt: skip

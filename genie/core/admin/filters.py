@@ -3,15 +3,16 @@
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.widgets import AutocompleteSelect
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+
+from genie.core import ids
 
 _WITHIN = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.timedelta(days=7)}
 
@@ -99,7 +100,7 @@ class RangeFilter(_FormFilter):
         """Label, name and value of the two ends."""
         return [
             (label, name, self.text(name))
-            for label, name in (("from", self.from_name), ("until", self.until_name))
+            for label, name in (("From, UTC", self.from_name), ("Until, UTC", self.until_name))
         ]
 
     def _instant(self, name: str) -> dt.datetime | None:
@@ -113,19 +114,25 @@ class RangeFilter(_FormFilter):
         return instant if instant.tzinfo else instant.replace(tzinfo=dt.UTC)
 
 
-class AutocompleteFilter(_FormFilter):
-    """Rows that refer to one row of another table, found by typing; see ``AutocompleteMedia``."""
+class TypeAheadFilter(_FormFilter):
+    """Rows that refer to one row of another table, whose name is typed; see ``TypeAheadMedia``.
 
-    template = "admin/autocomplete_filter.html"
+    The admin's own autocomplete offers what there is, to who may look at it. A name that is typed
+    without it, or an id, does as well.
+    """
+
+    template = "admin/type_ahead_filter.html"
+    by = ""  # the unique column of the other table that is its name
 
     def __init__(
         self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, **kw: Any
     ) -> None:
         super().__init__(field, request, params, model, model_admin, **kw)
         self._column: Any = field
-        self._site = model_admin.admin_site
-        other = self._site.get_model_admin(field.related_model)
+        other = model_admin.admin_site.get_model_admin(field.related_model)
         self._may_look = bool(other.has_view_permission(request))
+        self.value = self.text(self.field_path).strip()
+        self.key = self._key()  # of the chosen row; None where there is none
 
     def expected_parameters(self) -> list[str | None]:
         """Return the name of the parameter: the column's."""
@@ -136,46 +143,59 @@ class AutocompleteFilter(_FormFilter):
         return self._may_look
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows of the chosen one."""
+        """Return the rows of the chosen one; none for a name that nothing has."""
         del request
-        if not (chosen := self.text(self.field_path)):
+        if not self.value:
             return queryset
-        try:
-            return queryset.filter(**{self.field_path: self._column.target_field.to_python(chosen)})
-        except (ValueError, ValidationError) as error:
-            raise IncorrectLookupParameters(error) from error
+        if self.key is None:
+            return queryset.none()
+        return queryset.filter(**{self.field_path: self.key})
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Yield the way back; the form reads the filter itself."""
         self.hidden = self.kept(changelist)
         address = changelist.get_query_string(remove=[self.field_path])
-        yield _choice("All", address, selected=not self.text(self.field_path))
+        yield _choice("All", address, selected=not self.value)
 
     @property
-    def form(self) -> forms.Form:
-        """The form with the one field."""
-        form = forms.Form(initial={self.field_path: self.text(self.field_path) or None})
-        form.fields[self.field_path] = forms.ModelChoiceField(
-            self._column.related_model.objects.all(),
-            required=False,
-            label=str(self.title),
-            widget=AutocompleteSelect(self._column, self._site),
+    def source(self) -> str:
+        """The address that offers names for what has been typed."""
+        asked = {
+            "app_label": self._column.model._meta.app_label,
+            "model_name": self._column.model._meta.model_name,
+            "field_name": self._column.name,
+        }
+        return f"{reverse('admin:autocomplete')}?{urlencode(asked)}"
+
+    def _key(self) -> Any:
+        if not self.value or "\0" in self.value:
+            return None
+        identifier = ids.parse(self.value)
+        named = {"pk": identifier} if identifier is not None else {self.by: self.value}
+        return (
+            self._column.related_model.objects.filter(**named).values_list("pk", flat=True).first()
         )
-        return form
 
 
-class AutocompleteMedia(admin.ModelAdmin[Any]):
-    """Loads what an ``AutocompleteFilter`` needs on its page."""
+class OrganizationFilter(TypeAheadFilter):
+    """Rows of one organisation, by its slug."""
 
-    @property
-    def media(self) -> Any:
-        """Return the scripts and style sheets of the page."""
-        field = next(
-            self.model._meta.get_field(one[0])
-            for one in self.list_filter
-            if isinstance(one, tuple) and one[1] is AutocompleteFilter
-        )
-        return super().media + AutocompleteSelect(field, self.admin_site).media
+    by = "slug"
+
+
+class UserFilter(TypeAheadFilter):
+    """Rows of one user, by the user name."""
+
+    by = "username"
+
+
+class TypeAheadMedia(admin.ModelAdmin[Any]):
+    """Loads the script of a ``TypeAheadFilter`` on its page."""
+
+    class Media:
+        """The script."""
+
+        js = ["core/type_ahead.js"]
 
 
 def _choice(display: str, query_string: str, *, selected: bool) -> dict[str, Any]:

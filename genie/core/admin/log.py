@@ -16,11 +16,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from genie.core import ids
-from genie.core.admin.filters import AutocompleteFilter, AutocompleteMedia, RangeFilter
+from genie.core.admin.filters import RangeFilter, TypeAheadMedia, UserFilter
 from genie.core.admin.reading import ReadOnlyAdmin
 
 REFUSED = 4  # beside Django's own numbers
-WORDS = {ADDITION: "added", CHANGE: "did", DELETION: "deleted", REFUSED: "was refused"}
+WORDS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted", REFUSED: "refused"}
 _LONGEST = 2_000  # characters of what was said
 
 
@@ -89,13 +89,13 @@ class DoneFilter(admin.SimpleListFilter):
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(AutocompleteMedia, ReadOnlyAdmin):
+class LogEntryAdmin(TypeAheadMedia, ReadOnlyAdmin):
     """Who did what to which object, when and why; newest first."""
 
     list_display = ("at", "user", "did", "kind", "object", "said")
     list_display_links = None
     list_filter = (
-        ("user", AutocompleteFilter), KindFilter, DoneFilter, ("action_time", RangeFilter),
+        ("user", UserFilter), KindFilter, DoneFilter, ("action_time", RangeFilter),
     )  # fmt: skip
     list_select_related = ("user", "content_type")
     search_fields = ("=object_id",)  # see get_search_results

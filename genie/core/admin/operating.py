@@ -190,7 +190,7 @@ def _ask(
 ) -> HttpResponse:
     context = {
         **page.admin_site.each_context(request),
-        "title": operation.label,
+        "title": operation.button,
         "opts": page.opts,
         "media": page.media,
         "operation": operation,

@@ -57,7 +57,7 @@ def test_every_way_to_look_goes_by_an_index(
     many: Any, root: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looking, "LOOKED_THROUGH", ROWS // 5)
-    organization = str(many.organization_id)
+    organization = many.slug
     ways: list[dict[str, Any]] = [
         {},
         {"p": 3},
@@ -110,7 +110,7 @@ class TestLookingThrough:
         assert "among the newest 2 jobs" in page
 
     def test_within_an_organization(self, account: Any, four: list[Any], root: Client) -> None:
-        rows, _ = self.found(root, queue="embedding", organization=str(account.organization_id))
+        rows, _ = self.found(root, queue="embedding", organization=account.slug)
 
         assert rows == [four[0].pk]
 
