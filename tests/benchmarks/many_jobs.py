@@ -25,7 +25,7 @@ _OTHERWISE = {
 
 def copy(template: uuid.UUID, *, rows: int, at_once: int = 50_000) -> None:
     """Insert so many copies of a completed job, each older than the one before; for the owner of the table."""
-    columns = [field.column for field in Job._meta.local_concrete_fields]
+    columns = [str(field.column) for field in Job._meta.local_concrete_fields]
     values = ", ".join(_OTHERWISE.get(column, f'j."{column}"') for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
     with connection.cursor() as cursor:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
@@ -190,12 +191,12 @@ class UserFilter(TypeAheadFilter):
 
 
 class TypeAheadMedia(admin.ModelAdmin[Any]):
-    """Loads the script of a ``TypeAheadFilter`` on its page."""
+    """Loads the script of a ``TypeAheadFilter`` on its page, and the style of filters that are forms."""
 
-    class Media:
-        """The script."""
-
-        js = ["core/type_ahead.js"]
+    @property
+    def media(self) -> Any:
+        own = forms.Media(css={"all": ["core/admin.css"]}, js=["core/type_ahead.js"])
+        return super().media + own
 
 
 def _choice(display: str, query_string: str, *, selected: bool) -> dict[str, Any]:
