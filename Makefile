@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz models clean
+.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz bench-admin models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -89,6 +89,9 @@ bench-gpu: $(STAMP) ## measure models of real sizes on a CUDA device, and write 
 
 bench-scheduling: $(STAMP) ## measure claims and admissions in deep queues, and write docs/benchmarks-scheduling.md
 	@exec $(BIN)/python -m tests.benchmarks.scheduling --write docs/benchmarks-scheduling.md $(ARGS)
+
+bench-admin: $(STAMP) ## measure the admin's pages on a million jobs, and write docs/benchmarks-admin.md
+	@exec $(BIN)/python -m tests.benchmarks.admin --write docs/benchmarks-admin.md $(ARGS)
 
 zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are killed (EVENTS=10000 SEED=1)
 	@exec $(BIN)/python -m tests.zoo --events "$(EVENTS)" --seed "$(SEED)" $(ARGS)

@@ -1,4 +1,4 @@
-"""The only writer of Window, Hold, Entry and BudgetEvent. Decides nothing.
+"""The only writer of Window, Hold, Entry and BudgetEvent, but for `corrections`. Decides nothing.
 
 Note [Lock order]
     Window rows are locked in primary-key order by everyone, in one statement, and a transaction

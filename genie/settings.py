@@ -218,6 +218,7 @@ DJANGO_CELERY_RESULTS_TASK_ID_MAX_LENGTH = 191
 # --- REST framework: the management API -----------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "genie.core.api.JSONAlways",
     "DEFAULT_PARSER_CLASSES": ["genie.core.api.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "genie.tenants.authentication.KeyAuthentication",

@@ -255,6 +255,12 @@ class Job(models.Model):
                 fields=["organization", "completed_at"],
                 condition=Q(completed_at__isnull=False) & ~Q(request={}),
             ),
+            # The admin: what did not end well, newest first. A job comes into it once, as it ends.
+            models.Index(
+                name="job_unsuccessful",
+                fields=["state", "id"],
+                condition=Q(state__in=[JobState.FAILED, JobState.CANCELLED, JobState.TIMEOUT]),
+            ),
             # The quote: what the organisation's latest jobs of a model generated, without their rows.
             models.Index(
                 name="job_usual_completion",

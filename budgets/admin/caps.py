@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002 - Django fixes the signatures of these methods
+# ruff: noqa: ARG002, FBT001, FBT002 - Django fixes the signatures of these methods
 """Caps, to look at and to set, and their history.
 
 A cap is written by ``capping.set_cap`` alone. It is lifted, never deleted, so that its history
@@ -20,6 +20,7 @@ from budgets import capping, money, services
 from budgets.admin.forms import CapForm, NewCapForm
 from budgets.admin.naming import (
     NOTHING,
+    UNLIMITED,
     LayerFilter,
     NamedAdmin,
     OrganizationFilter,
@@ -32,6 +33,7 @@ from budgets.admin.naming import (
 from budgets.models import Cap, CapChange
 from budgets.windows import Layer, WindowKind
 from genie.core.admin import TimeFilter, link
+from genie.core.admin.words import ARROW
 from genie.tenants import selectors as tenants
 
 _AMOUNT = "_microcredits"
@@ -79,10 +81,12 @@ class CapAdmin(NamedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            fields = ("organization", "layer", "subject", "window", "credits", "unlimited")
+            fields = (
+                "organization", "layer", "subject", "window", "credits", "unlimited", "reason",
+            )  # fmt: skip
             return ((None, {"fields": fields}),)
         may_change = self.has_change_permission(request, obj)
-        amount = ("credits", "unlimited") if may_change else ("cap_credits",)
+        amount = ("credits", "unlimited", "reason") if may_change else ("cap_credits",)
         return (
             (None, {"fields": ("subject", ("layer", "window"), *amount, "on_cap_hit")}),
             ("This period", {"fields": (("spent_now", "held_now", "left_now"), "raised_until")}),
@@ -110,6 +114,14 @@ class CapAdmin(NamedAdmin):
         )
         obj.pk = Cap.objects.get(layer=layer, subject_id=subject_id, window=window).pk
         obj.refresh_from_db()
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Return, for the log, from what to what, and why."""
+        was = "unset" if add else form.initial["credits"] or UNLIMITED
+        now = cap_shown(form.cleaned_data["cap_microcredits"])
+        return f"set the cap: {was} {ARROW} {now}. Reason: {form.cleaned_data['reason']}"
 
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
@@ -238,7 +250,7 @@ def described(change: CapChange) -> str:
     """Return what changed in words: each amount or setting as it was and as it became."""
     was = change.was or {}
     return "; ".join(
-        f"{key.removesuffix(_AMOUNT)} {_value(key, was)} \N{RIGHTWARDS ARROW} {_value(key, change.became)}"
+        f"{key.removesuffix(_AMOUNT)} {_value(key, was)} {ARROW} {_value(key, change.became)}"
         for key in sorted(change.became)
         if was.get(key) != change.became[key] or (not was and key == "cap_microcredits")
     )

@@ -22,6 +22,9 @@ class CapForm(forms.ModelForm[Cap]):
         "0 allows nothing. Setting it ends a temporary raise.",
     )
     unlimited = forms.BooleanField(required=False, help_text="Instead of an amount.")
+    reason = forms.CharField(
+        max_length=300, label="Why", help_text="For your colleagues; it goes into the admin's log."
+    )
 
     class Meta:
         model = Cap

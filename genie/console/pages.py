@@ -6,8 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render as django_render
 
-from genie.tenants import selectors
-from genie.tenants.models import User
+from genie.tenants import acting, selectors
+from genie.tenants.models import Member, User
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Role
 
@@ -31,10 +31,23 @@ def render(
     context = dict(context or {})
     if "principal" not in context:
         context["principal"] = principal_of(request)
-    context["manages"] = manages(context["principal"])
+    context |= frame(context["principal"])
     response = django_render(request, template, context, status=status)
     protect(response)
     return response
+
+
+def frame(principal: Principal | None) -> dict[str, Any]:
+    """Return what the common frame shows of whoever is signed in.
+
+    Their organisations are read only by a page that offers them.
+    """
+
+    def organizations() -> list[Member]:
+        user_id = principal.user_id if principal is not None else None
+        return selectors.memberships(user_id) if user_id is not None else []
+
+    return {"manages": manages(principal), "organizations": organizations}
 
 
 def protect(response: HttpResponseBase) -> None:
@@ -44,14 +57,14 @@ def protect(response: HttpResponseBase) -> None:
 
 
 def principal_of(request: HttpRequest) -> Principal | None:
-    """Return the signed-in user as a caller in the default organisation; None for anybody else.
+    """Return the signed-in user as a caller in the organisation that they chose; None for anybody else.
 
-    The same that a session is for the API, where the oldest membership counts.
+    The same that a session is for the API; see ``genie.tenants.acting``.
     """
     user = getattr(request, "user", None)  # absent where a middleware refused the request
     if not isinstance(user, User):
         return None
-    return selectors.principal_for_user(user.id)
+    return acting.principal(user.id, request.session)
 
 
 def manages(principal: Principal | None) -> bool:

@@ -68,7 +68,7 @@ class PasswordView(views.PasswordChangeView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add what the frame shows."""
         principal = pages.principal_of(self.request)
-        more = {"principal": principal, "manages": pages.manages(principal)}
+        more = {"principal": principal, **pages.frame(principal)}
         return super().get_context_data(**kwargs) | more
 
     def form_valid(self, form: Any) -> HttpResponse:

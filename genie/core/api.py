@@ -9,7 +9,9 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as drf
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from genie.core import errors, strict_json
@@ -43,6 +45,16 @@ class StrictJSONParser(BaseParser):
             meta.get("CONTENT_TYPE", ""), encoding=meta.get("HTTP_CONTENT_ENCODING", "")
         )
         return strict_json.decode_object(stream.read(), fraction=strict_json.exact)
+
+
+class JSONAlways(DefaultContentNegotiation):
+    """Answers JSON whatever is accepted, as the job routes do: there is nothing else to choose from."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        """Return the one renderer."""
+        return renderers[0], renderers[0].media_type
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -16,6 +16,7 @@ _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # that of time. 36**25 > 2**128: one more digit is enough for any other.
 _DIGITS = 24
 _LIMIT = 1 << 128
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
@@ -50,6 +51,16 @@ def made_at(value: uuid.UUID) -> dt.datetime | None:
         return dt.datetime.fromtimestamp((value.int >> 80) / 1000, tz=dt.UTC)
     except ValueError:  # 48 bits of milliseconds last longer than the years that a datetime has
         return None
+
+
+def first_of(moment: dt.datetime) -> uuid.UUID:
+    """Return what no id made then or later sorts before, nor one made earlier after.
+
+    >>> first_of(dt.datetime(2026, 3, 18, 8, 11, 33, 248000, tzinfo=dt.UTC))
+    UUID('019d0000-0000-0000-0000-000000000000')
+    """
+    millis = (moment - _EPOCH) // dt.timedelta(milliseconds=1)
+    return uuid.UUID(int=min(max(millis, 0), (1 << 48) - 1) << 80)
 
 
 def bare(value: uuid.UUID) -> str:

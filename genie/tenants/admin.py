@@ -1,7 +1,8 @@
 # ruff: noqa: ARG002 - Django fixes the signatures of these methods
 """The admin pages of identity. Keys are made by the API and the command line, and revoked here."""
 
-from typing import Any, ClassVar
+import uuid
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -9,14 +10,27 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from genie.tenants import services
+from genie.core import errors
+from genie.core.admin import (
+    Confirmed,
+    OperatingAdmin,
+    Operation,
+    OrganizationFilter,
+    ReadOnlyAdmin,
+    TypeAheadMedia,
+    WordedAdmin,
+)
+from genie.tenants import selectors, services
 from genie.tenants.models import ApiKey, Application, Member, Organization, User
 
-admin.site.register(User, UserAdmin)
+
+@admin.register(User)
+class PersonAdmin(WordedAdmin, UserAdmin[User]):
+    """People. One who has done something in the admin is made inactive, never deleted: the log stays."""
 
 
 @admin.register(Organization)
-class OrganizationAdmin(admin.ModelAdmin[Organization]):
+class OrganizationAdmin(WordedAdmin):
     """Organisations; a slug is part of keys in use, so it is set once."""
 
     list_display = ["slug", "name", "is_free_tier", "created_at"]
@@ -28,12 +42,15 @@ class OrganizationAdmin(admin.ModelAdmin[Organization]):
 
 
 @admin.register(Application)
-class ApplicationAdmin(admin.ModelAdmin[Application]):
+class ApplicationAdmin(TypeAheadMedia, WordedAdmin):
     """Applications; one stays in its organisation."""
 
     list_display = ["name", "organization", "created_at"]
     list_select_related = ["organization"]
+    list_filter = [("organization", OrganizationFilter)]
     search_fields = ["name", "organization__slug"]
+    autocomplete_fields = ["organization"]
+    ordering = ["organization__slug", "name"]
     exclude = ["alert_webhook_secret"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -42,14 +59,15 @@ class ApplicationAdmin(admin.ModelAdmin[Application]):
 
 
 @admin.register(Member)
-class MemberAdmin(admin.ModelAdmin[Member]):
+class MemberAdmin(TypeAheadMedia, WordedAdmin):
     """Members; only the role of one changes."""
 
     list_display = ["user", "organization", "role", "created_at"]
     list_select_related = ["user", "organization"]
-    list_filter = ["role"]
+    list_filter = ["role", ("organization", OrganizationFilter)]
     search_fields = ["user__username", "organization__slug"]
-    autocomplete_fields = ["user"]
+    autocomplete_fields = ["organization", "user"]
+    ordering = ["organization__slug", "user__username"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["organization", "user"] if obj else []
@@ -76,8 +94,30 @@ class LiveFilter(admin.SimpleListFilter):
         return queryset
 
 
+def _revoke(key_id: uuid.UUID, given: Confirmed) -> str:
+    del given
+    key = selectors.api_key(str(key_id))
+    if key is None:
+        raise errors.NotFound("There is no such key.")
+    if not services.revoke_key(key.organization_id, key.id):
+        raise errors.InvalidRequest("It was revoked before.")
+    return ""
+
+
+REVOKE = Operation(
+    name="revoke",
+    button="Revoke",
+    label="Revoke the selected keys, for good",
+    warning="They are refused from the next request on. A key cannot be made to work again.",
+    done="keys revoked",
+    permission="tenants.change_apikey",
+    run=_revoke,
+    applies=lambda key: key.revoked_at is None,
+)
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(OperatingAdmin, TypeAheadMedia, ReadOnlyAdmin):
     """Keys, to look at and to revoke; neither the secret nor its digest is shown."""
 
     list_display = [
@@ -85,41 +125,15 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         "revoked_at",
     ]  # fmt: skip
     list_select_related = ["organization", "application", "member__user"]
-    list_filter = [LiveFilter]
+    list_filter = [LiveFilter, ("organization", OrganizationFilter)]
     search_fields = ["name", "organization__slug", "=id"]
     search_help_text = "A key's name or id, or an organization's slug"
     ordering = ["-id"]
-    actions = ["revoke"]
+    operations = (REVOKE,)
     exclude = ["digest"]
-    show_facets = admin.ShowFacets.NEVER  # they count the whole table, once for each choice
-
-    class Media:
-        """The style sheet of lists that are read."""
-
-        css: ClassVar = {"all": ["core/admin.css"]}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change keys may revoke them, though nothing else of a key can be changed."""
-        return super().has_change_permission(request)
 
     @admin.display(description="live", boolean=True)
     def is_live(self, key: ApiKey) -> bool:
         """Whether a request with this key is answered, as far as the key itself goes."""
         is_expired = key.expires_at is not None and key.expires_at <= timezone.now()
         return key.revoked_at is None and not is_expired
-
-    @admin.action(description="Revoke the selected keys, for good", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """End keys; they are refused from the next request on."""
-        keys = list(queryset.values_list("organization_id", "id"))
-        ended = sum(services.revoke_key(organization, key) for organization, key in keys)
-        self.message_user(request, f"{ended} of {len(keys)} keys revoked; the others were before.")

@@ -19,7 +19,7 @@ from rest_framework import authentication as drf
 from rest_framework.request import Request
 
 from genie.core import errors
-from genie.tenants import keys, networks, peppers, ratelimit, selectors, services
+from genie.tenants import acting, keys, networks, peppers, ratelimit, selectors, services
 from genie.tenants.principal import Principal
 
 # A key never holds a blank, so everything behind the scheme is the key.
@@ -69,7 +69,7 @@ async def authenticate_key(
 def authenticate_session(request: HttpRequest) -> Principal:
     """Return the caller behind the session cookie of a request that passed no middleware.
 
-    It acts for the user's default organisation, the oldest membership. Reads the database.
+    It acts for the organisation that the user chose; see ``acting``. Reads the database.
 
     Raises:
         Unauthorized: No live session.
@@ -82,7 +82,7 @@ def authenticate_session(request: HttpRequest) -> Principal:
     if not isinstance(user.pk, uuid.UUID):
         raise errors.Unauthorized
     _require_csrf(request)
-    principal = selectors.principal_for_user(user.pk)
+    principal = acting.principal(user.pk, request.session)
     if principal is None:
         raise errors.Forbidden("You are a member of no organization.")
     return principal

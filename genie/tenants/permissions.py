@@ -6,7 +6,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from genie.core import errors
-from genie.tenants import selectors
+from genie.tenants import acting, selectors
 from genie.tenants.models import Organization, User
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
@@ -36,7 +36,7 @@ class HasOrganizationScope(BasePermission):
 class HasScope(BasePermission):
     """Demand a scope where the route names no organisation; leaves the caller in ``request.auth``.
 
-    A session acts for the user's default organisation. Reading and writing need ``read_scope`` and
+    A session acts for the organisation that the user chose; see ``acting``. Reading and writing need ``read_scope`` and
     ``write_scope``. Anonymous: 401; without the scope, or a member of no organisation: 403.
     """
 
@@ -48,7 +48,7 @@ class HasScope(BasePermission):
             raise errors.Unauthorized
         principal = request.auth
         if not isinstance(principal, Principal) and isinstance(request.user, User):
-            principal = selectors.principal_for_user(request.user.id)
+            principal = acting.principal(request.user.id, request.session)
         if not isinstance(principal, Principal):
             raise errors.Forbidden("You are a member of no organization.")
         reads = request.method in SAFE_METHODS

@@ -135,6 +135,12 @@ def principal_for_user(
     )
 
 
+def memberships(user_id: uuid.UUID, *, limit: int = 200) -> list[Member]:
+    """Return a user's places with their organisations, by slug, at most ``limit``; query count 1."""
+    mine = Member.objects.filter(user_id=user_id).select_related("organization")
+    return list(mine.order_by("organization__slug")[:limit])
+
+
 def organization(reference: str) -> Organization | None:
     """Return the organisation with this UUID or slug, or None, also for a malformed reference."""
     identifier = _uuid(reference)
@@ -253,6 +259,11 @@ def names(identifiers: Iterable[uuid.UUID | None]) -> dict[uuid.UUID, Name]:
 def organizations(*, limit: int) -> list[Organization]:
     """Return organisations in the order of their slugs, at most ``limit``."""
     return list(Organization.objects.order_by("slug")[:limit])
+
+
+def organization_ids() -> QuerySet[Any, Any]:
+    """Return, as a subquery, the ids of all organisations."""
+    return Organization.objects.values_list("id")
 
 
 def applications(organization_id: uuid.UUID) -> dict[uuid.UUID, str]:

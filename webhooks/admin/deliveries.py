@@ -1,20 +1,16 @@
-"""Deliveries with what was sent and what came back, and a button that sends one once more."""
+"""Deliveries with what was sent and what came back, and a way to send one once more."""
 
 import uuid
-from typing import Any, ClassVar
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
 
-from genie.core import errors, ids
-from genie.core.admin import ReadOnly, TimeFilter, link
+from genie.core import ids
+from genie.core.admin import Confirmed, OperatingAdmin, Operation, ReadOnly, TimeFilter, link
 from webhooks import naming, resending
-from webhooks.admin.shared import BodyAdmin, about, each, text
+from webhooks.admin.shared import BodyAdmin, about, text
 from webhooks.models import Attempt, Delivery, Endpoint, Event, State
 
 
@@ -32,8 +28,29 @@ class AttemptInline(ReadOnly, admin.TabularInline[Attempt, Delivery]):
         return text(attempt.answer)
 
 
+def _redeliver(delivery_id: uuid.UUID, given: Confirmed) -> str:
+    del given
+    again = resending.redeliver(delivery_id)
+    return format_html("{} is sent once more.", link("webhooks_delivery", again, delivery_id))
+
+
+REDELIVER = Operation(
+    name="redeliver",
+    button="Send once more",
+    label="Send the selected deliveries once more",
+    warning="The same bytes are sent as a new delivery, with the id of the old one on the wire: a "
+    "receiver that has handled it leaves it alone.",
+    done="deliveries are sent once more",
+    permission="webhooks.change_delivery",
+    run=_redeliver,
+    applies=lambda row: (
+        row.state != State.PENDING and (row.endpoint_id is not None or not row.signed)
+    ),
+)
+
+
 @admin.register(Delivery)
-class DeliveryAdmin(BodyAdmin):
+class DeliveryAdmin(OperatingAdmin, BodyAdmin):
     """Deliveries, newest first."""
 
     list_display = [
@@ -44,17 +61,13 @@ class DeliveryAdmin(BodyAdmin):
     search_fields = ["=id"]  # see get_search_results
     search_help_text = "The id of a delivery, an event or a job; an endpoint's id or name; or a receiver's host:port"
     ordering = ["-created_at", "-id"]
-    actions = ["redeliver"]
+    operations = (REDELIVER,)
     inlines = [AttemptInline]
-    change_form_template = "admin/webhooks/delivery/change_form.html"
     fields = [
         "id", "event_type", "about", "to", "url", "format", "schedule", "signed", "repeats", "state",
         "attempts", "reason", "next_attempt_at", "lease_expires_at", "created_at", "ended_at", "body_text",
     ]  # fmt: skip
     readonly_fields = ["event_type", "about", "to", "repeats", "body_text"]
-
-    class Media:
-        css: ClassVar = {"all": ["webhooks/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         """Leave bodies and secrets where they are until a body is shown."""
@@ -80,48 +93,6 @@ class DeliveryAdmin(BodyAdmin):
         )
         pending = Q(host=term, state=State.PENDING, endpoint__isnull=True)
         return queryset.filter(Q(endpoint_id__in=list(endpoints)) | pending), False
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change deliveries may send them again; nothing of one can be changed."""
-        return request.user.has_perm("webhooks.change_delivery")
-
-    @admin.action(description="Send the selected deliveries once more", permissions=["operate"])
-    def redeliver(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        """Send ended deliveries again, as new ones with the same bytes."""
-        each(self, request, queryset, resending.redeliver, done="deliveries are sent once more")
-
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.redeliver_one))
-        name = "webhooks_delivery_redeliver"
-        return [path("<uuid:delivery_id>/redeliver/", view, name=name), *super().get_urls()]
-
-    def redeliver_one(self, request: HttpRequest, delivery_id: uuid.UUID) -> HttpResponse:
-        """Send one delivery once more, and show what became of it."""
-        shown = reverse("admin:webhooks_delivery_change", args=[delivery_id])
-        if not self.has_operate_permission(request):
-            raise PermissionDenied
-        try:
-            again = resending.redeliver(delivery_id)
-        except errors.GenieError as error:
-            self.message_user(request, error.message, level=messages.WARNING)
-            return HttpResponseRedirect(shown)
-        self.message_user(
-            request, format_html("This sends {} once more.", link("webhooks_delivery", delivery_id, delivery_id))
-        )  # fmt: skip
-        return HttpResponseRedirect(reverse("admin:webhooks_delivery_change", args=[again]))
-
-    def render_change_form(
-        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Offer the button where it would work."""
-        delivery = kwargs.get("obj")
-        context["may_redeliver"] = (
-            delivery is not None
-            and delivery.state != State.PENDING
-            and (delivery.endpoint_id is not None or not delivery.signed)
-            and self.has_operate_permission(request)
-        )
-        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="event", ordering="event__type")
     def event_type(self, delivery: Delivery) -> str:

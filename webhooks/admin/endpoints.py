@@ -1,5 +1,6 @@
 """Registered endpoints with their health; an operator may switch one off and on again."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,10 +8,16 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from genie.core.admin import ReadOnlyAdmin, TimeFilter, list_link
+from genie.core.admin import (
+    Confirmed,
+    OperatingAdmin,
+    Operation,
+    ReadOnlyAdmin,
+    TimeFilter,
+    list_link,
+)
 from genie.tenants import selectors as tenants
 from webhooks import endpoints, naming
-from webhooks.admin.shared import each
 from webhooks.models import DisabledReason, Endpoint
 
 _SEALED = ("sealed_secret", "previous_sealed_secret", "sealed_headers")
@@ -37,8 +44,47 @@ class HealthFilter(admin.SimpleListFilter):
         return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
+def _enable(endpoint_id: uuid.UUID, given: Confirmed) -> str:
+    del given
+    endpoints.set_enabled(endpoint_id, enabled=True, organization_id=None)
+    return ""
+
+
+def _disable(endpoint_id: uuid.UUID, given: Confirmed) -> str:
+    del given
+    endpoints.set_enabled(endpoint_id, enabled=False, organization_id=None)
+    return ""
+
+
+_MAY_SWITCH = "webhooks.change_endpoint"
+OPERATIONS = (
+    Operation(
+        name="enable",
+        button="Enable",
+        label="Enable the selected endpoints",
+        warning="What happens from now on is sent to them again. What they missed meanwhile can be "
+        "replayed by their owners.",
+        done="endpoints are enabled",
+        permission=_MAY_SWITCH,
+        run=_enable,
+        applies=lambda row: not row.enabled and row.deleted_at is None,
+    ),
+    Operation(
+        name="disable",
+        button="Disable",
+        label="Disable the selected endpoints",
+        warning="Nothing more is sent to them until they are enabled, here or by their owners; what "
+        "is under way ends as failed.",
+        done="endpoints are disabled",
+        permission=_MAY_SWITCH,
+        run=_disable,
+        applies=lambda row: row.enabled,
+    ),
+)
+
+
 @admin.register(Endpoint)
-class EndpointAdmin(ReadOnlyAdmin):
+class EndpointAdmin(OperatingAdmin, ReadOnlyAdmin):
     """Endpoints, newest first. Their owners change them, over the API."""
 
     list_display = [
@@ -51,7 +97,7 @@ class EndpointAdmin(ReadOnlyAdmin):
         "The id of an endpoint or of an organization, a name, or a receiver's host:port"
     )
     ordering = ["-id"]
-    actions = ["enable", "disable"]
+    operations = OPERATIONS
     fields = [
         "public_id", "id", "name", "organization", "description", "url", "events", "include_response",
         "header_names", "health", "consecutive_failures", "failing_since", "last_success_at",
@@ -78,28 +124,6 @@ class EndpointAdmin(ReadOnlyAdmin):
         if term and (organization := tenants.organization(term)) is not None:
             return queryset.filter(organization_id=organization.id), False
         return super().get_search_results(request, queryset, search_term)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change endpoints may switch them; nothing else of one can be changed here."""
-        return request.user.has_perm("webhooks.change_endpoint")
-
-    @admin.action(description="Enable the selected endpoints", permissions=["operate"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
-        """Let deliveries go out again; what was missed can be replayed."""
-        each(
-            self, request, queryset,
-            lambda row: endpoints.set_enabled(row, enabled=True, organization_id=None),
-            done="endpoints are enabled",
-        )  # fmt: skip
-
-    @admin.action(description="Disable the selected endpoints", permissions=["operate"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Endpoint]) -> None:
-        """Send nothing more, until they are enabled again."""
-        each(
-            self, request, queryset,
-            lambda row: endpoints.set_enabled(row, enabled=False, organization_id=None),
-            done="endpoints are disabled",
-        )  # fmt: skip
 
     @admin.display(description="id in answers")
     def public_id(self, endpoint: Endpoint) -> str:

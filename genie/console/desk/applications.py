@@ -14,7 +14,7 @@ from budgets.gate import OnCapHit
 from budgets.windows import Layer
 from genie.console import forms, pages
 from genie.console.access import manager_page
-from genie.console.desk import caps
+from genie.console.desk import caps, raising
 from genie.core import errors, ids
 from genie.tenants import people, selectors
 from genie.tenants import services as tenants
@@ -84,6 +84,8 @@ def change(request: HttpRequest, principal: Principal, application_id: str) -> H
 def _body(request: HttpRequest) -> dict[str, Any]:
     """Return the change; a secret that is left empty stays, unless there is no URL any more."""
     form = request.POST
+    if raises := raising.typed(request):
+        return raises
     body: dict[str, Any] = {
         **caps.typed_caps(request, Layer.APPLICATION),
         "onCapHit": str(form.get("onCapHit", "")),
@@ -121,7 +123,7 @@ def _application_page(
     status: int = 200,
 ) -> HttpResponse:
     balances = services.balances([(Layer.APPLICATION, row.id)])
-    typed = request.POST if problems else None
+    typed = request.POST if problems and "raises" not in problems else None
     now = {"onCapHit": balances[0].on_cap_hit.value, "alertWebhookUrl": row.alert_webhook_url or ""}
     context = {
         "principal": principal,
@@ -132,6 +134,7 @@ def _application_page(
         "at_cap": [(one.value, words) for one, words in _AT_CAP.items()],
         "typed": typed or now,
         "problems": problems or {},
+        "raising": raising.offered(balances, request, problems=problems),
     }
     return pages.render(request, "console/desk/application.html", context, status=status)
 

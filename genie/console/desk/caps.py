@@ -14,6 +14,7 @@ from budgets.types import Balance, Payer
 from budgets.windows import Layer
 from genie.console import forms, pages
 from genie.console.access import manager_page, member_page
+from genie.console.desk import raising
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Role, Scope
 from jobs import spending
@@ -42,7 +43,9 @@ def change_organization(request: HttpRequest, principal: Principal) -> HttpRespo
     principal.require_scope(Scope.BUDGETS_WRITE)
     permissions.require_owner(principal)
     try:
-        body = serializers.OrganizationBudgetSerializer(data=typed_caps(request, Layer.ORG))
+        body = serializers.OrganizationBudgetSerializer(
+            data=raising.typed(request) or typed_caps(request, Layer.ORG)
+        )
         body.is_valid(raise_exception=True)
         changes.change_caps(
             Layer.ORG,
@@ -58,11 +61,16 @@ def change_organization(request: HttpRequest, principal: Principal) -> HttpRespo
 
 
 def typed_caps(request: HttpRequest, layer: Layer) -> dict[str, Any]:
-    """Return the caps of a layer as a form has them, in the API's words; an empty one is no limit."""
+    """Return what a form changes of the caps of a layer, in the API's words; an empty one is no limit.
+
+    A field that says what the page showed is left out: setting a cap ends its temporary raise.
+    """
+    form = request.POST
     return {
-        windows.FIELD_OF[layer, window]: forms.amount(str(request.POST[name]))
+        name: forms.amount(str(form[name]))
         for window in windows.WINDOWS_OF[layer]
-        if (name := windows.FIELD_OF[layer, window]) in request.POST
+        if (name := windows.FIELD_OF[layer, window]) in form
+        and form[name] != form.get(f"was-{name}")
     }
 
 
@@ -83,6 +91,7 @@ def cap_fields(
                 "name": name,
                 "label": f"Credits {_SPANS[one.window]}",
                 "value": "" if value is None else _plain(value),
+                "was": "" if now[name] is None else _plain(now[name]),
                 "problem": (problems or {}).get(name, ""),
                 "spent": _plain(one.spent / 1_000_000),
             }
@@ -124,8 +133,11 @@ def _page(
     if principal.role is Role.OWNER:
         own = services.balances([(Layer.ORG, principal.organization_id)])
         context["fields"] = cap_fields(
-            own, problems=problems, typed=request.POST if problems else None
+            own,
+            problems=problems,
+            typed=request.POST if problems and "raises" not in problems else None,
         )
+        context["raising"] = raising.offered(own, request, problems=problems)
     return pages.render(request, "console/desk/caps.html", context, status=status)
 
 

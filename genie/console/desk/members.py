@@ -13,7 +13,7 @@ from budgets import changes, permissions, serializers, services
 from budgets.windows import Layer
 from genie.console import forms, pages
 from genie.console.access import manager_page
-from genie.console.desk import caps
+from genie.console.desk import caps, raising
 from genie.core import errors, ids
 from genie.tenants import memberships, people, selectors
 from genie.tenants.models import Member
@@ -77,7 +77,9 @@ def change_caps(request: HttpRequest, principal: Principal, user_id: str) -> Htt
     row = _member(principal, user_id)
     try:
         permissions.require_other_member(principal, row.user_id)
-        body = serializers.MemberBudgetSerializer(data=caps.typed_caps(request, Layer.MEMBER))
+        body = serializers.MemberBudgetSerializer(
+            data=raising.typed(request) or caps.typed_caps(request, Layer.MEMBER)
+        )
         body.is_valid(raise_exception=True)
         changes.change_member(
             row.id,
@@ -161,9 +163,12 @@ def _member_page(
         "invitation": invitation,
         "roles": _offered(principal),
         "fields": caps.cap_fields(
-            balances, problems=problems, typed=request.POST if problems else None
+            balances,
+            problems=problems,
+            typed=request.POST if problems and "raises" not in problems else None,
         ),
         "problems": problems or {},
+        "raising": raising.offered(balances, request, problems=problems),
     }
     return pages.render(request, "console/desk/member.html", context, status=status)
 

@@ -18,6 +18,8 @@ from tests.integration.budgets import builders, operators
 
 pytestmark = pytest.mark.django_db
 
+REASON = "agreed with finance"
+
 NOW = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 FUTURE = dt.datetime(2120, 1, 1, tzinfo=dt.UTC)
 ADD = "/admin/budgets/cap/add/"
@@ -49,7 +51,13 @@ def daily(acme: operators.Named, amount: int | None) -> Cap:
 
 
 def form(acme: operators.Named, **fields: str) -> dict[str, str]:
-    usual = {"organization": acme.slug, "layer": "org", "window": "daily", "credits": "12.5"}
+    usual = {
+        "organization": acme.slug,
+        "layer": "org",
+        "window": "daily",
+        "credits": "12.5",
+        "reason": REASON,
+    }
     return usual | fields
 
 
@@ -124,7 +132,7 @@ class TestChange:
     def test_acts_on_the_next_request(self, keeper: Client, acme: operators.Named) -> None:
         cap = daily(acme, 1_000_000)
 
-        keeper.post(page_of(cap), {"credits": "0"})
+        keeper.post(page_of(cap), {"credits": "0", "reason": REASON})
         (answer,) = builders.hold(builders.request(acme.payer, 5))
 
         assert isinstance(answer, Refused)
@@ -132,14 +140,16 @@ class TestChange:
     def test_can_lift_it(self, keeper: Client, acme: operators.Named) -> None:
         cap = daily(acme, 0)
 
-        keeper.post(page_of(cap), {"unlimited": "on"})
+        keeper.post(page_of(cap), {"unlimited": "on", "reason": REASON})
 
         assert Cap.objects.get().cap_microcredits is None
 
     def test_moves_it_to_nobody_else(self, keeper: Client, acme: operators.Named) -> None:
         cap = daily(acme, 7)
 
-        keeper.post(page_of(cap), {"credits": "3", "layer": "user", "window": "total"})
+        keeper.post(
+            page_of(cap), {"credits": "3", "layer": "user", "window": "total", "reason": REASON}
+        )
 
         assert (Cap.objects.get().layer, Cap.objects.get().window) == ("org", "daily")
 
@@ -158,7 +168,7 @@ class TestChange:
         asked: list[Any] = []
         monkeypatch.setattr(capping, "set_cap", lambda *args, **kwargs: asked.append(args))
 
-        keeper.post(page_of(cap), {"credits": "3"})
+        keeper.post(page_of(cap), {"credits": "3", "reason": REASON})
 
         assert asked == [(Layer.ORG, acme.organization_id, WindowKind.DAILY, 3_000_000)]
         assert Cap.objects.get().cap_microcredits == 7  # nothing else wrote the row
@@ -170,7 +180,7 @@ class TestPermissions:
 
         answers = [
             watcher.get(page_of(cap)).status_code,
-            watcher.post(page_of(cap), {"credits": "9"}).status_code,
+            watcher.post(page_of(cap), {"credits": "9", "reason": REASON}).status_code,
             watcher.get(ADD).status_code,
             watcher.post(ADD, form(acme)).status_code,
         ]
@@ -193,7 +203,7 @@ class TestHistory:
         keeper = operators.staff(["view_cap", "change_cap"])
         who = User.objects.latest("date_joined").username
 
-        keeper.post(page_of(cap), {"credits": "9"})
+        keeper.post(page_of(cap), {"credits": "9", "reason": REASON})
 
         newest = CapChange.objects.latest("id")
         text = keeper.get(page_of(cap)).content.decode()

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from budgets import services as budgets
-from budgets.windows import Layer
+from budgets.windows import Layer, WindowKind
 from genie.console.urls import urlpatterns
 from genie.tenants.models import ApiKey, Application, Member, User
 from tests import builders
@@ -231,6 +231,88 @@ class TestCaps:
         assert (daily.base_cap, daily.on_cap_hit) == (0, "soft-warn")
         assert "https://127.0.0.1:9443/caps" in text(page)
         assert "hush" not in text(page)
+
+
+class TestRaises:
+    UNTIL = "2099-01-01T00:00"
+
+    def now(self, layer: Layer, subject: Any) -> tuple[int | None, int | None, bool]:
+        """Return the daily cap that counts, the one behind it, and whether it is raised."""
+        one = budgets.balances([(layer, subject)])[0]
+        return one.cap, one.base_cap, one.raised_until is not None
+
+    def form(self, **fields: str) -> dict[str, str]:
+        usual = {"raise-window": "daily", "raise-to": "20", "raise-until": self.UNTIL}
+        return usual | fields
+
+    @pytest.fixture
+    def capped(self, acme: Any) -> Any:
+        for layer, subject in (
+            (Layer.ORG, acme.organization.id),
+            (Layer.APPLICATION, acme.application.id),
+            (Layer.MEMBER, acme.membership(acme.member).id),
+        ):
+            builders.cap(layer, subject, WindowKind.DAILY, 5_000_000)
+        return acme
+
+    def test_an_owner_raises_and_ends_the_organizations(self, capped: Any, browser_of: Any) -> None:
+        browser, subject = browser_of(capped.owner), (Layer.ORG, capped.organization.id)
+
+        raised = browser.post("/account/caps/organization", self.form(), follow=True)
+        then = self.now(*subject)
+        browser.post("/account/caps/organization", {"end-raise": "daily"})
+
+        assert "End it now" in text(raised)
+        assert then == (20_000_000, 5_000_000, True)
+        assert self.now(*subject) == (5_000_000, 5_000_000, False)
+
+    def test_an_admin_raises_those_of_members_and_applications(
+        self, capped: Any, browser_of: Any
+    ) -> None:
+        browser = browser_of(capped.admin)
+
+        browser.post(f"/account/members/{capped.member.id}/caps", self.form())
+        browser.post(f"/account/applications/{capped.application.id}/save", self.form())
+
+        raised = (20_000_000, 5_000_000, True)
+        assert self.now(Layer.MEMBER, capped.membership(capped.member).id) == raised
+        assert self.now(Layer.APPLICATION, capped.application.id) == raised
+
+    def test_an_admin_does_not_raise_the_organizations(self, capped: Any, browser_of: Any) -> None:
+        answer = browser_of(capped.admin).post("/account/caps/organization", self.form())
+
+        assert answer.status_code == 403
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"raise-to": "1"}, {"raise-to": ""}, {"raise-to": "much"}, {"raise-until": ""},
+            {"raise-until": "2020-01-01T00:00"}, {"raise-window": "total"}, {"raise-window": "monthly"},
+        ],
+    )  # fmt: skip
+    def test_what_is_no_raise_is_refused_by_the_apis_rules(
+        self, capped: Any, browser_of: Any, wrong: dict[str, str]
+    ) -> None:
+        answer = browser_of(capped.owner).post("/account/caps/organization", self.form(**wrong))
+
+        assert answer.status_code == 400
+        assert "raise-window-problem" in text(answer)
+        assert self.now(Layer.ORG, capped.organization.id) == (5_000_000, 5_000_000, False)
+
+    def test_saving_other_caps_leaves_a_raise_alone(self, capped: Any, browser_of: Any) -> None:
+        browser = browser_of(capped.owner)
+        browser.post("/account/caps/organization", self.form())
+        shown = {
+            "dailyBudget": "5",
+            "was-dailyBudget": "5",
+            "monthlyBudget": "9",
+            "was-monthlyBudget": "",
+        }
+
+        browser.post("/account/caps/organization", shown)
+
+        assert self.now(Layer.ORG, capped.organization.id) == (20_000_000, 5_000_000, True)
+        assert budgets.balances([(Layer.ORG, capped.organization.id)])[1].base_cap == 9_000_000
 
 
 class TestMembers:

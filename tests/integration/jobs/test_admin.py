@@ -3,17 +3,20 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from genie.core import ids
+from genie.core.admin import log
 from genie.tenants.models import User
 from jobs import operations
 from jobs.models import Job, Worker
 from jobs.states import JobState
 from tests import builders
+from tests.integration import operators
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_server")]
 
@@ -136,7 +139,8 @@ class TestPage:
 
         page = watcher.get(change(job.id)).content.decode()
 
-        assert "job.completed" in page
+        assert "attempt 1 began" in page
+        assert "attempt 1 ran" in page
         assert "worker-a" in page
 
     def test_names_who_pays_and_leads_to_the_money(self, account: Any, watcher: Client) -> None:
@@ -202,8 +206,7 @@ class TestPage:
 
 class TestActions:
     def act(self, client: Client, action: str, *jobs: Any) -> str:
-        body = {"action": action, "_selected_action": [str(job) for job in jobs]}
-        return client.post(LIST, body, follow=True).content.decode()
+        return operators.confirm(client, LIST, action, *jobs)
 
     def test_cancel_ends_or_asks_and_says_who_refused(self, account: Any, root: Client) -> None:
         queued = builders.make_job(account, queue="embedding")
@@ -233,6 +236,8 @@ class TestActions:
         self.act(watcher, "cancel", job.id)
 
         assert Job.objects.get().state == JobState.QUEUED
+        refusal = LogEntry.objects.get()
+        assert (refusal.action_flag, str(job.id) in refusal.change_message) == (log.REFUSED, True)
 
 
 class TestWorkers:

@@ -7,6 +7,7 @@ from django.test import Client
 
 from genie.tenants import services
 from genie.tenants.models import ApiKey, User
+from tests.integration import operators
 
 
 @pytest.fixture
@@ -89,9 +90,7 @@ class TestRevoke:
     def test_ends_the_selected_keys(self, acme: Any, operator: Client) -> None:
         chosen, other = acme.key().row, acme.key().row
 
-        operator.post(
-            "/admin/tenants/apikey/", {"action": "revoke", "_selected_action": [str(chosen.id)]}
-        )
+        operators.confirm(operator, "/admin/tenants/apikey/", "revoke", chosen.id)
 
         chosen.refresh_from_db()
         other.refresh_from_db()

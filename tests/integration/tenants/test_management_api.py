@@ -134,6 +134,14 @@ class TestAccess:
 
         assert [answer.status_code for answer in answers] == [403, 401]
 
+    @pytest.mark.parametrize("accept", ["text/html", "application/xml", "nonsense"])
+    def test_answers_json_whatever_is_accepted(
+        self, acme: Any, signed_in: SignedIn, accept: str
+    ) -> None:
+        answer = signed_in(acme.owner).get(url(acme), headers={"accept": accept})
+
+        assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+
     def test_applies_the_keys_networks(self, acme: Any) -> None:
         key = acme.key(scopes=("admin",), allowed_cidrs=("10.0.0.0/8",)).full_key
 

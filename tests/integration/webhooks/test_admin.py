@@ -14,6 +14,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from genie.core import ids
+from tests.integration import operators
 from tests.integration.tenants.actors import make_organization
 from tests.integration.webhooks import builders
 from tests.integration.webhooks.receivers import Receiver
@@ -55,19 +56,14 @@ def page(client: Client, model: str, key: object = None, **query: str) -> str:
     return answer.content.decode()
 
 
-def press(client: Client, delivery_id: uuid.UUID) -> Any:
-    return client.post(
-        reverse("admin:webhooks_delivery_redeliver", args=[delivery_id]), follow=True
-    )
+def press(client: Client, delivery_id: uuid.UUID, **given: Any) -> str:
+    """Press the button on a delivery's page, and confirm."""
+    return act(client, "delivery", "redeliver", delivery_id, **{"from": "page", **given})
 
 
-def act(client: Client, model: str, action: str, *keys: uuid.UUID) -> str:
-    answer = client.post(
-        reverse(f"admin:webhooks_{model}_changelist"),
-        {"action": action, "_selected_action": [str(key) for key in keys]},
-        follow=True,
-    )
-    return answer.content.decode()
+def act(client: Client, model: str, action: str, *keys: uuid.UUID, **given: Any) -> str:
+    address = reverse(f"admin:webhooks_{model}_changelist")
+    return operators.confirm(client, address, action, *keys, **given)
 
 
 def ended(receiver: Receiver, **fields: Any) -> uuid.UUID:
@@ -86,14 +82,14 @@ class TestRedeliver:
         delivery_id = ended(receiver)
         assert "Send once more" in page(staff, "delivery", delivery_id)
 
-        shown = press(staff, delivery_id).content.decode()
+        shown = press(staff, delivery_id)
         builders.deliver()
 
         first, second = receiver.requests
         assert first.body == second.body
         assert first.headers["webhook-id"] == second.headers["webhook-id"] == str(delivery_id)
         again = Delivery.objects.get(resends=delivery_id)
-        assert "This sends <a" in shown
+        assert "is sent once more." in shown
         assert str(again.id) in shown
         assert str(delivery_id) in page(staff, "delivery", again.id)  # it says what it repeats
 
@@ -102,22 +98,24 @@ class TestRedeliver:
         (pending,) = builders.publish(builders.event())
 
         assert "Send once more" not in page(staff, "delivery", pending)
-        assert "still being tried" in press(staff, pending).content.decode()
+        assert "still being tried" in press(staff, pending)
         assert Delivery.objects.count() == 1
 
     def test_needs_the_permission_to_change(self, watcher: Client, receiver: Receiver) -> None:
         delivery_id = ended(receiver)
 
         assert "Send once more" not in page(watcher, "delivery", delivery_id)
-        assert press(watcher, delivery_id).status_code == 403
         act(watcher, "delivery", "redeliver", delivery_id)
         assert Delivery.objects.count() == 1
 
     def test_is_never_done_by_looking(self, staff: Client, receiver: Receiver) -> None:
-        address = reverse("admin:webhooks_delivery_redeliver", args=[ended(receiver)])
+        delivery_id = ended(receiver)
+        address = reverse("admin:webhooks_delivery_changelist")
 
-        assert staff.get(address).status_code == 405
-        assert Client().post(address).status_code == 302  # to the sign-in
+        asked = operators.ask(staff, address, "redeliver", delivery_id)
+        operators.confirm(Client(), address, "redeliver", delivery_id)  # to the sign-in
+
+        assert "the same bytes" in asked.content.decode().lower()
         assert Delivery.objects.count() == 1
 
     def test_of_many_says_which_were_refused(self, staff: Client, receiver: Receiver) -> None:

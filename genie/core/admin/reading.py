@@ -1,4 +1,4 @@
-"""The bases of read-only admin pages over large tables. Registers nothing itself."""
+"""The bases of read-only admin pages over large tables: bounded lists, and nothing to change."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, cast
@@ -49,14 +49,6 @@ class BoundedChangeList(ChangeList):
         self.is_cut = self.paginator.is_cut
         if not (self.query or self.has_active_filters):
             self.show_full_result_count, self.full_result_count = True, self.result_count
-
-
-class TimeFilter(admin.DateFieldListFilter):
-    """Rows of a day, a week, a month; called what it is, not after the column."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.title = "time"
 
 
 class ReadOnly:
