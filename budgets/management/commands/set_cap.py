@@ -1,18 +1,16 @@
 """Set one cap of one layer, or raise one until a given time."""
 
-import datetime as dt
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from budgets import capping, money, subjects, windows
-from budgets.errors import AmountError
+from budgets.management import cap_verbs
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 from genie.core.commands import GenieCommand
 
-UNLIMITED = "none"
 BY = "set_cap (command line)"  # in the cap's history
 
 
@@ -41,8 +39,8 @@ class Command(GenieCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         layer, window = Layer(options["layer"]), WindowKind(options["window"])
         subject_id = subjects.find(options["org"], layer=layer, name=options["subject"])
-        cap = _cap(options["credits"])
-        until = _until(options["raise_until"])
+        cap = cap_verbs.cap(options["credits"])
+        until = cap_verbs.until(options["raise_until"], option="--raise-until")
         now = timezone.now()
         if until is None:
             capping.set_cap(layer, subject_id, window, cap, now=now, by=BY)
@@ -63,27 +61,3 @@ class Command(GenieCommand):
             },
             f"The {window} cap of {layer} {options['subject'] or options['org']} is {shown}{ending}.",
         )
-
-
-def _cap(text: str) -> int | None:
-    if text.lower() == UNLIMITED:
-        return None
-    try:
-        return money.from_credits(text)
-    except AmountError as error:
-        raise errors.InvalidRequest(f"--credits: {error}") from error
-
-
-def _until(text: str | None) -> dt.datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise errors.InvalidRequest(
-            f"--raise-until: {text[:64]!r} is no time with its offset; "
-            "write one like 2026-12-01T12:00:00Z."
-        )
-    return moment
