@@ -14,7 +14,7 @@ PAGES = sorted(
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")]
     if ".venv" not in path.parts
 )
-OURS = ("genie.core", "genie.tenants", "jobs", "budgets", "webhooks", "inference")
+OURS = ("genie", "genie.core", "genie.tenants", "jobs", "budgets", "webhooks", "inference")
 
 
 def _subclasses(error: type[errors.GenieError]) -> set[type[errors.GenieError]]:
