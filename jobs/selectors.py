@@ -416,29 +416,6 @@ def serving_workers(*, within_s: float = 30.0) -> list[ServingWorker]:
         ]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
-    """What waits in a queue, and since when."""
-
-    queued: int
-    running: int
-    oldest_s: float  # since the oldest queued job took its place; 0 without any
-
-
-def queue_states() -> dict[str, QueueState]:
-    """Return the queues that have jobs which are not parked."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT queue, count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'running'),
-                 coalesce(extract(epoch FROM genie_now() - min(queued_at) FILTER (WHERE state = 'queued')), 0)::float8
-               FROM jobs_job WHERE state IN ('queued', 'running') AND parked_by IS NULL GROUP BY queue"""
-        )
-        return {
-            queue: QueueState(queued=queued, running=running, oldest_s=oldest_s)
-            for queue, queued, running, oldest_s in cursor.fetchall()
-        }
-
-
 def _visible(job: JobView | None, key: JobKey) -> JobView | None:
     if job is None or key.organization_id not in (None, job.organization_id):
         return None

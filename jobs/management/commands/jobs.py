@@ -3,21 +3,18 @@
 import json
 import uuid
 from argparse import ArgumentParser
-from collections.abc import Mapping
 from typing import Any
 
-from budgets import money
 from genie.core import errors, ids
 from genie.core.commands import GenieCommand
 from genie.tenants import services as tenants
-from jobs import canaries, events, operations, registry, selectors
-from jobs.canaries import Canary
+from jobs import operations, selectors, standing
+from jobs.management import job_lines, queue_lines
 from jobs.models import Attempt, Job, JobEvent
-from jobs.selectors import JobView, ListFilter, LiveWorkers, QueueState
+from jobs.selectors import ListFilter
 from jobs.states import JobState
 
 _MOST = 1_000  # rows of one list
-_SEEN_S = 30.0  # a worker that was not seen for longer serves nothing
 
 
 class Command(GenieCommand):
@@ -66,11 +63,11 @@ class Command(GenieCommand):
                 self._queues()
 
     def _queues(self) -> None:
-        states, live = selectors.queue_states(), selectors.live_workers(within_s=_SEEN_S)
-        known = {one.queue: one for one in canaries.read()}
-        names = {*registry.models().queues(), *states, *live.queues} - {*registry.SERVICE_QUEUES}
-        found = [_queue(name, states, live, known) for name in sorted(names)]
-        self.emit(found, "\n".join(_queue_line(one) for one in found))
+        found = standing.queues()
+        self.emit(
+            [queue_lines.shown(one) for one in found],
+            "\n".join(queue_lines.line(one) for one in found),
+        )
 
     def _list(self, options: dict[str, Any]) -> None:
         organization = (
@@ -85,17 +82,17 @@ class Command(GenieCommand):
                 limit=min(max(1, options["limit"]), _MOST),
             )
         )
-        lines = [_line(job) for job in found]
-        self.emit([_shown(job) for job in found], "\n".join(lines) or "There are no such jobs.")
+        lines = [job_lines.line(job) for job in found]
+        self.emit([job_lines.shown(job) for job in found], "\n".join(lines) or "There are no such jobs.")
 
     def _show(self, job_id: uuid.UUID, *, with_request: bool) -> None:
         job = operations.existing(job_id)
-        shown = _shown(job) | {
+        shown = job_lines.shown(job) | {
             "events": [
-                _event(one) for one in JobEvent.objects.filter(job_id=job_id).order_by("id")
+                job_lines.event(one) for one in JobEvent.objects.filter(job_id=job_id).order_by("id")
             ],
             "attempts": [
-                _attempt(one) for one in Attempt.objects.filter(job_id=job_id).order_by("number")
+                job_lines.attempt(one) for one in Attempt.objects.filter(job_id=job_id).order_by("number")
             ],
         }
         if with_request:
@@ -129,7 +126,7 @@ class Command(GenieCommand):
         said = (
             "is cancelled" if cancelled.ended else f"is asked to stop; {job.worker} is running it"
         )
-        self.emit(_shown(job), f"{_public_id(job)} {said}.")
+        self.emit(job_lines.shown(job), f"{job_lines.public_id(job)} {said}.")
 
     def _requeue(self, job_id: uuid.UUID) -> None:
         requeued = operations.requeue(job_id)
@@ -137,8 +134,8 @@ class Command(GenieCommand):
         taken = f" Attempt {requeued.given_up} was given up." if requeued.given_up else ""
         ticket = "A ticket was sent" if requeued.ticket_sent else "The sweep will send a ticket"
         self.emit(
-            _shown(job) | {"attemptGivenUp": requeued.given_up, "ticketSent": requeued.ticket_sent},
-            f"{_public_id(job)} waits in the queue {requeued.queue}.{taken} {ticket}.",
+            job_lines.shown(job) | {"attemptGivenUp": requeued.given_up, "ticketSent": requeued.ticket_sent},
+            f"{job_lines.public_id(job)} waits in the queue {requeued.queue}.{taken} {ticket}.",
         )
 
 
@@ -149,96 +146,3 @@ def _job_id(text: str) -> uuid.UUID:
             f"{text[:64]!r} is no job id; write it as an answer showed it, or as a UUID."
         )
     return parsed
-
-
-def _public_id(job: JobView) -> str:
-    return events.public_id(job.id, job.kind)
-
-
-def _line(job: JobView) -> str:
-    return (
-        f"{_public_id(job)}  {job.state:<9}  {job.queue:<9}  {job.mode:<6}  #{job.attempt}"
-        f"  {events.iso(job.created_at)}  {job.model}"
-        f"{f'  parked by {job.parked.cap}' if job.parked else ''}"
-    )
-
-
-def _shown(job: JobView) -> dict[str, Any]:
-    """Return what may be shown of any job: neither the prompt nor the answer."""
-    return {
-        "id": _public_id(job),
-        "uuid": str(job.id),
-        "state": str(job.state),
-        "kind": str(job.kind),
-        "mode": str(job.mode),
-        "queue": job.queue,
-        "queuePosition": job.queue_position,
-        "parkedBy": job.parked.cap if job.parked else None,
-        "resetsAt": job.parked.resets_at if job.parked else None,
-        "model": job.model,
-        "organizationId": str(job.organization_id),
-        "attempt": job.attempt,
-        "worker": job.worker or None,
-        "createdAt": events.iso(job.created_at),
-        "startedAt": events.iso(job.started_at) if job.started_at else None,
-        "completedAt": events.iso(job.completed_at) if job.completed_at else None,
-        "promptTokens": job.prompt_tokens,
-        "completionTokens": job.completion_tokens,
-        "estimate": money.to_wire(job.estimate_microcredits),
-        "cost": None if job.cost_microcredits is None else money.to_wire(job.cost_microcredits),
-        "error": job.error,
-    }
-
-
-def _queue(
-    name: str,
-    states: Mapping[str, QueueState],
-    live: LiveWorkers,
-    known: Mapping[str, Canary],
-) -> dict[str, Any]:
-    state = states.get(name, QueueState(queued=0, running=0, oldest_s=0))
-    canary = known.get(name)
-    return {
-        "queue": name,
-        "queued": state.queued,
-        "running": state.running,
-        "oldestSeconds": round(state.oldest_s, 1),
-        "ready": name in live.ready,
-        "trouble": live.trouble.get(name),
-        "ticketSeconds": canary and canary.latency_s,
-        "ticketWaitingSeconds": round(canary.waiting_s, 1) if canary else None,
-        "ticketAnsweredBy": canary.worker or None if canary else None,
-    }
-
-
-def _queue_line(one: dict[str, Any]) -> str:
-    ready = (
-        "ready" if one["ready"] else f"not ready{': ' + one['trouble'] if one['trouble'] else ''}"
-    )
-    took, waiting = one["ticketSeconds"], one["ticketWaitingSeconds"]
-    ticket = "no ticket timed yet" if took is None else f"a ticket takes {took * 1000:.0f} ms"
-    late = f", one is on its way for {waiting:.0f} s" if waiting and waiting >= 1 else ""
-    oldest = f", the oldest for {one['oldestSeconds']:.0f} s" if one["queued"] else ""
-    return (
-        f"{one['queue']:<12} {ready}; {one['queued']} queued{oldest}, {one['running']} running; "
-        f"{ticket}{late}"
-    )
-
-
-def _event(event: JobEvent) -> dict[str, Any]:
-    return {
-        "at": events.iso(event.at),
-        "type": event.type,
-        "attempt": event.attempt,
-        "data": event.data,
-    }
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "worker": attempt.worker,
-        "startedAt": events.iso(attempt.started_at),
-        "endedAt": events.iso(attempt.ended_at) if attempt.ended_at else None,
-        "outcome": attempt.outcome or None,
-    }
