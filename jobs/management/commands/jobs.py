@@ -1,4 +1,4 @@
-"""``jobs list|show|cancel|requeue|queues``: the queue from a terminal. Prompts stay hidden unless asked for."""
+"""``jobs list|show|tail|stats|cancel|requeue|purge|queues``: jobs from a terminal. Prompts stay hidden unless asked for."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from genie.core import errors, ids
 from genie.core.commands import GenieCommand
 from genie.tenants import services as tenants
 from jobs import operations, selectors, standing
-from jobs.management import job_lines, queue_lines
+from jobs.management import job_lines, purge_verb, queue_lines, stats_verb, tail_verb
 from jobs.models import Attempt, Job, JobEvent
 from jobs.selectors import ListFilter
 from jobs.states import JobState
@@ -18,9 +18,12 @@ _MOST = 1_000  # rows of one list
 
 
 class Command(GenieCommand):
-    """Lists jobs, shows one with its history, cancels one, or takes one from a stuck worker."""
+    """Lists, counts and follows jobs, ends one, takes one from a stuck worker, removes old content."""
 
-    help = "List jobs, show one with its history, cancel one, queue one again, or show the queues."
+    help = (
+        "List jobs, show or follow one, count those of late with what they waited and ran, cancel"
+        " one, queue one again, remove what old ones were asked and answered, or show the queues."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -44,23 +47,67 @@ class Command(GenieCommand):
             "queues",
             help="what waits in each queue, who serves it, and what a ticket takes to them",
         )
+        tail = verbs.add_parser(
+            "tail",
+            help="follow one job's transitions to its end, or those of all jobs until Ctrl-C",
+        )
+        tail_verb.add_arguments(tail)
+        purge = verbs.add_parser(
+            "purge",
+            help="remove what ended jobs were asked and answered, with their files; rows, usage and"
+            " costs stay",
+        )
+        purge_verb.add_arguments(purge)
+        stats = verbs.add_parser(
+            "stats", help="jobs of late by state, queue, model and error, with waits and run times"
+        )
+        stats_verb.add_arguments(stats)
         for verb in (show, cancel, requeue):
             verb.add_argument("job", metavar="ID", help="its id, in any spelling")
-        for verb in (listing, show, cancel, requeue, queues):
+        for verb in (cancel, requeue):
+            verb.add_argument(
+                "--dry-run", action="store_true", help="say what would be done, and do nothing"
+            )
+        for verb in (listing, show, tail, stats, cancel, requeue, purge, queues):
             self.add_json_argument(verb)
 
     def handle(self, *args: Any, **options: Any) -> None:
         match options["verb"]:
             case "list":
                 self._list(options)
-            case "show":
-                self._show(_job_id(options["job"]), with_request=options["with_request"])
-            case "cancel":
-                self._cancel(_job_id(options["job"]))
-            case "requeue":
-                self._requeue(_job_id(options["job"]))
+            case "tail":
+                job_id = None if options["job"] is None else _job_id(options["job"])
+                tail_verb.tail(self, options, job_id)
+            case "stats":
+                stats_verb.stats(self, options)
+            case "purge":
+                purge_verb.purge(self, options)
             case "queues":
                 self._queues()
+            case verb:
+                self._one(verb, _job_id(options["job"]), options)
+
+    def _one(self, verb: str, job_id: uuid.UUID, options: dict[str, Any]) -> None:
+        if verb == "show":
+            self._show(job_id, with_request=options["with_request"])
+        elif options["dry_run"]:
+            self._would(verb, job_id)
+        elif verb == "cancel":
+            self._cancel(job_id)
+        else:
+            self._requeue(job_id)
+
+    def _would(self, verb: str, job_id: uuid.UUID) -> None:
+        job = operations.existing(job_id)
+        if job.terminal:
+            raise errors.JobTerminal(
+                f"The job has ended as {job.state}; there is nothing to {verb}."
+            )
+        where = f", on {job.worker}" if job.state is JobState.RUNNING else ""
+        self.emit(
+            job_lines.shown(job) | {"dryRun": True},
+            f"Would {verb} {job_lines.public_id(job)}, which is {job.state}{where}.",
+        )
 
     def _queues(self) -> None:
         found = standing.queues()
@@ -83,16 +130,20 @@ class Command(GenieCommand):
             )
         )
         lines = [job_lines.line(job) for job in found]
-        self.emit([job_lines.shown(job) for job in found], "\n".join(lines) or "There are no such jobs.")
+        self.emit(
+            [job_lines.shown(job) for job in found], "\n".join(lines) or "There are no such jobs."
+        )
 
     def _show(self, job_id: uuid.UUID, *, with_request: bool) -> None:
         job = operations.existing(job_id)
         shown = job_lines.shown(job) | {
             "events": [
-                job_lines.event(one) for one in JobEvent.objects.filter(job_id=job_id).order_by("id")
+                job_lines.event(one)
+                for one in JobEvent.objects.filter(job_id=job_id).order_by("id")
             ],
             "attempts": [
-                job_lines.attempt(one) for one in Attempt.objects.filter(job_id=job_id).order_by("number")
+                job_lines.attempt(one)
+                for one in Attempt.objects.filter(job_id=job_id).order_by("number")
             ],
         }
         if with_request:
@@ -134,7 +185,8 @@ class Command(GenieCommand):
         taken = f" Attempt {requeued.given_up} was given up." if requeued.given_up else ""
         ticket = "A ticket was sent" if requeued.ticket_sent else "The sweep will send a ticket"
         self.emit(
-            job_lines.shown(job) | {"attemptGivenUp": requeued.given_up, "ticketSent": requeued.ticket_sent},
+            job_lines.shown(job)
+            | {"attemptGivenUp": requeued.given_up, "ticketSent": requeued.ticket_sent},
             f"{job_lines.public_id(job)} waits in the queue {requeued.queue}.{taken} {ticket}.",
         )
 
