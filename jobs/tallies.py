@@ -1,38 +1,43 @@
-"""Counts an organisation's or everybody's jobs of a span of time, for operators. Writes nothing.
+"""Counts the jobs of a span of time, for operators. Writes nothing.
 
-The newest jobs of each organisation are read by its index, newest first, so what a read costs follows
-from how many jobs it counts, and never from how many there are.
+The newest jobs are read, by the primary key or one organisation's index, so what a read costs follows
+from how many jobs it looks at, and never from how many there are. Ids are made when a job is asked for
+(``ids.new_id``): the order of ids is the order of submissions.
 """
 
 import dataclasses
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
 
-MOST = 200_000  # jobs that one read looks at: well within the limit on a statement's time
+from genie.core import ids
 
-# By each of state, queue and model, and over all. Only jobs that were claimed once have a wait: of
-# the others it would have earlier attempts in it.
+MOST = 100_000  # jobs that one read looks at: well within the limit on a statement's time
+
+_OF_ALL = "id >= %(first)s"
+_OF_ONE = "organization_id = %(organization)s AND created_at >= %(since)s"
+
+# By each of state, queue, model and error code, and over all. Only jobs that were claimed once have a
+# wait: of the others it would have earlier attempts in it.
 _TALLIES = """
 WITH newest AS MATERIALIZED (
-  SELECT j.* FROM unnest(%(organizations)s::uuid[]) AS o(id) CROSS JOIN LATERAL (
-    SELECT state, queue, model, created_at, error->>'code' AS code, prompt_tokens, completion_tokens,
-      cost_microcredits,
-      CASE WHEN attempt = 1 THEN extract(epoch FROM started_at - queued_at)::float8 END AS wait_s,
-      CASE WHEN attempt > 0 THEN extract(epoch FROM completed_at - started_at)::float8 END AS run_s
-    FROM jobs_job WHERE organization_id = o.id
-      AND created_at >= genie_now() - %(age_s)s * interval '1 second'
-      AND (%(queue)s::text IS NULL OR queue = %(queue)s)
-      AND (%(model)s::text IS NULL OR %(model)s IN (model, requested_model))
-    ORDER BY created_at DESC, id DESC LIMIT %(limit)s) j
-  ORDER BY j.created_at DESC LIMIT %(limit)s)
+  SELECT state, queue, model, requested_model, error->>'code' AS code, prompt_tokens,
+    completion_tokens, cost_microcredits,
+    CASE WHEN attempt = 1 THEN extract(epoch FROM started_at - queued_at)::float8 END AS wait_s,
+    CASE WHEN attempt > 0 THEN extract(epoch FROM completed_at - started_at)::float8 END AS run_s
+  FROM jobs_job WHERE {which} ORDER BY {order} LIMIT %(limit)s),
+wanted AS (
+  SELECT * FROM newest WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
+    AND (%(model)s::text IS NULL OR %(model)s IN (model, requested_model)))
 SELECT grouping(state, queue, model, code), coalesce(state, queue, model, code, ''), count(*),
   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY wait_s),
   percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY run_s),
-  sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint, coalesce(sum(cost_microcredits), 0)::bigint
-FROM newest GROUP BY GROUPING SETS ((), (state), (queue), (model), (code)) ORDER BY 1, 3 DESC, 2
+  sum(prompt_tokens)::bigint, sum(completion_tokens)::bigint, coalesce(sum(cost_microcredits), 0)::bigint,
+  (SELECT count(*) FROM newest)
+FROM wanted GROUP BY GROUPING SETS ((), (state), (queue), (model), (code)) ORDER BY 1, 3 DESC, 2
 """
 # The bits of grouping(): set where a column is not what the row is about.
 _BY = {0b1111: "all", 0b0111: "state", 0b1011: "queue", 0b1101: "model", 0b1110: "code"}
@@ -42,11 +47,11 @@ _BY = {0b1111: "all", 0b0111: "state", 0b1011: "queue", 0b1101: "model", 0b1110:
 class Span:
     """Which jobs to count."""
 
-    organizations: Sequence[uuid.UUID]
-    age_s: float  # submitted within so many seconds
-    queue: str | None = None
-    model: str | None = None
+    since: dt.datetime  # submitted from then on
+    organization_id: uuid.UUID | None = None  # None: of all
     limit: int = MOST  # of these, the newest so many
+    queue: str | None = None  # of those, the jobs of one queue
+    model: str | None = None  # or model
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,19 +90,26 @@ class Tallies:
 def count(span: Span) -> Tallies:
     """Return the tallies of a span; query count 1."""
     found: dict[str, list[Tally]] = {name: [] for name in _BY.values()}
+    of_all = span.organization_id is None
+    statement = _TALLIES.format(
+        which=_OF_ALL if of_all else _OF_ONE,
+        order="id DESC" if of_all else "created_at DESC, id DESC",
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            _TALLIES,
+            statement,
             {
-                "organizations": list(span.organizations),
-                "age_s": span.age_s,
+                "first": ids.first_of(span.since),
+                "since": span.since,
+                "organization": span.organization_id,
                 "queue": span.queue,
                 "model": span.model,
                 "limit": span.limit,
             },
         )
-        for by, *row in cursor.fetchall():
-            found[_BY[by]].append(_tally(row))
+        rows = cursor.fetchall()
+    for by, *row, _ in rows:
+        found[_BY[by]].append(_tally(row))
     (total,) = found["all"]
     return Tallies(
         total=total,
@@ -105,7 +117,7 @@ def count(span: Span) -> Tallies:
         by_queue=found["queue"],
         by_model=found["model"],
         by_code=[one for one in found["code"] if one.name],  # the others have no error
-        is_whole=total.jobs < span.limit,
+        is_whole=rows[0][-1] < span.limit,
     )
 
 

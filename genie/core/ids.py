@@ -50,6 +50,15 @@ def made_at(value: uuid.UUID) -> dt.datetime | None:
         return None
 
 
+def first_of(moment: dt.datetime) -> uuid.UUID:
+    """Return the id before which none sorts that was made at this moment or later.
+
+    >>> made_at(new_id()) >= made_at(first_of(dt.datetime(2026, 3, 18, tzinfo=dt.UTC)))
+    True
+    """
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80 | 0x7 << 76 | 0b10 << 62)
+
+
 def bare(value: uuid.UUID) -> str:
     """Return ``c`` and 25 base-36 digits.
 

@@ -1,16 +1,17 @@
 """``jobs stats``: how many jobs of late, by state, queue and model, and how long they waited and ran."""
 
+import datetime as dt
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils import timezone
+
 from budgets import money
 from genie.core import ages, errors, terminal
 from genie.core.commands import GenieCommand
-from genie.tenants import selectors as tenants_selectors
 from genie.tenants import services as tenants
 from jobs import tallies
-from jobs.management.purge_verb import MOST_ORGANIZATIONS
 from jobs.tallies import Quantiles, Span, Tallies, Tally
 
 _COLUMNS = ("", "jobs", "wait p50", "wait p95", "run p50", "run p95", "tokens in", "out", "credits")
@@ -32,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=int,
         default=tallies.MOST,
         metavar="N",
-        help=f"count the newest N at most (default and most {tallies.MOST})",
+        help=f"look at the newest N at most (default and most {tallies.MOST})",
     )
 
 
@@ -46,18 +47,14 @@ def stats(command: GenieCommand, options: dict[str, Any]) -> None:
         raise errors.InvalidRequest(
             f"--most {options['most']}: write a number from 1 to {tallies.MOST}."
         )
-    organizations = (
-        [tenants.existing_organization(options["org"])]
-        if options["org"] is not None
-        else tenants_selectors.organizations(limit=MOST_ORGANIZATIONS)
-    )
+    org, age = options["org"], dt.timedelta(seconds=ages.seconds(options["since"]))
     found = tallies.count(
         Span(
-            organizations=[one.id for one in organizations],
-            age_s=ages.seconds(options["since"]),
+            since=timezone.now() - age,
+            organization_id=None if org is None else tenants.existing_organization(org).id,
+            limit=options["most"],
             queue=options["queue"],
             model=options["model"],
-            limit=options["most"],
         )
     )
     command.emit(_shown(found, options["since"]), lambda: _print(command, found))
@@ -76,7 +73,7 @@ def _print(command: GenieCommand, found: Tallies) -> None:
             console.print(terminal.table(columns, [_row(one) for one in ones]))
             console.print()
     if not found.is_whole:
-        console.print(f"Only the newest {found.total.jobs} jobs were counted; see --most.")
+        console.print("Only the newest jobs of the span were looked at; see --most.")
     console.print(f"{found.total.jobs} jobs.")
 
 
