@@ -320,9 +320,12 @@ class LiveWorkers:
     loaded_on: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     trouble: Mapping[str, str] = dataclasses.field(default_factory=dict)
     service_times: Mapping[str, ServiceTime] = dataclasses.field(default_factory=dict)  # by model
+    paused: frozenset[str] = frozenset()  # queues that nothing is claimed from
 
     def eta_s(self, job: JobView) -> float | None:
-        """Return the seconds until a queued job has run; None while unknown."""
+        """Return the seconds until a queued job has run; None while unknown, or its queue is paused."""
+        if job.queue in self.paused:
+            return None
         return service_times.eta_s(job.up_to, self.service_times, pace_s=self.pace.get(job.queue))
 
 
@@ -359,7 +362,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT queues, loaded_models, jobs_per_s::text, ready_queues, name, trouble,
-                 service_times::text
+                 service_times::text, ARRAY(SELECT queue FROM jobs_queuepause)
                FROM jobs_worker WHERE heartbeat_at > genie_now() - %s * interval '1 second'
                ORDER BY name""",
             [within_s],
@@ -367,7 +370,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
         rows = cursor.fetchall()
     rates: dict[str, float] = {}
     loaded_on: dict[str, list[str]] = {}
-    for _, loaded, jobs_per_s, _, name, _, _ in rows:
+    for _, loaded, jobs_per_s, _, name, *_ in rows:
         for queue, rate in json.loads(jobs_per_s).items():
             rates[queue] = rates.get(queue, 0.0) + rate
         for model in loaded:
@@ -380,6 +383,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
         loaded_on={model: tuple(sorted(set(names))) for model, names in loaded_on.items()},
         trouble={queue: row[5] for row in rows if row[5] for queue in row[0]},
         service_times=service_times.together(row[6] for row in rows),
+        paused=frozenset(rows[0][7]) if rows else frozenset(),
     )
 
 

@@ -52,7 +52,7 @@ def show(command: GenieCommand, options: dict[str, Any]) -> None:
     Raises:
         InvalidRequest, NotFound: There is no such place for a cap.
     """
-    layer, subject_id, window = _place(options)
+    layer, subject_id, window = place(options)
     balance = _balance(layer, subject_id, window)
     changes = cap_log.changes_of(layer, subject_id, window, limit=_CHANGES)
     command.emit(
@@ -67,7 +67,7 @@ def raise_until(command: GenieCommand, options: dict[str, Any]) -> None:
     Raises:
         InvalidRequest, NotFound: There is no such cap, or the raise is none.
     """
-    layer, subject_id, window = _place(options)
+    layer, subject_id, window = place(options)
     amount = cap(options["credits"])
     end = until(options["until"], option="--until")
     if amount is None or end is None:
@@ -91,7 +91,7 @@ def end_raise(command: GenieCommand, options: dict[str, Any]) -> None:
     Raises:
         InvalidRequest, NotFound: There is no such place for a cap.
     """
-    layer, subject_id, window = _place(options)
+    layer, subject_id, window = place(options)
     before = _balance(layer, subject_id, window)
     if not options["dry_run"]:
         capping.end_raise(layer, subject_id, window, now=timezone.now(), by=_BY)
@@ -135,7 +135,8 @@ def until(text: str | None, *, option: str) -> dt.datetime | None:
     return moment
 
 
-def _place(options: dict[str, Any]) -> tuple[Layer, uuid.UUID, WindowKind]:
+def place(options: dict[str, Any]) -> tuple[Layer, uuid.UUID, WindowKind]:
+    """Return which cap the options name; raises InvalidRequest or NotFound."""
     layer, window = Layer(options["layer"]), WindowKind(options["window"])
     subject_id = subjects.find(options["org"], layer=layer, name=options["subject"])
     if window not in windows.WINDOWS_OF[layer]:

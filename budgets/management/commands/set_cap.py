@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from budgets import capping, money, subjects, windows
+from budgets import capping, money, windows
 from budgets.management import cap_verbs
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
@@ -35,13 +35,20 @@ class Command(GenieCommand):
             metavar="TIME",
             help="ISO 8601; the cap that is set counts again from then on (setting it ends a raise)",
         )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="judge it and show what counts now, write nothing",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        layer, window = Layer(options["layer"]), WindowKind(options["window"])
-        subject_id = subjects.find(options["org"], layer=layer, name=options["subject"])
+        layer, subject_id, window = cap_verbs.place(options)
         cap = cap_verbs.cap(options["credits"])
         until = cap_verbs.until(options["raise_until"], option="--raise-until")
         now = timezone.now()
+        if options["dry_run"]:
+            cap_verbs.show(self, options)
+            return
         if until is None:
             capping.set_cap(layer, subject_id, window, cap, now=now, by=BY)
         elif cap is None:

@@ -56,6 +56,15 @@ class TestSetCap:
             "credits": 12.5, "raisedUntil": None,
         }  # fmt: skip
 
+    def test_a_dry_run_shows_what_counts_and_writes_nothing(self) -> None:
+        place = ["--org", "acme", "--layer", "org", "--window", "daily"]
+        run("set_cap", *place, "--credits", "5")
+
+        assert run("set_cap", *place, "--credits", "7", "--dry-run")["cap"] == 5
+        with pytest.raises(CommandError, match="--credits"):
+            run("set_cap", *place, "--credits", "many", "--dry-run")
+        assert Cap.objects.get().cap_microcredits == 5_000_000
+
     def test_none_makes_it_unlimited_again(self) -> None:
         cap = ["set_cap", "--org", "acme", "--layer", "org", "--window", "daily", "--credits"]
         run(*cap, "0")

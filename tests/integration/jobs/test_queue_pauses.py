@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from genie.core import errors, transactions
-from jobs import claims, pauses, standing, steering, sweep
+from jobs import claims, pauses, selectors, standing, steering, sweep
 from jobs.models import Job, QueuePause
 from jobs.presence import Presence, Report
 from jobs.states import JobState, Lane
@@ -97,6 +97,18 @@ class TestPause:
         claim = claims.claim("chat", worker="w", limit=1, lease_s=30, idle=True)
 
         assert (claim.jobs, claim.more) == ([], False)
+
+    def test_no_caller_is_told_when_a_job_will_have_run(self, account: Any) -> None:
+        report = Report(jobs_per_s={"chat": 2.0})
+        Presence("cpu@host:1", ["chat"], report=lambda: report)._upsert(report)
+        job = builders.make_job(account)
+        key = selectors.JobKey(job_id=job.id, organization_id=None)
+        (view,) = selectors.jobs_by_key([key])
+        assert view is not None
+
+        assert selectors.live_workers(within_s=30).eta_s(view) == 0.5
+        steering.pause("chat")
+        assert selectors.live_workers(within_s=30).eta_s(view) is None
 
     def test_again_keeps_its_time_and_takes_a_new_reason(self) -> None:
         first = steering.pause("chat", reason="a new driver")
