@@ -121,6 +121,20 @@ class TestTailOfAll:
         assert "secret" not in told
         assert "an answer" not in told
 
+    def test_gives_up_on_a_number_that_never_shows(self, account: Any) -> None:
+        now = [0.0]
+        builders.make_job(account)
+        tail = Tail(Wanted(), clock=lambda: now[0])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nextval(pg_get_serial_sequence('jobs_jobevent', 'id'))")
+        builders.make_job(account)
+
+        assert len(tail.read()) == 1
+        assert len(tail._missing) == 1
+        now[0] = tailing._LATE_S
+        tail.read()
+        assert tail._missing == {}
+
     @pytest.mark.parametrize("limit", ["0", "-1"])
     def test_refuses_a_limit_that_is_none(self, limit: str) -> None:
         with pytest.raises(CommandError, match=f"--limit {limit}"):
@@ -154,20 +168,6 @@ class TestTail:
         assert before == ["job.queued", "job.queued"]
         assert [one.type for one in tail.read()] == ["job.running"]
         assert tail.read() == []
-
-    def test_gives_up_on_a_number_that_never_shows(self, account: Any) -> None:
-        now = [0.0]
-        builders.make_job(account)
-        tail = Tail(Wanted(), clock=lambda: now[0])
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT nextval(pg_get_serial_sequence('jobs_jobevent', 'id'))")
-        builders.make_job(account)
-
-        assert len(tail.read()) == 1
-        assert len(tail._missing) == 1
-        now[0] = tailing._LATE_S
-        tail.read()
-        assert tail._missing == {}
 
 
 class TestPurge:

@@ -181,16 +181,6 @@ class TestRaces:
 
         assert Job.objects.get(id=job.id).state == JobState.QUEUED
 
-    def test_claims_do_not_wait_for_each_other(self, account: Any) -> None:
-        jobs = [builders.make_job(account) for _ in range(2)]
-
-        with transactions.transaction():
-            first = builders.claim(limit=1)
-            with ThreadPoolExecutor(1) as pool:
-                second = pool.submit(_closing, lambda: builders.claim(limit=1)).result(LIMIT_S)
-
-        assert {one.job_id for one in [*first, *second]} == {job.id for job in jobs}
-
 
 class TestResume:
     def test_wakes_the_workers_in_two_ways(
@@ -226,6 +216,10 @@ class TestResume:
 
 
 class TestDrain:
+    @pytest.fixture(autouse=True)
+    def _looks_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(steering, "_LOOK_S", 0.01)
+
     def test_waits_for_what_runs_and_leaves_the_queue_paused(self, account: Any) -> None:
         claimed = builders.make_running_job(account)
         builders.make_job(account)

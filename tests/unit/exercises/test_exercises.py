@@ -139,7 +139,7 @@ class TestFigures:
 class TestLoadtest:
     def plan(self, url: str, **changes: Any) -> Plan:
         fields: dict[str, Any] = {
-            "target": calls.target(url, key="k"), "clients": 2, "seconds": 0.2, "mode": "sync",
+            "target": calls.target(url, key="k"), "clients": 2, "seconds": 0.1, "mode": "sync",
             "model": "lite", "prompt": "x", "max_tokens": 1,
         }  # fmt: skip
         return Plan(**(fields | changes))
@@ -150,7 +150,7 @@ class TestLoadtest:
 
         found = load.run(self.plan(url, mode=mode), tell=told.append)
 
-        assert found.answered == found.succeeded == len(handler.seen) > 2
+        assert found.answered == found.succeeded == len(handler.seen) >= 1
         assert (found.failures, found.p99_s is not None) == ({}, True)
         assert (found.first_p50_s is not None) is (mode == "stream")
         assert told
@@ -176,7 +176,7 @@ class TestLoadtest:
         found = load.run(self.plan("http://127.0.0.1:1"), tell=lambda _: None)
 
         assert found.answered == 0
-        assert 2 <= found.failures["ConnectionRefusedError"] <= 4
+        assert 1 <= found.failures["ConnectionRefusedError"] <= 2
 
     def test_runs_only_against_an_address_that_is_given(self) -> None:
         with pytest.raises(CommandError, match="--url"):
