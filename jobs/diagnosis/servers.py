@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import redis
 from celery import current_app
 from django.conf import settings
 from django.core import checks
@@ -19,6 +20,7 @@ from jobs.diagnosis.findings import Finding
 _SKEW = dt.timedelta(seconds=2)
 _FULL = 0.9  # of Redis' memory: what comes next is refused
 _BROKER_S = 3
+_BOUNDED = {"socket_timeout": _BROKER_S, "socket_connect_timeout": _BROKER_S}
 
 
 def database() -> Iterator[Finding]:
@@ -78,34 +80,37 @@ def clock() -> Iterator[Finding]:
 
 def redis_server() -> Iterator[Finding]:
     """Look whether Redis answers, refuses when full, keeps tickets over a restart, and has room."""
-    client = core_redis.client()
+    yield from _redis("redis", core_redis.client())
+
+
+def _redis(check: str, client: redis.Redis) -> Iterator[Finding]:
     info: dict[str, Any] = client.info()
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version") or info.get("redis_version")
-    yield findings.ok("redis", f"{name} {version} answers.")
+    yield findings.ok(check, f"{name} {version} answers.")
     policy = info.get("maxmemory_policy", "unknown")
     if policy != "noeviction":
         yield findings.wrong(
-            "redis", f"Redis evicts ({policy}): tickets and streams would be dropped in silence.",
+            check, f"Redis evicts ({policy}): tickets and streams would be dropped in silence.",
             "Set `maxmemory-policy noeviction`.",
         )  # fmt: skip
     if not info.get("aof_enabled"):
         yield findings.note(
-            "redis", "Redis writes no append-only file: a restart loses tickets and live streams.",
+            check, "Redis writes no append-only file: a restart loses tickets and live streams.",
             "Set `appendonly yes`; without it the sweep sends the tickets again, a little later.",
         )  # fmt: skip
     elif info.get("aof_last_write_status", "ok") != "ok":
         yield findings.wrong(
-            "redis", "Redis could not write its append-only file.", "Look at its log and its disk."
+            check, "Redis could not write its append-only file.", "Look at its log and its disk."
         )
-    yield from _memory(info)
+    yield from _memory(check, info)
 
 
-def _memory(info: dict[str, Any]) -> Iterator[Finding]:
+def _memory(check: str, info: dict[str, Any]) -> Iterator[Finding]:
     used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
     if most and used > _FULL * most:
         yield findings.wrong(
-            "redis", f"Redis uses {used >> 20} of {most >> 20} MiB.",
+            check, f"Redis uses {used >> 20} of {most >> 20} MiB.",
             "Raise `maxmemory`, or lower GENIE_STREAM_TTL_S; a full Redis refuses tickets and streams.",
         )  # fmt: skip
 
@@ -115,5 +120,7 @@ def broker() -> Iterator[Finding]:
     with current_app.connection_for_write() as link:
         link.ensure_connection(max_retries=1, interval_start=0, timeout=_BROKER_S)
         transport = link.transport_cls
-    apart = "" if settings.GENIE_BROKER_URL == settings.REDIS_URL else ", apart from streams"
-    yield findings.ok("broker", f"The broker takes connections ({transport}{apart}).")
+    yield findings.ok("broker", f"The broker takes connections ({transport}).")
+    if transport == "redis" and settings.GENIE_BROKER_URL != settings.REDIS_URL:
+        # An instance of its own, which may be set otherwise than that of the streams.
+        yield from _redis("broker", redis.Redis.from_url(settings.GENIE_BROKER_URL, **_BOUNDED))

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
-from genie.core import errors, terminal
+from genie.core import errors
 from genie.core.commands import GenieCommand
 from genie.tenants import services as tenants
 from jobs import events, operations, tailing
@@ -80,19 +80,18 @@ def _follow_all(
 
 def _follow(command: GenieCommand, job_id: uuid.UUID, *, wait: Callable[[], None]) -> None:
     """Tell what has happened to a job and what happens, until it has ended."""
-    after = 0
-    with terminal.progress("running") as show:
-        while True:
-            job = operations.existing(
-                job_id
-            )  # before its transitions: none is missed behind its end
-            for one in tailing.of_job(job_id, after=after):
-                _tell(command, one)
-                after = one.number
-            if job.terminal:
-                break
-            show(job.percent or job.completion_tokens)
-            wait()
+    after, so_far = 0, (0, 0)
+    while True:
+        job = operations.existing(job_id)  # before its transitions: none is missed behind its end
+        for one in tailing.of_job(job_id, after=after):
+            _tell(command, one)
+            after = one.number
+        if job.terminal:
+            break
+        if so_far != (job.percent, job.completion_tokens):
+            so_far = (job.percent, job.completion_tokens)
+            _tell_progress(command, job)
+        wait()
     command.emit(job_lines.shown(job), _ended(job))
 
 
@@ -113,6 +112,23 @@ def _tell(command: GenieCommand, one: Transition) -> None:
         shown,
         f"{shown['at']}  {one.type:<14}  #{one.attempt}  {name}  {one.queue:<9}  {one.model}"
         f"  {details}".rstrip(),
+    )
+    command.stdout.flush()
+
+
+def _tell_progress(command: GenieCommand, job: JobView) -> None:
+    """Tell how far a job has come that runs, by what its worker last reported."""
+    name = job_lines.public_id(job)
+    come = f"{job.percent} %" if job.percent else f"{job.completion_tokens} tokens"
+    command.emit(
+        {
+            "id": name,
+            "type": "job.progress",
+            "attempt": job.attempt,
+            "percent": job.percent,
+            "completionTokens": job.completion_tokens,
+        },
+        f"{'':<24}  {'job.progress':<14}  #{job.attempt}  {name}  {come}",
     )
     command.stdout.flush()
 

@@ -34,7 +34,7 @@ class Command(GenieCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         show = verbs.add_parser("show", help="caps, spent, held and remaining, now")
-        show.add_argument("--application", metavar="NAME")
+        show.add_argument("--application", metavar="NAME", help="shows its layer too")
         show.add_argument("--member", metavar="NAME", help="a user name; shows the user layer too")
         holds = verbs.add_parser("holds", help="which jobs hold the organization's money")
         simulate = verbs.add_parser("simulate", help="what other caps would have refused")
@@ -57,7 +57,7 @@ class Command(GenieCommand):
         for verb in (raising, ending):
             verb.add_argument("--dry-run", action="store_true", help="change nothing")
         for verb in (show, cap, raising, ending, holds, simulate):
-            verb.add_argument("--org", required=True, metavar="SLUG")
+            verb.add_argument("--org", required=True, metavar="SLUG", help="whose money")
             self.add_json_argument(verb)
         for verb, default in ((holds, 20), (simulate, 100)):
             verb.add_argument("--limit", type=int, default=default, metavar="N", help="most listed")

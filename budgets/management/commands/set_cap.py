@@ -23,13 +23,30 @@ class Command(GenieCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
-        parser.add_argument("--layer", required=True, choices=[str(layer) for layer in Layer])
+        parser.add_argument(
+            "--org",
+            required=True,
+            metavar="SLUG",
+            help="whose cap, or of whose application or member",
+        )
+        parser.add_argument(
+            "--layer", required=True, choices=[str(layer) for layer in Layer], help="who spends"
+        )
         parser.add_argument(
             "--subject", metavar="NAME", help="the application's name, or the member's user name"
         )
-        parser.add_argument("--window", required=True, choices=[str(kind) for kind in WindowKind])
-        parser.add_argument("--credits", required=True, metavar="N|none")
+        parser.add_argument(
+            "--window",
+            required=True,
+            choices=[str(kind) for kind in WindowKind],
+            help="of which span, in UTC",
+        )
+        parser.add_argument(
+            "--credits",
+            required=True,
+            metavar="N|none",
+            help="at most so many, with six decimals at most; 0 allows nothing",
+        )
         parser.add_argument(
             "--raise-until",
             metavar="TIME",

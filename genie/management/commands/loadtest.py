@@ -37,7 +37,12 @@ class Command(GenieCommand):
         parser.add_argument(
             "--seconds", type=float, default=30, metavar="S", help="default 30, most 3600"
         )
-        parser.add_argument("--mode", choices=["sync", "stream", "async"], default="sync")
+        parser.add_argument(
+            "--mode",
+            choices=["sync", "stream", "async"],
+            default="sync",
+            help="how each is answered (default sync); an async answer does not wait for its job",
+        )
         parser.add_argument("--model", default="lite", help="id or alias (default lite)")
         parser.add_argument("--prompt", default="Say something short.", help="of every chat")
         parser.add_argument(

@@ -17,7 +17,7 @@ MOST = 10_000  # rows; more belongs in the management API, page by page
 
 def add_create_arguments(parser: ArgumentParser) -> None:
     """Add what making a key takes."""
-    parser.add_argument("--org", required=True, metavar="SLUG")
+    parser.add_argument("--org", required=True, metavar="SLUG", help="whose key")
     parser.add_argument("--name", default="command line", help="what the key is for")
     parser.add_argument("--application", metavar="NAME", help="whose caps it spends on, too")
     parser.add_argument(

@@ -29,7 +29,9 @@ class Command(GenieCommand):
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", help="the newest jobs")
         listing.add_argument("--org", metavar="SLUG", help="only this organization's")
-        listing.add_argument("--state", choices=[str(state) for state in JobState])
+        listing.add_argument(
+            "--state", choices=[str(state) for state in JobState], help="only those in it"
+        )
         listing.add_argument(
             "--parked", action="store_true", help="only those that wait for their budget"
         )

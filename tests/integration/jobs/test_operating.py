@@ -15,7 +15,8 @@ from django.db import connection
 from django.utils import timezone
 
 from genie.core import ids, transactions
-from jobs import events, services, tailing
+from jobs import claims, events, services, tailing
+from jobs.claims import Beat
 from jobs.management import tail_verb
 from jobs.models import Job, JobEvent
 from jobs.states import JobKind, JobState
@@ -62,6 +63,23 @@ class TestTailOfOneJob:
 
         assert [one["type"] for one in told[:-1]] == ["job.queued", "job.running", "job.cancelled"]
         assert (told[-1]["state"], told[-1]["uuid"]) == ("cancelled", str(job.id))
+
+    def test_tells_how_far_it_has_come(self, account: Any, meanwhile: Any) -> None:
+        job = builders.make_job(account)
+        (claimed,) = builders.claim()
+        beat = Beat(job_id=job.id, attempt=1, prompt_tokens=3, completion_tokens=2)
+        meanwhile(
+            lambda: claims.renew([beat], lease_s=30),
+            lambda: None,  # nothing has changed, so nothing is told
+            lambda: builders.finish(claimed),
+        )
+
+        told = [json.loads(line) for line in say("tail", str(job.id), "--json").splitlines()]
+
+        assert [one["type"] for one in told[:-1]] == [
+            "job.queued", "job.running", "job.progress", "job.completed",
+        ]  # fmt: skip
+        assert told[2]["completionTokens"] == 2
 
     def test_of_an_ended_one_is_its_history(self, account: Any) -> None:
         job = builders.make_ended_job(account, JobState.FAILED)

@@ -14,7 +14,7 @@ class Command(GenieCommand):
     help = "List an organization's API keys, newest first. The same as `keys list`."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
+        parser.add_argument("--org", required=True, metavar="SLUG", help="whose keys")
 
     def handle(self, *args: Any, **options: Any) -> None:
         key_verbs.show_all(self, options)
