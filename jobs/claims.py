@@ -3,7 +3,8 @@
 The order of the claim is ``lane, start_tag, id``, and ``queue_position`` reads the same: the lane
 first, then whose turn it is by fair shares (``scheduling``), then age. The one liberty a claim takes
 is for models: within a lane, jobs of a model that the worker has in memory may go before others,
-but none that has been queued for longer than a bound is overtaken. Every time is PostgreSQL's.
+but none that has been queued for longer than a bound is overtaken. From a queue that is paused
+nothing is claimed; see Note [No claim misses a pause] in ``pauses``. Every time is PostgreSQL's.
 """
 
 import dataclasses
@@ -56,9 +57,12 @@ class Claimed:
         return self.request.get("sampling", {}).get("logprobs") is not None
 
 
+# Asked once, before any row is looked at.
+_GATE = "gate AS MATERIALIZED (SELECT jobs_queue_is_open(%(queue)s::text) AS is_open),"
+
 # What may run now, of one queue.
 _MAY_RUN = """queue = %(queue)s AND state = 'queued' AND parked_by IS NULL
-    AND (not_before IS NULL OR not_before <= genie_now())"""
+    AND (not_before IS NULL OR not_before <= genie_now()) AND (SELECT is_open FROM gate)"""
 
 # The best jobs of the queue. Those that another claim holds are skipped, and the next ones taken.
 _ANY_MODEL = f"""
@@ -210,14 +214,14 @@ def claim_statement(
         "models": None if serving.models is None else list(serving.models),
     }
     if serving.models is None and not serving.resident:
-        return f"WITH {_ANY_MODEL}{_MOVE}", arguments
+        return f"WITH {_GATE}{_ANY_MODEL}{_MOVE}", arguments
     source = _OF_ALL_MODELS if serving.models is None else _OF_MODELS
     arguments |= {
         "looked": limit + _LOOKED,
         "resident": list(serving.resident),
         "affinity_s": serving.affinity_s,
     }
-    return f"WITH {source}{_RESIDENT_FIRST}{_MOVE}", arguments
+    return f"WITH {_GATE}{source}{_RESIDENT_FIRST}{_MOVE}", arguments
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -573,6 +573,17 @@ class Canary(models.Model):
         return self.queue
 
 
+class QueuePause(models.Model):
+    """While a queue has one, no claim takes a job from it. Written by ``jobs.pauses`` alone."""
+
+    queue = models.CharField(primary_key=True, max_length=40)
+    reason = models.CharField(max_length=200, default="", db_default="", blank=True)
+    paused_at = models.DateTimeField(db_default=DatabaseNow())
+
+    def __str__(self) -> str:
+        return f"{self.queue}, since {self.paused_at:%Y-%m-%d %H:%M:%S}"
+
+
 class QueueClock(models.Model):
     """The virtual time of a queue's lane: the largest start tag that was claimed."""
 

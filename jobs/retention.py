@@ -13,6 +13,7 @@ from django.db import connection
 
 from genie.core import transactions
 from genie.tenants import selectors as tenants
+from jobs.states import JobState
 from webhooks import services as webhooks
 
 DAY_S = 86_400.0
@@ -20,6 +21,7 @@ DAY_S = 86_400.0
 _WHICH = """
 organization_id = %(organization)s AND (%(user)s::uuid IS NULL OR user_id = %(user)s)
   AND completed_at <= genie_now() - %(age_s)s * interval '1 second' AND NOT request = '{}'::jsonb
+  AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
 """
 _EXPIRE = f"""
 UPDATE jobs_job SET expires_at = genie_now() WHERE id IN (
@@ -53,11 +55,17 @@ class Scope:
     organization_id: uuid.UUID
     user_id: uuid.UUID | None = None
     age_s: float = 0.0
+    states: tuple[JobState, ...] = ()  # only jobs that ended so; none: all
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Return it as the statements below name it."""
-        return {"organization": self.organization_id, "user": self.user_id, "age_s": self.age_s}
+        return {
+            "organization": self.organization_id,
+            "user": self.user_id,
+            "age_s": self.age_s,
+            "states": list(self.states) or None,
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +94,26 @@ def open_jobs(scope: Scope) -> list[uuid.UUID]:
 
 def expire(scope: Scope, *, limit: int) -> int:
     """End the lifetime of at most ``limit`` jobs, and of all files; return how many jobs."""
-    with transactions.transaction(), connection.cursor() as cursor:
+    with transactions.transaction():
         if scope.user_id is None:  # files and events are the organisation's
-            cursor.execute(_FILES, scope.parameters)
-        cursor.execute(_EXPIRE, scope.parameters | {"limit": limit})
-        expired = int(cursor.rowcount)
+            with connection.cursor() as cursor:
+                cursor.execute(_FILES, scope.parameters)
+        expired = _expire(scope, limit=limit)
     if scope.user_id is None:
         webhooks.forget_of(scope.organization_id, age_s=scope.age_s)
     return expired
+
+
+def expire_jobs(scope: Scope, *, limit: int) -> int:
+    """End the lifetime of at most ``limit`` jobs, and of nothing else; return how many."""
+    with transactions.transaction():
+        return _expire(scope, limit=limit)
+
+
+def _expire(scope: Scope, *, limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRE, scope.parameters | {"limit": limit})
+        return int(cursor.rowcount)
 
 
 def expire_by_policy(days: Mapping[str, int], *, limit: int) -> int:

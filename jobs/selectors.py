@@ -323,9 +323,12 @@ class LiveWorkers:
     loaded_on: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     trouble: Mapping[str, str] = dataclasses.field(default_factory=dict)
     service_times: Mapping[str, ServiceTime] = dataclasses.field(default_factory=dict)  # by model
+    paused: frozenset[str] = frozenset()  # queues that nothing is claimed from
 
     def eta_s(self, job: JobView) -> float | None:
-        """Return the seconds until a queued job has run; None while unknown."""
+        """Return the seconds until a queued job has run; None while unknown, or its queue is paused."""
+        if job.queue in self.paused:
+            return None
         return service_times.eta_s(job.up_to, self.service_times, pace_s=self.pace.get(job.queue))
 
 
@@ -362,7 +365,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT queues, loaded_models, jobs_per_s::text, ready_queues, name, trouble,
-                 service_times::text
+                 service_times::text, ARRAY(SELECT queue FROM jobs_queuepause)
                FROM jobs_worker WHERE heartbeat_at > genie_now() - %s * interval '1 second'
                ORDER BY name""",
             [within_s],
@@ -370,7 +373,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
         rows = cursor.fetchall()
     rates: dict[str, float] = {}
     loaded_on: dict[str, list[str]] = {}
-    for _, loaded, jobs_per_s, _, name, _, _ in rows:
+    for _, loaded, jobs_per_s, _, name, *_ in rows:
         for queue, rate in json.loads(jobs_per_s).items():
             rates[queue] = rates.get(queue, 0.0) + rate
         for model in loaded:
@@ -383,6 +386,7 @@ def live_workers(*, within_s: float) -> LiveWorkers:
         loaded_on={model: tuple(sorted(set(names))) for model, names in loaded_on.items()},
         trouble={queue: row[5] for row in rows if row[5] for queue in row[0]},
         service_times=service_times.together(row[6] for row in rows),
+        paused=frozenset(rows[0][7]) if rows else frozenset(),
     )
 
 
@@ -417,29 +421,6 @@ def serving_workers(*, within_s: float = 30.0) -> list[ServingWorker]:
             )
             for name, queues, loaded, model_bytes in cursor.fetchall()
         ]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
-    """What waits in a queue, and since when."""
-
-    queued: int
-    running: int
-    oldest_s: float  # since the oldest queued job took its place; 0 without any
-
-
-def queue_states() -> dict[str, QueueState]:
-    """Return the queues that have jobs which are not parked."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT queue, count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'running'),
-                 coalesce(extract(epoch FROM genie_now() - min(queued_at) FILTER (WHERE state = 'queued')), 0)::float8
-               FROM jobs_job WHERE state IN ('queued', 'running') AND parked_by IS NULL GROUP BY queue"""
-        )
-        return {
-            queue: QueueState(queued=queued, running=running, oldest_s=oldest_s)
-            for queue, queued, running, oldest_s in cursor.fetchall()
-        }
 
 
 def _visible(job: JobView | None, key: JobKey) -> JobView | None:

@@ -205,7 +205,8 @@ def _end_all(condition: str, order: str, ending: Callable[[dict[str, Any]], Endi
 def _send_tickets(swept: Swept) -> None:
     """Send tickets again for jobs that have waited longer than a ticket takes.
 
-    By age, not only where none was sent: a flushed broker has forgotten those that were.
+    By age, not only where none was sent: a flushed broker has forgotten those that were. A queue
+    that is paused needs none, and its many jobs would leave no room for those of others.
     """
     with transactions.transaction(), connection.cursor() as cursor:
         cursor.execute(
@@ -213,6 +214,7 @@ def _send_tickets(swept: Swept) -> None:
                  SELECT id FROM jobs_job
                  WHERE state = 'queued' AND parked_by IS NULL AND ticketed_at < genie_now() - %s * interval '1 second'
                    AND (not_before IS NULL OR not_before <= genie_now())
+                   AND queue NOT IN (SELECT queue FROM jobs_queuepause)
                  ORDER BY lane, start_tag, id LIMIT %s FOR UPDATE SKIP LOCKED)
                UPDATE jobs_job j SET ticketed_at = genie_now() FROM late WHERE j.id = late.id
                RETURNING j.id, j.queue""",

@@ -32,10 +32,13 @@ def given() -> list[Weighed]:
     ]
 
 
-def give(organization: str, application: str | None, weight: int) -> Weighed:
+def give(
+    organization: str, application: str | None, weight: int, *, dry_run: bool = False
+) -> Weighed:
     """Let an organisation, or an application of it, count for so much from the next submit on.
 
-    Jobs that wait keep their turns. The normal weight takes back what was given.
+    Jobs that wait keep their turns. The normal weight takes back what was given. A dry run judges
+    and writes nothing.
 
     Raises:
         InvalidRequest: There is none of that name, or the weight is out of bounds.
@@ -48,9 +51,9 @@ def give(organization: str, application: str | None, weight: int) -> Weighed:
     part = tenants.application(owner.id, application) if application is not None else None
     if application is not None and part is None:
         raise InvalidRequest.of("application", f"{owner.slug} has none of the name {application!r}")
-    if weight == NORMAL_WEIGHT:
+    if weight == NORMAL_WEIGHT and not dry_run:
         Weight.objects.filter(organization=owner, application=part).delete()
-    else:
+    elif not dry_run:
         Weight.objects.update_or_create(
             organization=owner, application=part, defaults={"weight": weight}
         )

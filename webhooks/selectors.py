@@ -226,3 +226,16 @@ def _deliveries(organization_id: uuid.UUID | None) -> QuerySet[Delivery]:
     if organization_id is not None:
         found = found.filter(event__organization_id=organization_id)
     return found
+
+
+def overdue(*, older_than_s: float, most: int = 10_000) -> int:
+    """Return how many deliveries are due for longer than that and not under way; at most ``most``."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(*) FROM (
+                 SELECT FROM webhooks_delivery WHERE state = 'pending'
+                   AND next_attempt_at < genie_now() - %s * interval '1 second' LIMIT %s) AS due""",
+            [older_than_s, most],
+        )
+        (due,) = cursor.fetchone()
+    return int(due)

@@ -37,3 +37,17 @@ def test_an_operator_takes_a_job_from_a_stuck_worker(caller: Caller) -> None:
     assert caller.ended(job_id)["status"] == "completed"
     assert caller.row(job_id)["attempt"] == 2
     until(lambda: caller.balance()[1] == 0, what="the hold to be settled")
+
+
+def test_an_operator_pauses_a_queue_and_resumes_it(caller: Caller) -> None:
+    manage = caller.system.manage
+    manage("queues", "drain", "chat", "--reason", "a new driver")
+    try:
+        waiting = caller.submit()
+        (chat,) = manage("queues", "show", "chat")
+        assert (chat["queued"], chat["running"]) == (1, 0)
+        told = caller.job(waiting)
+        assert (told["status"], told["queue_position"], told["eta_seconds"]) == ("queued", 1, None)
+    finally:
+        manage("queues", "resume", "chat")
+    assert caller.ended(waiting)["status"] == "completed"

@@ -1,4 +1,4 @@
-"""Show what an organisation may spend, who holds its money, and what other caps would have refused."""
+"""Show what an organisation may spend and who holds its money, raise caps for a time, and try out others."""
 
 import datetime as dt
 import uuid
@@ -10,7 +10,7 @@ from django.utils import timezone
 from budgets import money, replay, services, subjects, windows
 from budgets.errors import AmountError
 from budgets.gate import OnCapHit
-from budgets.management.commands.set_cap import UNLIMITED
+from budgets.management import cap_verbs
 from budgets.replay import OtherCap
 from budgets.simulation import Outcome
 from budgets.types import Balance, Payer, Statement
@@ -24,14 +24,17 @@ MOST_LISTED = 10_000
 
 
 class Command(GenieCommand):
-    """``budgets show|holds|simulate --org SLUG ...``."""
+    """``budgets show|cap|raise|end-raise|holds|simulate --org SLUG ...``."""
 
-    help = "Show caps, counters and open holds, or replay recorded requests against other caps."
+    help = (
+        "Show caps, counters and open holds, raise one cap for a time, or replay recorded requests"
+        " against other caps. `set_cap` sets a cap for good."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         show = verbs.add_parser("show", help="caps, spent, held and remaining, now")
-        show.add_argument("--application", metavar="NAME")
+        show.add_argument("--application", metavar="NAME", help="shows its layer too")
         show.add_argument("--member", metavar="NAME", help="a user name; shows the user layer too")
         holds = verbs.add_parser("holds", help="which jobs hold the organization's money")
         simulate = verbs.add_parser("simulate", help="what other caps would have refused")
@@ -45,8 +48,16 @@ class Command(GenieCommand):
         )
         simulate.add_argument("--from", dest="since", metavar="TIME", help="default: 7 days before")
         simulate.add_argument("--to", dest="until", metavar="TIME", help="default: now")
-        for verb in (show, holds, simulate):
-            verb.add_argument("--org", required=True, metavar="SLUG")
+        cap = verbs.add_parser("cap", help="one cap: what counts now, and who changed it when")
+        raising = verbs.add_parser("raise", help="let more than a cap count until a time")
+        ending = verbs.add_parser("end-raise", help="let a cap itself count again, at once")
+        cap_verbs.add_raise_arguments(raising)
+        for verb in (cap, raising, ending):
+            cap_verbs.add_place_arguments(verb)
+        for verb in (raising, ending):
+            verb.add_argument("--dry-run", action="store_true", help="change nothing")
+        for verb in (show, cap, raising, ending, holds, simulate):
+            verb.add_argument("--org", required=True, metavar="SLUG", help="whose money")
             self.add_json_argument(verb)
         for verb, default in ((holds, 20), (simulate, 100)):
             verb.add_argument("--limit", type=int, default=default, metavar="N", help="most listed")
@@ -55,6 +66,12 @@ class Command(GenieCommand):
         match options["verb"]:
             case "show":
                 self._show(options)
+            case "cap":
+                cap_verbs.show(self, options)
+            case "raise":
+                cap_verbs.raise_until(self, options)
+            case "end-raise":
+                cap_verbs.end_raise(self, options)
             case "holds":
                 self._holds(options)
             case _:
@@ -139,7 +156,7 @@ def _other_cap(org: str, text: str) -> OtherCap:
         having = ", ".join(windows.WINDOWS_OF[layer])
         raise errors.InvalidRequest(f"--cap: the {layer} layer has no {kind} window, but {having}.")
     try:
-        cap = None if amount.lower() == UNLIMITED else money.from_credits(amount)
+        cap = None if amount.lower() == cap_verbs.UNLIMITED else money.from_credits(amount)
     except AmountError as error:
         raise errors.InvalidRequest(f"--cap: {error}") from error
     subject_id = subjects.find(org, layer=layer, name=name) if slash else None

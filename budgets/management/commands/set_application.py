@@ -21,9 +21,13 @@ class Command(GenieCommand):
     help = "Change what an application's caps do when they are hit, and who is told about them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
-        parser.add_argument("--application", required=True, metavar="NAME")
-        parser.add_argument("--on-cap-hit", choices=[one.value for one in OnCapHit])
+        parser.add_argument("--org", required=True, metavar="SLUG", help="whose application")
+        parser.add_argument("--application", required=True, metavar="NAME", help="which")
+        parser.add_argument(
+            "--on-cap-hit",
+            choices=[one.value for one in OnCapHit],
+            help="refuse; allow and tell the receiver; or allow, tell it and say in answers what is left",
+        )
         parser.add_argument(
             "--alert-url", metavar="URL|none", help="is POSTed near-cap and cap-hit alerts"
         )

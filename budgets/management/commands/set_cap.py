@@ -1,18 +1,16 @@
 """Set one cap of one layer, or raise one until a given time."""
 
-import datetime as dt
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from budgets import capping, money, subjects, windows
-from budgets.errors import AmountError
+from budgets import capping, money, windows
+from budgets.management import cap_verbs
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 from genie.core.commands import GenieCommand
 
-UNLIMITED = "none"
 BY = "set_cap (command line)"  # in the cap's history
 
 
@@ -25,25 +23,49 @@ class Command(GenieCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
-        parser.add_argument("--layer", required=True, choices=[str(layer) for layer in Layer])
+        parser.add_argument(
+            "--org",
+            required=True,
+            metavar="SLUG",
+            help="whose cap, or of whose application or member",
+        )
+        parser.add_argument(
+            "--layer", required=True, choices=[str(layer) for layer in Layer], help="who spends"
+        )
         parser.add_argument(
             "--subject", metavar="NAME", help="the application's name, or the member's user name"
         )
-        parser.add_argument("--window", required=True, choices=[str(kind) for kind in WindowKind])
-        parser.add_argument("--credits", required=True, metavar="N|none")
+        parser.add_argument(
+            "--window",
+            required=True,
+            choices=[str(kind) for kind in WindowKind],
+            help="of which span, in UTC",
+        )
+        parser.add_argument(
+            "--credits",
+            required=True,
+            metavar="N|none",
+            help="at most so many, with six decimals at most; 0 allows nothing",
+        )
         parser.add_argument(
             "--raise-until",
             metavar="TIME",
             help="ISO 8601; the cap that is set counts again from then on (setting it ends a raise)",
         )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="judge it and show what counts now, write nothing",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        layer, window = Layer(options["layer"]), WindowKind(options["window"])
-        subject_id = subjects.find(options["org"], layer=layer, name=options["subject"])
-        cap = _cap(options["credits"])
-        until = _until(options["raise_until"])
+        layer, subject_id, window = cap_verbs.place(options)
+        cap = cap_verbs.cap(options["credits"])
+        until = cap_verbs.until(options["raise_until"], option="--raise-until")
         now = timezone.now()
+        if options["dry_run"]:
+            cap_verbs.show(self, options)
+            return
         if until is None:
             capping.set_cap(layer, subject_id, window, cap, now=now, by=BY)
         elif cap is None:
@@ -63,27 +85,3 @@ class Command(GenieCommand):
             },
             f"The {window} cap of {layer} {options['subject'] or options['org']} is {shown}{ending}.",
         )
-
-
-def _cap(text: str) -> int | None:
-    if text.lower() == UNLIMITED:
-        return None
-    try:
-        return money.from_credits(text)
-    except AmountError as error:
-        raise errors.InvalidRequest(f"--credits: {error}") from error
-
-
-def _until(text: str | None) -> dt.datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise errors.InvalidRequest(
-            f"--raise-until: {text[:64]!r} is no time with its offset; "
-            "write one like 2026-12-01T12:00:00Z."
-        )
-    return moment

@@ -28,7 +28,7 @@ class Command(GenieCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
+        parser.add_argument("--org", required=True, metavar="SLUG", help="whose content")
         parser.add_argument("--member", metavar="USERNAME", help="of this member alone")
         parser.add_argument("--older-than", type=int, metavar="DAYS", help="only what ended before")
         parser.add_argument("--dry-run", action="store_true", help="count only")

@@ -1,35 +1,37 @@
-"""``jobs list|show|cancel|requeue|queues``: the queue from a terminal. Prompts stay hidden unless asked for."""
+"""``jobs list|show|tail|stats|cancel|requeue|purge|queues``: jobs from a terminal. Prompts stay hidden unless asked for."""
 
 import json
 import uuid
 from argparse import ArgumentParser
-from collections.abc import Mapping
 from typing import Any
 
-from budgets import money
 from genie.core import errors, ids
 from genie.core.commands import GenieCommand
 from genie.tenants import services as tenants
-from jobs import canaries, events, operations, registry, selectors
-from jobs.canaries import Canary
+from jobs import operations, selectors, standing
+from jobs.management import job_lines, purge_verb, queue_lines, stats_verb, tail_verb
 from jobs.models import Attempt, Job, JobEvent
-from jobs.selectors import JobView, ListFilter, LiveWorkers, QueueState
+from jobs.selectors import ListFilter
 from jobs.states import JobState
 
 _MOST = 1_000  # rows of one list
-_SEEN_S = 30.0  # a worker that was not seen for longer serves nothing
 
 
 class Command(GenieCommand):
-    """Lists jobs, shows one with its history, cancels one, or takes one from a stuck worker."""
+    """Lists, counts and follows jobs, ends one, takes one from a stuck worker, removes old content."""
 
-    help = "List jobs, show one with its history, cancel one, queue one again, or show the queues."
+    help = (
+        "List jobs, show or follow one, count those of late with what they waited and ran, cancel"
+        " one, queue one again, remove what old ones were asked and answered, or show the queues."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", help="the newest jobs")
         listing.add_argument("--org", metavar="SLUG", help="only this organization's")
-        listing.add_argument("--state", choices=[str(state) for state in JobState])
+        listing.add_argument(
+            "--state", choices=[str(state) for state in JobState], help="only those in it"
+        )
         listing.add_argument(
             "--parked", action="store_true", help="only those that wait for their budget"
         )
@@ -47,30 +49,74 @@ class Command(GenieCommand):
             "queues",
             help="what waits in each queue, who serves it, and what a ticket takes to them",
         )
+        tail = verbs.add_parser(
+            "tail",
+            help="follow one job's transitions to its end, or those of all jobs until Ctrl-C",
+        )
+        tail_verb.add_arguments(tail)
+        purge = verbs.add_parser(
+            "purge",
+            help="remove what ended jobs were asked and answered, with their files; rows, usage and"
+            " costs stay",
+        )
+        purge_verb.add_arguments(purge)
+        stats = verbs.add_parser(
+            "stats", help="jobs of late by state, queue, model and error, with waits and run times"
+        )
+        stats_verb.add_arguments(stats)
         for verb in (show, cancel, requeue):
             verb.add_argument("job", metavar="ID", help="its id, in any spelling")
-        for verb in (listing, show, cancel, requeue, queues):
+        for verb in (cancel, requeue):
+            verb.add_argument(
+                "--dry-run", action="store_true", help="say what would be done, and do nothing"
+            )
+        for verb in (listing, show, tail, stats, cancel, requeue, purge, queues):
             self.add_json_argument(verb)
 
     def handle(self, *args: Any, **options: Any) -> None:
         match options["verb"]:
             case "list":
                 self._list(options)
-            case "show":
-                self._show(_job_id(options["job"]), with_request=options["with_request"])
-            case "cancel":
-                self._cancel(_job_id(options["job"]))
-            case "requeue":
-                self._requeue(_job_id(options["job"]))
+            case "tail":
+                job_id = None if options["job"] is None else _job_id(options["job"])
+                tail_verb.tail(self, options, job_id)
+            case "stats":
+                stats_verb.stats(self, options)
+            case "purge":
+                purge_verb.purge(self, options)
             case "queues":
                 self._queues()
+            case verb:
+                self._one(verb, _job_id(options["job"]), options)
+
+    def _one(self, verb: str, job_id: uuid.UUID, options: dict[str, Any]) -> None:
+        if verb == "show":
+            self._show(job_id, with_request=options["with_request"])
+        elif options["dry_run"]:
+            self._would(verb, job_id)
+        elif verb == "cancel":
+            self._cancel(job_id)
+        else:
+            self._requeue(job_id)
+
+    def _would(self, verb: str, job_id: uuid.UUID) -> None:
+        job = operations.existing(job_id)
+        if job.terminal:
+            raise errors.JobTerminal(
+                f"The job has ended as {job.state}; there is nothing to {verb}."
+            )
+        where = f", on {job.worker}" if job.state is JobState.RUNNING else ""
+        self.emit(
+            job_lines.shown(job) | {"dryRun": True},
+            f"Would {verb} {job_lines.public_id(job)}, which is {job.state}{where}.",
+        )
 
     def _queues(self) -> None:
-        states, live = selectors.queue_states(), selectors.live_workers(within_s=_SEEN_S)
-        known = {one.queue: one for one in canaries.read()}
-        names = {*registry.models().queues(), *states, *live.queues} - {*registry.SERVICE_QUEUES}
-        found = [_queue(name, states, live, known) for name in sorted(names)]
-        self.emit(found, "\n".join(_queue_line(one) for one in found))
+        found = standing.queues()
+        self.emit(
+            [queue_lines.shown(one) for one in found],
+            "\n".join(queue_lines.line(one) for one in found),
+        )
 
     def _list(self, options: dict[str, Any]) -> None:
         organization = (
@@ -85,17 +131,21 @@ class Command(GenieCommand):
                 limit=min(max(1, options["limit"]), _MOST),
             )
         )
-        lines = [_line(job) for job in found]
-        self.emit([_shown(job) for job in found], "\n".join(lines) or "There are no such jobs.")
+        lines = [job_lines.line(job) for job in found]
+        self.emit(
+            [job_lines.shown(job) for job in found], "\n".join(lines) or "There are no such jobs."
+        )
 
     def _show(self, job_id: uuid.UUID, *, with_request: bool) -> None:
         job = operations.existing(job_id)
-        shown = _shown(job) | {
+        shown = job_lines.shown(job) | {
             "events": [
-                _event(one) for one in JobEvent.objects.filter(job_id=job_id).order_by("id")
+                job_lines.event(one)
+                for one in JobEvent.objects.filter(job_id=job_id).order_by("id")
             ],
             "attempts": [
-                _attempt(one) for one in Attempt.objects.filter(job_id=job_id).order_by("number")
+                job_lines.attempt(one)
+                for one in Attempt.objects.filter(job_id=job_id).order_by("number")
             ],
         }
         if with_request:
@@ -129,7 +179,7 @@ class Command(GenieCommand):
         said = (
             "is cancelled" if cancelled.ended else f"is asked to stop; {job.worker} is running it"
         )
-        self.emit(_shown(job), f"{_public_id(job)} {said}.")
+        self.emit(job_lines.shown(job), f"{job_lines.public_id(job)} {said}.")
 
     def _requeue(self, job_id: uuid.UUID) -> None:
         requeued = operations.requeue(job_id)
@@ -137,8 +187,9 @@ class Command(GenieCommand):
         taken = f" Attempt {requeued.given_up} was given up." if requeued.given_up else ""
         ticket = "A ticket was sent" if requeued.ticket_sent else "The sweep will send a ticket"
         self.emit(
-            _shown(job) | {"attemptGivenUp": requeued.given_up, "ticketSent": requeued.ticket_sent},
-            f"{_public_id(job)} waits in the queue {requeued.queue}.{taken} {ticket}.",
+            job_lines.shown(job)
+            | {"attemptGivenUp": requeued.given_up, "ticketSent": requeued.ticket_sent},
+            f"{job_lines.public_id(job)} waits in the queue {requeued.queue}.{taken} {ticket}.",
         )
 
 
@@ -149,96 +200,3 @@ def _job_id(text: str) -> uuid.UUID:
             f"{text[:64]!r} is no job id; write it as an answer showed it, or as a UUID."
         )
     return parsed
-
-
-def _public_id(job: JobView) -> str:
-    return events.public_id(job.id, job.kind)
-
-
-def _line(job: JobView) -> str:
-    return (
-        f"{_public_id(job)}  {job.state:<9}  {job.queue:<9}  {job.mode:<6}  #{job.attempt}"
-        f"  {events.iso(job.created_at)}  {job.model}"
-        f"{f'  parked by {job.parked.cap}' if job.parked else ''}"
-    )
-
-
-def _shown(job: JobView) -> dict[str, Any]:
-    """Return what may be shown of any job: neither the prompt nor the answer."""
-    return {
-        "id": _public_id(job),
-        "uuid": str(job.id),
-        "state": str(job.state),
-        "kind": str(job.kind),
-        "mode": str(job.mode),
-        "queue": job.queue,
-        "queuePosition": job.queue_position,
-        "parkedBy": job.parked.cap if job.parked else None,
-        "resetsAt": job.parked.resets_at if job.parked else None,
-        "model": job.model,
-        "organizationId": str(job.organization_id),
-        "attempt": job.attempt,
-        "worker": job.worker or None,
-        "createdAt": events.iso(job.created_at),
-        "startedAt": events.iso(job.started_at) if job.started_at else None,
-        "completedAt": events.iso(job.completed_at) if job.completed_at else None,
-        "promptTokens": job.prompt_tokens,
-        "completionTokens": job.completion_tokens,
-        "estimate": money.to_wire(job.estimate_microcredits),
-        "cost": None if job.cost_microcredits is None else money.to_wire(job.cost_microcredits),
-        "error": job.error,
-    }
-
-
-def _queue(
-    name: str,
-    states: Mapping[str, QueueState],
-    live: LiveWorkers,
-    known: Mapping[str, Canary],
-) -> dict[str, Any]:
-    state = states.get(name, QueueState(queued=0, running=0, oldest_s=0))
-    canary = known.get(name)
-    return {
-        "queue": name,
-        "queued": state.queued,
-        "running": state.running,
-        "oldestSeconds": round(state.oldest_s, 1),
-        "ready": name in live.ready,
-        "trouble": live.trouble.get(name),
-        "ticketSeconds": canary and canary.latency_s,
-        "ticketWaitingSeconds": round(canary.waiting_s, 1) if canary else None,
-        "ticketAnsweredBy": canary.worker or None if canary else None,
-    }
-
-
-def _queue_line(one: dict[str, Any]) -> str:
-    ready = (
-        "ready" if one["ready"] else f"not ready{': ' + one['trouble'] if one['trouble'] else ''}"
-    )
-    took, waiting = one["ticketSeconds"], one["ticketWaitingSeconds"]
-    ticket = "no ticket timed yet" if took is None else f"a ticket takes {took * 1000:.0f} ms"
-    late = f", one is on its way for {waiting:.0f} s" if waiting and waiting >= 1 else ""
-    oldest = f", the oldest for {one['oldestSeconds']:.0f} s" if one["queued"] else ""
-    return (
-        f"{one['queue']:<12} {ready}; {one['queued']} queued{oldest}, {one['running']} running; "
-        f"{ticket}{late}"
-    )
-
-
-def _event(event: JobEvent) -> dict[str, Any]:
-    return {
-        "at": events.iso(event.at),
-        "type": event.type,
-        "attempt": event.attempt,
-        "data": event.data,
-    }
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "worker": attempt.worker,
-        "startedAt": events.iso(attempt.started_at),
-        "endedAt": events.iso(attempt.ended_at) if attempt.ended_at else None,
-        "outcome": attempt.outcome or None,
-    }

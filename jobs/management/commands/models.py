@@ -46,6 +46,10 @@ class Command(GenieCommand):
             verb.add_argument(
                 "--timeout", type=float, default=300, help="seconds to wait (default 300)"
             )
+        for verb in (pull, load, unload):
+            verb.add_argument(
+                "--dry-run", action="store_true", help="say what would be done, and do nothing"
+            )
         for verb in (listing, check, pull, load, unload):
             self.add_json_argument(verb)
 
@@ -56,7 +60,7 @@ class Command(GenieCommand):
             case "check":
                 self._check(options["model"], hashes=options["hashes"])
             case "pull":
-                self._pull(_spec(options["model"]))
+                self._pull(_spec(options["model"]), dry_run=options["dry_run"])
             case "load" | "unload":
                 self._order(options["verb"], _spec(options["model"]), options)
 
@@ -104,7 +108,13 @@ class Command(GenieCommand):
         if broken := [name for name, one in found.items() if one.problems]:
             raise CommandError(f"These models cannot be served from here: {', '.join(broken)}.")
 
-    def _pull(self, spec: ModelSpec) -> None:
+    def _pull(self, spec: ModelSpec, *, dry_run: bool) -> None:
+        if dry_run:
+            self.emit(
+                {"dryRun": True, "model": spec.id, "source": spec.source},
+                f"Would download what is missing of {spec.source or 'nothing'} for {spec.id}.",
+            )
+            return
         try:
             directory = downloads.pull(spec, progress=not self.as_json)
         except downloads.PullFailed as error:
@@ -127,6 +137,13 @@ class Command(GenieCommand):
             raise CommandError(
                 f"No worker serves the queue {spec.waits_in} of {spec.id} now; see `models list`."
             )
+
+        if options["dry_run"]:
+            self.emit(
+                {"dryRun": True, "model": spec.id, "workers": asked},
+                f"Would {verb} {spec.id} on {', '.join(asked)}.",
+            )
+            return
 
         def serving() -> set[str]:
             return {worker.name for worker in selectors.serving_workers()}

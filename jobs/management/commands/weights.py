@@ -26,12 +26,21 @@ class Command(GenieCommand):
             "weight", type=int, help="1 to 10,000; twice the weight, twice the share"
         )
         setting.add_argument("--application", help="the name or id of one of its applications")
+        setting.add_argument("--dry-run", action="store_true", help="judge it, and write nothing")
         self.add_json_argument(setting)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verb"] == "set":
-            one = weights.give(options["organization"], options["application"], options["weight"])
-            self.emit(dataclasses.asdict(one), _line(one))
+            one = weights.give(
+                options["organization"],
+                options["application"],
+                options["weight"],
+                dry_run=options["dry_run"],
+            )
+            would = {"dryRun": True} if options["dry_run"] else {}
+            self.emit(
+                would | dataclasses.asdict(one), f"{'Would be ' if would else ''}{_line(one)}"
+            )
             return
         given = weights.given()
         lines = [_line(one) for one in given] or ["Everybody has the normal weight, 100."]

@@ -56,6 +56,15 @@ class TestSetCap:
             "credits": 12.5, "raisedUntil": None,
         }  # fmt: skip
 
+    def test_a_dry_run_shows_what_counts_and_writes_nothing(self) -> None:
+        place = ["--org", "acme", "--layer", "org", "--window", "daily"]
+        run("set_cap", *place, "--credits", "5")
+
+        assert run("set_cap", *place, "--credits", "7", "--dry-run")["cap"] == 5
+        with pytest.raises(CommandError, match="--credits"):
+            run("set_cap", *place, "--credits", "many", "--dry-run")
+        assert Cap.objects.get().cap_microcredits == 5_000_000
+
     def test_none_makes_it_unlimited_again(self) -> None:
         cap = ["set_cap", "--org", "acme", "--layer", "org", "--window", "daily", "--credits"]
         run(*cap, "0")
@@ -256,3 +265,64 @@ class TestBudgetsShow:
 
         assert len(out.getvalue().splitlines()) == 7
         assert "cap unlimited, spent 0, held 0" in out.getvalue()
+
+
+class TestOneCap:
+    PLACE = ("--org", "acme", "--layer", "application", "--subject", "chatbot", "--window", "daily")
+
+    def set_cap(self, credit_text: str) -> None:
+        run("set_cap", *self.PLACE, "--credits", credit_text)
+
+    def test_shows_what_counts_and_who_changed_it(self) -> None:
+        self.set_cap("5")
+        self.set_cap("7")
+
+        told = run("budgets", "cap", *self.PLACE)
+
+        assert (told["cap"], told["remaining"], told["raisedUntil"]) == (7, 7, None)
+        assert [one["by"] for one in told["changes"]] == ["set_cap (command line)"] * 2
+        assert told["changes"][1]["was"] is None
+
+    def test_without_a_cap_it_is_unlimited(self) -> None:
+        told = run("budgets", "cap", *self.PLACE)
+
+        assert (told["cap"], told["changes"]) == (None, [])
+
+    def test_raises_for_a_time_and_ends_that(self) -> None:
+        self.set_cap("5")
+        until = ["--until", "2999-01-01T00:00:00Z"]
+
+        raised = run("budgets", "raise", *self.PLACE, "--credits", "25", *until)
+        ended = run("budgets", "end-raise", *self.PLACE)
+
+        assert (raised["cap"], raised["baseCap"]) == (25, 5)
+        assert raised["raisedUntil"] == "2999-01-01T00:00:00.000Z"
+        assert (ended["wasRaised"], ended["cap"], ended["raisedUntil"]) == (True, 5, None)
+        assert run("budgets", "end-raise", *self.PLACE)["wasRaised"] is False
+
+    def test_a_dry_run_changes_nothing(self) -> None:
+        self.set_cap("5")
+        words = [*self.PLACE, "--credits", "25", "--until", "2999-01-01T00:00:00Z"]
+
+        assert run("budgets", "raise", *words, "--dry-run")["cap"] == 5
+        run("budgets", "raise", *words)
+        assert run("budgets", "end-raise", *self.PLACE, "--dry-run")["wasRaised"] is True
+        assert run("budgets", "cap", *self.PLACE)["cap"] == 25
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (["--credits", "none", "--until", "2999-01-01T00:00:00Z"], "a raise is a number"),
+            (["--credits", "4", "--until", "2999-01-01T00:00:00Z"], "a raise goes above it"),
+            (["--credits", "9", "--until", "tomorrow"], "--until: 'tomorrow' is no time"),
+        ],
+    )
+    def test_refuses_what_is_no_raise(self, words: list[str], sentence: str) -> None:
+        self.set_cap("5")
+
+        with pytest.raises(CommandError, match=sentence):
+            run("budgets", "raise", *self.PLACE, *words)
+
+    def test_refuses_a_window_that_the_layer_lacks(self) -> None:
+        with pytest.raises(CommandError, match="The org layer has no total window"):
+            run("budgets", "cap", "--org", "acme", "--layer", "org", "--window", "total")

@@ -102,6 +102,12 @@ class TestOrders:
 
         assert set(orders[0].workers) == {worker, "full@host:3"}
 
+    @pytest.mark.parametrize("verb", ["load", "unload"])
+    def test_a_dry_run_asks_nobody(self, worker: str, orders: list[Order], verb: str) -> None:
+        told = run("models", verb, "echo-chat", "--dry-run")
+
+        assert (told["workers"], orders) == ([worker], [])
+
     def test_without_a_worker_nothing_is_asked(self, orders: list[Order]) -> None:
         with pytest.raises(CommandError, match="No worker serves the queue chat"):
             say("models", "load", "echo-chat")

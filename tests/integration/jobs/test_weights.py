@@ -32,6 +32,12 @@ class TestCommand:
             ]
         }
 
+    def test_a_dry_run_judges_and_writes_nothing(self, account: Any, capsys: Any) -> None:
+        assert weights(capsys, "set", account.slug, "300", "--dry-run")["dryRun"] is True
+        with pytest.raises(CommandError, match="is from 1 to"):
+            call_command("weights", "set", account.slug, "0", "--dry-run")
+        assert not Weight.objects.exists()
+
     def test_sets_again_and_takes_back(self, account: Any, capsys: Any) -> None:
         weights(capsys, "set", account.slug, "300")
         weights(capsys, "set", account.slug, "200")

@@ -222,3 +222,42 @@ class TestListKeys:
         assert [row["keyId"] for row in listed] == [str(ended.row.id), str(live.row.id)]
         assert [row["revokedAt"] is None for row in listed] == [False, True]
         assert live.full_key[-24:] not in repr(listed)
+
+
+class TestKeys:
+    def test_is_one_family_of_the_verbs(self, acme: Any, run: Run) -> None:
+        slug = acme.organization.slug
+        made = run("keys", "create", "--org", slug, "--name", "ci", "--application", "shop")
+        key_id = made["keyId"]
+
+        assert principal_of(made["fullKey"]).application_id == acme.application.id
+        shown = run("keys", "show", key_id)
+        assert (shown["name"], shown["organization"], shown["state"]) == ("ci", slug, "live")
+        assert made["fullKey"][-24:] not in repr(shown)
+        assert run("keys", "revoke", key_id)["revoked"] is True
+        assert run("keys", "show", key_id)["state"] == "revoked"
+        assert run("keys", "list", "--org", slug) == run("list_keys", "--org", slug)
+        assert run("keys", "list", "--org", slug, "--live") == []
+
+    def test_a_dry_run_changes_nothing(self, acme: Any, run: Run) -> None:
+        key = acme.key()
+        before = ApiKey.objects.count()
+
+        made = run("keys", "create", "--org", acme.organization.slug, "--dry-run")
+        ended = run("keys", "revoke", str(key.row.id), "--dry-run")
+
+        assert (made["dryRun"], ended["dryRun"], ended["state"]) == (True, True, "live")
+        assert ApiKey.objects.count() == before
+        assert principal_of(key.full_key) is not None
+
+    def test_a_dry_run_refuses_what_the_deed_would(self, acme: Any) -> None:
+        words = ("keys", "create", "--org", acme.organization.slug, "--dry-run", "--rpm", "0")
+
+        assert "rateLimitRpm" in refusal(*words)
+
+    def test_for_people_the_lines_of_one_key(
+        self, acme: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        call_command("keys", "show", str(acme.key().row.id))
+
+        assert "state: live" in capsys.readouterr().out

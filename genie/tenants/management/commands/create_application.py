@@ -14,7 +14,7 @@ class Command(GenieCommand):
     help = "Make an application, which can have caps of its own."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
+        parser.add_argument("--org", required=True, metavar="SLUG", help="whose application")
         parser.add_argument("--name", required=True, help="unlike any other of the organization")
 
     def handle(self, *args: Any, **options: Any) -> None:

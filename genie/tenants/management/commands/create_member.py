@@ -15,9 +15,14 @@ class Command(GenieCommand):
     help = "Make a user a member; the user is made, without a usable password, if there is none."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--org", required=True, metavar="SLUG")
-        parser.add_argument("--user", required=True, metavar="USERNAME")
-        parser.add_argument("--role", required=True, choices=[str(role) for role in Role])
+        parser.add_argument("--org", required=True, metavar="SLUG", help="of which organization")
+        parser.add_argument("--user", required=True, metavar="USERNAME", help="who")
+        parser.add_argument(
+            "--role",
+            required=True,
+            choices=[str(role) for role in Role],
+            help="owners and admins manage keys and caps, the organization's own caps only an owner",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = services.existing_organization(options["org"])

@@ -16,8 +16,8 @@ class Command(GenieCommand):
     help = "Enroll a user's authenticator app for the admin, or remove it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("verb", choices=["enroll", "remove"])
-        parser.add_argument("username", metavar="USERNAME")
+        parser.add_argument("verb", choices=["enroll", "remove"], help="give one, or take it away")
+        parser.add_argument("username", metavar="USERNAME", help="whose")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"]).first()
