@@ -390,6 +390,7 @@ GENIE_SLOW_RESULT_TTL_S = env.seconds("GENIE_SLOW_RESULT_TTL_S", 14 * 86_400)
 GENIE_UNSTORED_S = env.seconds("GENIE_UNSTORED_S", 60)
 GENIE_UNSTORED_ASYNC_S = env.seconds("GENIE_UNSTORED_ASYNC_S", 900)
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)  # running for longer: execution-timeout
+GENIE_PULSE_DIR = env.text("GENIE_PULSE_DIR", "")  # where workers touch files for probes; "": none
 GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
 # A worker whose model does not come a step further for longer than this is replaced, by modality. A
 # step of a chat reads a part of a prompt or makes a token; one of a video denoises all its frames.
