@@ -102,6 +102,8 @@ def _refuse_unsound(**_: object) -> None:
 
 
 # Flower sends no signal as it begins.
-_open = flower.problem(sys.argv, os.environ) if flower.is_flower(sys.argv) else None
-if settings.PRODUCTION and _open is not None:
-    raise SystemExit(f"This production does not start: {_open}")
+if flower.is_flower(sys.argv):
+    _open = flower.problem(sys.argv, os.environ)
+    if settings.PRODUCTION and _open is not None:
+        raise SystemExit(f"This production does not start: {_open}")
+    flower.configure(os.environ)

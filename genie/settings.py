@@ -429,6 +429,8 @@ GENIE_UNSTORED_S = env.seconds("GENIE_UNSTORED_S", 60)
 GENIE_UNSTORED_ASYNC_S = env.seconds("GENIE_UNSTORED_ASYNC_S", 900)
 # A job that runs for longer ends as `execution-timeout`.
 GENIE_RUN_LIMIT_S = env.seconds("GENIE_RUN_LIMIT_S", 600)
+# The directory of files that workers touch, for probes of a cluster; empty: none.
+GENIE_PULSE_DIR = env.text("GENIE_PULSE_DIR", "")
 GENIE_CANARY_S = env.seconds("GENIE_CANARY_S", 15)  # each queue gets a canary ticket this often
 # The longest that a step may take; a worker whose model stands still for longer is replaced.
 GENIE_STALL_S = {

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from genie.core import pulse
 from jobs import service_times
 from jobs.service_times import ServiceTime
 
@@ -63,6 +64,7 @@ class Presence:
     def _run(self) -> None:
         while not self._closed.is_set():
             report = self._report()
+            pulse.beat(ready=not report.warming)
             self._write(self._upsert, report)
             self._wait(report)
         self._write(self._leave)

@@ -13,12 +13,13 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from celery import current_app
 from kombu.exceptions import OperationalError
 
 from genie.core import metrics
-from jobs import control
+from jobs import carrying, control
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,9 @@ class TicketSender:
 
 def send_now(queue_name: str, job_ids: Sequence[str]) -> bool:
     """Send one ticket and wait for the broker, at most its timeouts; return whether it took it."""
-    return _send(queue_name, TICKET_TASK, {"queue": queue_name, "jobs": list(job_ids)})
+    said = carrying.text(queue_name, [uuid.UUID(job_id) for job_id in job_ids])
+    arguments: dict[str, object] = {"queue": queue_name, "jobs": list(job_ids)}
+    return _send(queue_name, TICKET_TASK, arguments, kwargsrepr=said)
 
 
 def send_canary(queue_name: str, token: uuid.UUID) -> bool:
@@ -109,7 +112,7 @@ def send_canary(queue_name: str, token: uuid.UUID) -> bool:
     return _send(queue_name, CANARY_TASK, {"queue": queue_name, "token": str(token)})
 
 
-def _send(queue_name: str, task: str, arguments: dict[str, object]) -> bool:
+def _send(queue_name: str, task: str, arguments: dict[str, object], **options: Any) -> bool:
     try:
         current_app.send_task(
             task,
@@ -118,6 +121,7 @@ def _send(queue_name: str, task: str, arguments: dict[str, object]) -> bool:
             expires=TICKET_LIFE_S,
             ignore_result=True,
             retry=False,
+            **options,
         )
     except (OperationalError, OSError) as error:
         metrics.ticket_send_failed.labels(queue_name).inc()

@@ -1,11 +1,13 @@
-"""Whether Flower, as this process would start it, is closed to strangers. Pure.
+"""Flower as this process would start it: whether it is closed to strangers, what configures it. Pure.
 
 Flower reads its options from its arguments and from ``FLOWER_`` variables alike; without a way to
 sign in it shows every worker and ticket to whoever reaches its port, and lets them stop workers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
 
+CONFIGURATION = Path(__file__).parent.parent / "flowerconfig.py"
 _SIGN_IN = ("basic_auth", "auth")
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -27,6 +29,11 @@ def problem(argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
     if not any(_is_set(name, argv, environ) for name in _SIGN_IN):
         return "Flower has no password: set FLOWER_BASIC_AUTH, or FLOWER_AUTH and a provider."
     return None
+
+
+def configure(environ: MutableMapping[str, str]) -> None:
+    """Name our configuration (read-only, tickets with their jobs), unless the operator names another."""
+    environ.setdefault("FLOWER_CONF", str(CONFIGURATION))
 
 
 def is_flower(argv: Sequence[str]) -> bool:

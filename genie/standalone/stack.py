@@ -20,7 +20,6 @@ DEFAULT_WEB_DRAIN_S = 8.0  # how long open answers may go on after a stop signal
 WEB_MARGIN_S = 4.0  # above that, for their last frames, before the server cuts what is left
 DRAIN_MARGIN_S = 15.0  # above the workers' own drain limit, before they are killed
 DEFAULT_DRAIN_S = 45.0
-FLOWER_COLUMNS = "name,kwargs,state,received,runtime,worker,uuid"
 FLOWER_USER = "genie"
 STOP_ORDER = (("web-",), ("worker-",), ("webhooks", "maintenance", "flower"))
 
@@ -140,7 +139,7 @@ def maintenance(layout: Layout, *, schedule: Path) -> ProcessSpec:
 
 
 def flower(layout: Layout, *, port: int, password: str, cookie_secret: str) -> ProcessSpec:
-    """Describe Flower: loopback only, behind a password, unable to change anything."""
+    """Describe Flower: loopback only, behind a password; genie/flowerconfig.py makes it read-only."""
     return layout.spec(
         "flower",
         *("celery", "-A", "genie", "flower"),
@@ -149,9 +148,6 @@ def flower(layout: Layout, *, port: int, password: str, cookie_secret: str) -> P
             "FLOWER_PORT": str(port),
             "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}",
             "FLOWER_COOKIE_SECRET": cookie_secret,
-            "FLOWER_READ_ONLY": "1",
-            # A ticket's arguments are the ids of the jobs that caused it: what one looks for.
-            "FLOWER_TASKS_COLUMNS": FLOWER_COLUMNS,
         },
     )
 

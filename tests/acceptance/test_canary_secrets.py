@@ -82,7 +82,8 @@ def flower(system: System) -> Iterator[Callable[[], str]]:
     spec = stack.flower(layout, port=port, password="open", cookie_secret="c" * 48)
 
     def shown() -> str:
-        pages = ("/api/tasks?limit=1000", "/api/workers", "/tasks", "/broker")
+        table = "/tasks/datatable?draw=1&start=0&length=1000&order[0][column]=0"
+        pages = ("/api/tasks?limit=1000", "/api/workers", "/tasks", "/broker", table)
         answers = [
             requests.get(
                 f"http://127.0.0.1:{port}{page}", auth=(stack.FLOWER_USER, "open"), timeout=10
@@ -149,6 +150,7 @@ def test_secrets_show_nowhere(
     assert {one.status_code for one in (*asynchronous, lost)} == {202}
     assert failing.status_code == 500
     assert min(one.status_code for one in refused) >= 400
+    assert asynchronous[0].json()["id"] in shown  # the ticket with the job that it carried
     logs, statements = logs_of(system.directory), "".join(ears.statements)
     assert "jobs_job" in statements
     assert ANSWER in ears.told_redis  # so what is said there is heard

@@ -10,7 +10,7 @@ from pathlib import Path
 SEND = """
 import django; django.setup()
 from jobs import queue
-print(queue.send_now("chat", ["0"]), flush=True)
+print(queue.send_now("chat", ["019d0000-0000-7000-8000-000000000000"]), flush=True)
 import os; os._exit(0)
 """
 LIMIT_S = 25.0  # twice the timeouts of a socket, and a busy machine

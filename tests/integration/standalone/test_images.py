@@ -1,6 +1,6 @@
 """The deployment files, run without containers: what an image would hold, and what a service would start.
 
-The code is copied as the Dockerfile copies it, the environment is made as docs/install.md makes it,
+The code is copied as the Dockerfile copies it, the environment is made as docs/deployment.md makes it,
 and each service's own command runs on it: against this run's Redis, and no database.
 """
 
@@ -48,7 +48,10 @@ class Image:
 
     def environment(self, service: str, **more: str) -> dict[str, str]:
         """Return a service's environment, with servers that are here."""
-        own = {name: str(value) for name, value in self.services[service]["environment"].items()}
+        stage = self.services[service]["build"]["target"]
+        own = _environment_of(stage) | {
+            name: str(value) for name, value in self.services[service]["environment"].items()
+        }
         here = {
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": "/nonexistent",
@@ -64,6 +67,24 @@ class Image:
         assert found
         chosen = self.services[service].get("command") or json.loads(found[1])
         return [word.replace("$$", "$") for word in chosen]
+
+    def health_check(self, service: str) -> list[str]:
+        """Return what tells whether a service is healthy: its own check, or that of its image."""
+        own = self.services[service].get("healthcheck")
+        if own is None:
+            stage = STAGES[self.services[service]["build"]["target"]].replace("\\\n", "")
+            found = re.search(r"^HEALTHCHECK .*CMD (\[.*\])$", stage, re.MULTILINE)
+            assert found
+            return list(json.loads(found[1]))
+        assert own["test"][0] == "CMD"
+        return list(own["test"][1:])
+
+
+def _environment_of(stage: str) -> dict[str, str]:
+    """Return what the image puts into the environment of its processes."""
+    lines = f"{STAGES['runtime']}{STAGES[stage]}".replace("\\\n", "")
+    said = " ".join(re.findall(r"^ENV (.+)$", lines, re.MULTILINE))
+    return dict(re.findall(r"(\w+)=(\S+)", said))
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +106,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def _documented_settings(directory: Path) -> dict[str, str]:
-    """Run the lines of docs/install.md that make the .env file, and return what is in it."""
-    page = (REPOSITORY / "docs" / "install.md").read_text("utf-8")
+    """Run the lines of docs/deployment.md that make the .env file, and return what is in it."""
+    page = (REPOSITORY / "docs" / "deployment.md").read_text("utf-8")
     found = re.search(r"^umask 077\n.*?^END$", page, re.MULTILINE | re.DOTALL)
     assert found
     subprocess.run(["/bin/sh", "-eu", "-c", found[0]], cwd=directory, check=True)
@@ -97,7 +118,7 @@ def _documented_settings(directory: Path) -> dict[str, str]:
 def _services(text: str, settings: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     def value(match: re.Match[str]) -> str:
         name, rest = match[1], match[2]
-        assert name in settings or rest.startswith(":-"), f"{name} is not in docs/install.md"
+        assert name in settings or rest.startswith(":-"), f"{name} is not in docs/deployment.md"
         return settings.get(name, rest.removeprefix(":-"))
 
     filled = re.sub(r"(?<!\$)\$\{([A-Z_]+)([^}]*)\}", value, text)
@@ -211,28 +232,24 @@ def test_a_worker_starts_is_healthy_and_stops(image: Image, name: str, tmp_path:
     argv = [
         word if word != schedule else str(tmp_path / "schedule") for word in image.command(name)
     ]
-    env = image.environment(name)
-    kind, check = image.services[name]["healthcheck"]["test"]
-    assert kind == "CMD-SHELL"
+    env = image.environment(name, GENIE_PULSE_DIR=str(tmp_path / "pulse"))
+
+    def is_healthy() -> bool:
+        argv = image.health_check(name)
+        return subprocess.run(argv, cwd=image.root, env=env, check=False).returncode == 0
 
     with running(argv, root=image.root, env=env) as (process, log):
+        assert not is_healthy()
         wait_for(lambda: _says(log, " ready."), START_LIMIT_S)
-        healthy = subprocess.run(
-            ["/bin/sh", "-c", check.replace("$$", "$")],
-            cwd=image.root,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert healthy.returncode == 0, healthy.stdout + healthy.stderr
+        wait_for(is_healthy, START_LIMIT_S)
         process.terminate()
         process.wait(STOP_LIMIT_S)
 
 
-def test_flower_comes_up(image: Image) -> None:
+def test_flower_comes_up_and_changes_nothing(image: Image) -> None:
     port = ports.free_port()
     env = image.environment("flower", FLOWER_PORT=str(port))
+    user, _, password = env["FLOWER_BASIC_AUTH"].partition(":")
     client = Client(host="127.0.0.1", port=port)
 
     def is_up() -> bool:
@@ -243,6 +260,10 @@ def test_flower_comes_up(image: Image) -> None:
     with running(image.command("flower"), root=image.root, env=env):
         wait_for(is_up, START_LIMIT_S)
         assert client.get("/workers").status == 401
+        address, auth = f"http://127.0.0.1:{port}", (user, password)
+        shutdown = requests.post(f"{address}/api/worker/shutdown/x", auth=auth, timeout=30)
+        assert shutdown.status_code == 403
+        assert "Result" in requests.get(f"{address}/tasks", auth=auth, timeout=30).text
 
 
 def test_redis_asks_for_its_password_and_hears_its_stop(image: Image, tmp_path: Path) -> None:
