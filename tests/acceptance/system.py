@@ -196,7 +196,12 @@ class System:
         return [one for one in (self.listener, self.strict_listener) if one is not None]
 
     def _specs(self) -> list[ProcessSpec]:
-        layout = stack.Layout(base_dir=BASE_DIR, env=self.env, logs=self.directory / "logs")
+        layout = stack.Layout(
+            base_dir=BASE_DIR,
+            env=self.env,
+            logs=self.directory / "logs",
+            metrics=self.directory / "metrics",
+        )
         return [
             *(stack.worker(layout, entry) for entry in self.workers),
             *(
