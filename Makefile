@@ -51,6 +51,7 @@ check: $(STAMP) ## formatting, lint, types, import directions, migrations, deplo
 	sh deploy/check-production.sh $(BIN)/python
 	$(BIN)/python deploy/scan_secrets.py
 	$(BIN)/python deploy/audit.py
+	@sh deploy/prometheus/check.sh
 	@if [ -d tests/architecture ]; then $(BIN)/python -m pytest -q tests/architecture; fi
 
 openapi: $(STAMP) ## write genie/openapi/openapi.json, the description of the API, from the code

@@ -20,7 +20,7 @@ from jobs import gauges
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _NOWHERE = "There is no route GET /metrics."
-_NO_TOKEN = "Send 'Authorization: Bearer ...' with the token of GENIE_METRICS_TOKEN."
+_ASKED_FOR = "Send 'Authorization: Bearer ...' with the token of GENIE_METRICS_TOKEN."
 
 
 class Processes(Collector):
@@ -61,7 +61,7 @@ def refusal(*, address: str | None, authorization: str | None) -> errors.GenieEr
         return errors.NotFound(_NOWHERE)  # as if they were off: nobody outside learns of them
     given = (authorization or "").encode("latin-1", "replace")
     if token and not hmac.compare_digest(given, f"Bearer {token}".encode()):
-        return errors.Unauthorized(_NO_TOKEN)
+        return errors.Unauthorized(_ASKED_FOR)
     return None
 
 
