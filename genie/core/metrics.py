@@ -127,6 +127,10 @@ busy_seconds = _counter(
 overrun = _counter(
     "genie_run_overrun_total", "Jobs that used more than their hold: each is a defect"
 )
+budget_overrun = _counter(
+    "genie_budget_overrun_total",
+    "Settlements that asked for more than their hold and were charged the hold: each is a defect",
+)
 leases_lost = _counter(
     "genie_leases_lost_total",
     "Lapsed leases that the sweep found, by what became of the job: requeued, worker-lost, cancelled",

@@ -73,6 +73,21 @@ def test_the_handbook_has_every_metric_with_its_labels_and_meaning() -> None:
     assert said == rows, "docs/monitoring.md should have:\n" + "\n".join(rows)
 
 
+def test_every_metric_is_declared_in_one_place() -> None:
+    makes = re.compile(
+        r"from prometheus_client import [^\n]*\b(?:Counter|Gauge|Histogram|Summary)\b"
+    )
+    found = {
+        str(path.relative_to(ROOT))
+        for app in ("genie", "jobs", "budgets", "webhooks", "inference")
+        for path in (ROOT / app).rglob("*.py")
+        if makes.search(path.read_text())
+    }
+
+    # Those of `traffic` are types: a metric that is made elsewhere would be in no scrape.
+    assert found == {"genie/core/metrics.py", "genie/core/traffic.py"}
+
+
 def test_names_are_of_one_form() -> None:
     wrong = [
         one.name
