@@ -52,6 +52,7 @@ check: $(STAMP) ## formatting, lint, types, import directions, migrations, deplo
 	sh deploy/check-production.sh $(BIN)/python
 	$(BIN)/python deploy/scan_secrets.py
 	$(BIN)/python deploy/audit.py
+	@sh deploy/prometheus/check.sh
 	@$(MAKE) --no-print-directory docs
 	@if [ -d tests/architecture ]; then $(BIN)/python -m pytest -q tests/architecture; fi
 

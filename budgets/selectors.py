@@ -11,7 +11,7 @@ from django.db import connection
 from budgets import windows
 from budgets.gate import OnCapHit
 from budgets.models import Entry, Hold
-from budgets.types import Balance, CounterDrift, OpenHold, Statement
+from budgets.types import Balance, CounterDrift, OpenHold, OpenHolds, Statement
 
 RANKS = {kind: rank for rank, kind in enumerate(windows.WindowKind)}
 
@@ -239,6 +239,18 @@ def hold_drift() -> list[uuid.UUID]:
 def open_references() -> set[uuid.UUID]:
     """Return the references of all open holds."""
     return set(Hold.objects.filter(closed_at=None).values_list("reference", flat=True))
+
+
+def open_holds() -> OpenHolds:
+    """Return what is set aside now, of everybody; reads the holds that are open alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(*), coalesce(sum(amount - parted), 0)::bigint,
+                 coalesce(extract(epoch FROM genie_now() - min(opened_at)), 0)::float8
+               FROM budgets_hold WHERE closed_at IS NULL"""
+        )
+        count, microcredits, oldest_s = cursor.fetchone()
+    return OpenHolds(count=count, microcredits=microcredits, oldest_s=oldest_s)
 
 
 def settled(references: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:

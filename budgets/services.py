@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection
-from prometheus_client import Counter as Metric
 
 from budgets import alerts, drift, gate, ledger, money, selectors
 from budgets.batch import Batch, counter_of, places_of
@@ -30,6 +29,7 @@ from budgets.types import (
     Statement,
 )
 from budgets.windows import Layer
+from genie.core import metrics
 from genie.core.transactions import check_when_answered, transaction, transaction_required
 
 AnswerT = TypeVar("AnswerT")
@@ -37,11 +37,6 @@ AnswerT = TypeVar("AnswerT")
 NEAR_CAP_PERCENT = 80  # of a cap, after this request; GENIE_BUDGET_NEAR_CAP_PERCENT replaces it
 
 logger = logging.getLogger(__name__)
-
-overrun = Metric(
-    "genie_budget_overrun_total",
-    "Settlements that asked for more than their hold; each is a defect",
-)
 
 
 def configured_mode() -> Mode:
@@ -208,7 +203,7 @@ def settle_many(settlements: Sequence[Settlement]) -> None:
 
     def alarm() -> None:
         for reference in over.value:
-            overrun.inc()
+            metrics.budget_overrun.inc()
             logger.error(
                 "job %s asked for %d micro-credits, more than its hold: charged the hold",
                 reference,

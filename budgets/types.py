@@ -170,3 +170,12 @@ class Statement:
     open_holds: int
     held_microcredits: int  # by all of them
     newest_holds: tuple[OpenHold, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHolds:
+    """All holds that are open, of everybody."""
+
+    count: int
+    microcredits: int
+    oldest_s: float  # since the oldest was opened; 0 without any

@@ -75,6 +75,7 @@ INSTALLED_APPS = [
 
 # These serve pages, the admin and the management API. The job routes run on genie.asgi's own handler.
 MIDDLEWARE = [
+    "genie.core.middleware.TrafficMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "genie.core.middleware.RequestIdMiddleware",
@@ -471,6 +472,13 @@ GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"
 
+# --- Metrics: off until one of the first two says who may read them (docs/monitoring.md) -----------
+GENIE_METRICS_TOKEN = env.text("GENIE_METRICS_TOKEN", "")  # that a reader sends as a bearer token
+GENIE_METRICS_NETWORKS = env.words("GENIE_METRICS_NETWORKS")  # from which they are read
+# Where workers serve them, on machines that have no web process. GENIE_METRICS_DIR, in which the
+# processes of a machine count together, is read before the settings: genie.core.metric_files.
+GENIE_METRICS_LISTEN = env.address("GENIE_METRICS_LISTEN")
+
 # --- Logging: one JSON object a line, secrets redacted --------------------------------------------
 LOGGING = {
     "version": 1,
@@ -488,6 +496,10 @@ LOGGING = {
         # A line for each ticket would drown the others; jobs log what matters of themselves.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        # A line for each job that is accepted and for each attempt that ends.
+        "genie.jobs": {
+            "level": "INFO" if env.boolean("GENIE_LOG_JOBS", default=True) else "WARNING"
+        },
         "axes": {"level": "WARNING"},  # of locks, not of every sign-in
         # It would quote the URL, which may be a secret, whenever a receiver sends odd headers.
         "urllib3.connection": {"level": "ERROR"},

@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from genie.openapi.views import DocumentView, PageView
+from jobs.scraping import MetricsView
 from webhooks import published_keys
 
 admin.site.site_header = "Genie administration"
@@ -16,6 +17,7 @@ urlpatterns = [
     # For who types the address; nothing is ever posted to it.
     path("admin", RedirectView.as_view(pattern_name="admin:index", http_method_names=["get"])),
     path("admin/", admin.site.urls),
+    path("metrics", MetricsView.as_view()),
     path("openapi.json", DocumentView.as_view()),
     path("docs/api", PageView.as_view()),
     path(published_keys.PATH, published_keys.KeySetView.as_view()),

@@ -1,4 +1,4 @@
-"""After a commit that ended jobs: tell their readers, their workers, and the webhook worker."""
+"""After a commit that ended jobs without their worker: tell their readers, and count them."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import redis
 
 from genie.core import redis as core_redis
-from jobs import replies, stream
+from jobs import counting, replies, stream
 from jobs.lifecycle import Ended
 
 logger = logging.getLogger(__name__)
@@ -16,6 +16,7 @@ def ended(jobs: Sequence[Ended]) -> None:
     """Send the waiters of these jobs to the row. Never fails: they also look there every second."""
     if not jobs:
         return
+    counting.ended(jobs)
     try:
         pipeline = core_redis.client().pipeline(transaction=False)
         for job in jobs:

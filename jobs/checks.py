@@ -11,6 +11,7 @@ from django.core import checks
 from django.db import connections
 
 from genie.core import key_strength
+from genie.tenants import networks
 
 SECRET_KEY_LENGTH = 50  # characters, as Django's own generator makes them
 PEPPER_LENGTH = 32  # bytes: as many as the digest that it keys
@@ -58,6 +59,36 @@ def check_durability(databases: Sequence[str] | None = None, **_: Any) -> list[c
             )
             found += [_not_durable(name) for (name,) in cursor.fetchall()]
     return found
+
+
+@checks.register("jobs", checks.Tags.security)
+def check_metrics(**_: Any) -> list[checks.CheckMessage]:
+    """Return an error for each way in which metrics could be read by anybody, or by nobody."""
+    return [*_metrics()]
+
+
+def _metrics() -> Iterator[checks.CheckMessage]:
+    for network in settings.GENIE_METRICS_NETWORKS:
+        try:
+            networks.normalise(network)
+        except ValueError:
+            yield checks.Error(
+                f"GENIE_METRICS_NETWORKS has {network!r}; write networks like 127.0.0.1 or"
+                " 10.0.0.0/8.",
+                id="jobs.E008",
+            )
+    token = settings.GENIE_METRICS_TOKEN
+    if token and settings.PRODUCTION and key_strength.is_placeholder(token):
+        yield checks.Error(
+            "GENIE_METRICS_TOKEN can be guessed: it is a placeholder or repeats a few characters.",
+            hint="Make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`.",
+            id="jobs.E009",
+        )
+    if settings.GENIE_METRICS_LISTEN and not (token or settings.GENIE_METRICS_NETWORKS):
+        yield checks.Warning(
+            "GENIE_METRICS_LISTEN serves nobody: set GENIE_METRICS_TOKEN or GENIE_METRICS_NETWORKS.",
+            id="jobs.W001",
+        )
 
 
 def _field_keys() -> Iterator[checks.CheckMessage]:

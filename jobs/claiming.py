@@ -9,7 +9,7 @@ from typing import Protocol
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from jobs import canaries, claims
+from jobs import canaries, claims, counting
 from jobs.claims import Claimed, Serving
 
 logger = logging.getLogger(__name__)
@@ -160,6 +160,7 @@ class ClaimLoop:
             return
         for one in claim.jobs:
             self._host.run(one)
+        counting.claimed(claim.jobs)
         self._more = claim.more
 
     def _serving(self) -> Serving:

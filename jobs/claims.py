@@ -40,6 +40,8 @@ class Claimed:
     estimate_microcredits: int
     reply_to: str = ""  # the channel of the web process whose caller waits
     max_attempts: int = 5
+    lane: int = 0
+    waited_s: float = 0.0  # since it has its place in the queue
 
     @property
     def solo(self) -> bool:
@@ -104,7 +106,8 @@ taken AS (
     run_deadline_at = genie_now() + run_limit_s * interval '1 second'
   FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %(idle)s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-    price_version, price_rates, estimate_microcredits, lane, start_tag, reply_to, max_attempts, p.place),
+    price_version, price_rates, estimate_microcredits, lane, start_tag, reply_to, max_attempts, p.place,
+    extract(epoch FROM genie_now() - queued_at)::float8 AS waited_s),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %(worker)s::text), genie_now() FROM taken),
@@ -119,7 +122,7 @@ ticked AS (
   FROM clocks, (SELECT lane, max(start_tag) AS latest FROM taken GROUP BY lane) t
   WHERE c.id = clocks.id AND t.lane = c.lane AND c.virtual_time < t.latest)
 SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-  estimate_microcredits, reply_to, price_version, price_rates::text, max_attempts
+  estimate_microcredits, reply_to, price_version, price_rates::text, max_attempts, lane, waited_s
 FROM (SELECT EXISTS (
         SELECT FROM jobs_job WHERE {_MAY_RUN} AND (%(models)s::text[] IS NULL OR model = ANY(%(models)s::text[]))
           AND NOT id = ANY(ARRAY(SELECT id FROM placed WHERE solos = 0 OR (place = 1 AND %(idle)s)))) AS more) rest
@@ -282,6 +285,8 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         reply_to=row[10],
         price=prices.kept(row[11], row[12], model=row[5]),
         max_attempts=row[13],
+        lane=row[14],
+        waited_s=row[15],
     )
 
 

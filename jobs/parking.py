@@ -102,15 +102,6 @@ def unpark(*, cursor: Cursor = _cursor) -> dict[str, list[uuid.UUID]]:
         return _admit(_locked(tries))
 
 
-def waiting() -> int:
-    """Return how many jobs are parked, of all organisations; reads one small index."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM jobs_job WHERE state = 'queued' AND parked_by IS NOT NULL"
-        )
-        return int(cursor.fetchone()[0])
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiting:
     payer: Payer

@@ -23,10 +23,10 @@ import redis
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from genie.core import metrics
+from genie.core import logs, metrics
 from inference.engine import Engine
 from inference.errors import InferenceError
-from jobs import claims, control, inputs, queue, service_times, stream, work
+from jobs import claims, control, counting, inputs, queue, service_times, stream, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.control import Order
@@ -214,6 +214,10 @@ class Runner:
         self._carriers.submit(carried)
 
     def _submit(self, job: RunningJob) -> None:
+        with logs.bound(job=job.claimed.job_id, attempt=job.claimed.attempt):
+            self._submit_bound(job)
+
+    def _submit_bound(self, job: RunningJob) -> None:
         claimed = job.claimed
         try:
             brought = inputs.bring(claimed)
@@ -222,7 +226,7 @@ class Runner:
             job.on_done(error, usage=job.usage)
         except Exception:
             # One job's bad row must not end the claim loop; the job fails and says where to look.
-            logger.exception("A claimed job could not be started", extra={"job": claimed.job_id})
+            logger.exception("A claimed job could not be started")
             job.on_done(InferenceError("The worker could not start this job."), usage=job.usage)
 
     def slots_taken(self, queue_name: str) -> int:
@@ -259,7 +263,9 @@ class Runner:
             job.announce(answer)
         elif isinstance(answer, str) and isinstance(ending, Requeue):
             self._requeued(job, queue_name=answer, delay_s=ending.delay_s)
+        run_s = job.age_s()
         self._forget(job)
+        counting.attempt_recorded(job.claimed, ending, answer, run_s=run_s)
 
     def _requeued(self, job: RunningJob, *, queue_name: str, delay_s: float) -> None:
         """Have a job looked for again that went back to its queue: here, or by another worker."""
@@ -288,9 +294,11 @@ class Runner:
     # --- leases, limits, cancels -------------------------------------------------------------
 
     def _keep(self) -> None:
-        since_renewal = 0.0
+        since_renewal, entry = 0.0, self.config.worker.partition("@")[0]
         while not self._closed.wait(_TICK_S):
             since_renewal += _TICK_S
+            if self._running:
+                metrics.busy_seconds.labels(entry).inc(_TICK_S)
             self._stop_overdue()
             if since_renewal >= self.config.heartbeat_s:
                 since_renewal = 0.0

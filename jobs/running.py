@@ -9,7 +9,7 @@ from genie.core import metrics
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
 from inference.types import ChatResult, ChoicesResult, MediaResult, Result, TokenLogprob, Usage
-from jobs import outcomes, prices, replies, retry, told, verdicts
+from jobs import counting, outcomes, prices, replies, retry, told, verdicts
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
 from jobs.lifecycle import Ended, Ending, Requeue
@@ -60,6 +60,7 @@ class RunningJob:
         self._stop: StopReason | None = None
         self._stop_message = ""
         self._delivered_at = self._began
+        self._has_begun = False  # to answer
         self.percent = 0  # how far a picture, video or recording has come
         self.beaten = 0  # what of it the row has been told
 
@@ -111,6 +112,9 @@ class RunningJob:
         """Append new text, after what earlier attempts delivered has been met again."""
         if self._stop is not None:
             return
+        if not self._has_begun:
+            self._has_begun = True
+            counting.first_token(self.claimed, run_s=self.age_s())
         with_offset = self.claimed.kind is JobKind.COMPLETION
         tokens = [told.token_of(one, with_offset=with_offset) for one in logprobs]
         if not self._narrator.take(text, tokens):

@@ -18,6 +18,7 @@ from budgets.types import Held, HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, failpoints, transactions
 from inference.types import Usage
 from jobs import (
+    counting,
     depth,
     entering,
     files,
@@ -84,10 +85,11 @@ def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.Gen
         with transactions.pipelined():
             admission = _submit(submissions)
         failpoints.reach("before_admit_commit")
+    answers = admission.answers()
+    counting.admitted(submissions, answers)
     places = _places(admission.jobs)
     return [
-        _placed(answer, places) if isinstance(answer, Accepted) else answer
-        for answer in admission.answers()
+        _placed(answer, places) if isinstance(answer, Accepted) else answer for answer in answers
     ]
 
 
@@ -151,6 +153,7 @@ def submit_together(
                 error = _refusal_of_sum(submissions) or error
         else:
             error = None
+    counting.admitted(submissions, accepted if error is None else [error] * len(submissions))
     if error is not None:
         raise error
     places = _places(admission.jobs)

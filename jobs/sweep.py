@@ -125,6 +125,12 @@ def _reap_leases(swept: Swept) -> None:
     swept.requeued = len(requeued)
     swept.cancelled = sum(one.state is JobState.CANCELLED for one in ended)
     swept.worker_lost = len(ended) - swept.cancelled
+    for outcome, count in (
+        ("requeued", swept.requeued),
+        ("worker-lost", swept.worker_lost),
+        ("cancelled", swept.cancelled),
+    ):
+        metrics.leases_lost.labels(outcome).inc(count)
     announce.ended(ended)
     for job_id, name in requeued.items():
         queue.sender.send({name: [job_id]})
@@ -239,7 +245,6 @@ def _unpark(swept: Swept) -> None:
     queue.sender.send(admitted)
     swept.unparked = sum(len(ids) for ids in admitted.values())
     metrics.unparked.inc(swept.unparked)
-    metrics.parked.set(parking.waiting())
 
 
 def _send_canaries() -> None:
@@ -248,10 +253,6 @@ def _send_canaries() -> None:
     due = canaries.take_due(list(queues), every_s=settings.GENIE_CANARY_S)
     # The first that the broker does not take costs its timeout, so the rest wait for the next time.
     all(queue.send_canary(name, token) for name, token in due.items())
-    for canary in canaries.read():
-        metrics.canary_waiting.labels(canary.queue).set(canary.waiting_s)
-        if canary.latency_s is not None:
-            metrics.canary_latency.labels(canary.queue).set(canary.latency_s)
 
 
 _COLUMNS = (

@@ -23,7 +23,18 @@ from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
 from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
-from jobs import archive, files, hub, media_queue, operations, queue, quotes, selectors, services
+from jobs import (
+    archive,
+    files,
+    hub,
+    journal,
+    media_queue,
+    operations,
+    queue,
+    quotes,
+    selectors,
+    services,
+)
 from jobs import spending as jobs_spending
 from jobs.files import Found
 from jobs.groups import NewGroup
@@ -243,14 +254,18 @@ async def identify(request: HttpRequest, *, key: str) -> Principal | None:
 
 async def submit(submission: Submission) -> Accepted:
     """Admit a job; its ticket follows in the background. Raises what admission refuses with."""
-    return await _admissions.ask(submission)
+    accepted = await _admissions.ask(submission)
+    journal.accepted([accepted])
+    return accepted
 
 
 async def submit_together(
     submissions: Sequence[Submission], *, group: NewGroup | None = None
 ) -> list[Accepted]:
     """Admit all of these jobs of one caller or none; raises what the first is refused with."""
-    return await _together.ask((submissions, group))
+    accepted = await _together.ask((submissions, group))
+    journal.accepted(accepted)
+    return accepted
 
 
 async def quote(question: Question) -> Quote:

@@ -21,7 +21,8 @@ from genie.core import env, exits, metrics
 from inference import memory
 from inference.engine import Engine
 from inference.errors import DeviceLost
-from jobs import assignment, registry, sweep
+from jobs import assignment, exporter, registry, sweep
+from jobs.exporter import Exporter
 from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
 from jobs.stream import Writer
@@ -39,6 +40,7 @@ class _Process:
     warmup: Warmup | None = None
     watchdog: Watchdog | None = None
     housekeeping: tuple[threading.Thread, ...] = ()
+    exporter: Exporter | None = None
     is_replaced = False
 
 
@@ -90,6 +92,7 @@ def start(queues: Sequence[str]) -> None:
             thread.start()
     _process.presence = Presence(worker_name(), queues, report=_report)
     _process.presence.start()
+    _process.exporter = exporter.start()
 
 
 def stop() -> None:
@@ -101,6 +104,8 @@ def stop() -> None:
     _stop_housekeeping.set()
     for thread in _process.housekeeping:
         thread.join(5)
+    if _process.exporter is not None:
+        _process.exporter.close()
 
 
 def replace(reason: str, trouble: str) -> None:

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from genie.core import crypto, errors, failpoints, transactions
+from genie.core import crypto, errors, failpoints, logs, transactions
 from webhooks import formats, lanes, naming, outcomes, signing, signing_keys, transport, trials
 from webhooks.claims import Claim, claim_due, hand_back
 from webhooks.errors import ErrorClass, TransportError
@@ -177,6 +177,13 @@ class _Run:
 
 def attempt(claim: Claim, *, post: Post = transport.post, probe: Probe = transport.probe) -> Result:
     """Send one claimed delivery once; every failure is a result. Touches no database."""
+    is_of_job = not claim.event_type.startswith(("budget.", "webhook."))
+    job = claim.reference if is_of_job else None
+    with logs.bound(delivery=claim.message_id, job=job, attempt=claim.number):
+        return _attempt(claim, post=post, probe=probe)
+
+
+def _attempt(claim: Claim, *, post: Post, probe: Probe) -> Result:
     started, head = time.monotonic(), b""
     manner = formats.MANNERS[claim.format].within(settings.GENIE_WEBHOOK_ATTEMPT_S)
     try:
@@ -195,7 +202,7 @@ def attempt(claim: Claim, *, post: Post = transport.post, probe: Probe = transpo
     except crypto.CannotUnseal:
         answered = outcomes.Answered(error_class=ErrorClass.SECRET_UNREADABLE)
     except Exception:  # this attempt's defect must not take its neighbours down
-        log.exception("Delivery %s failed for a reason of our own.", claim.delivery_id)
+        log.exception("A delivery failed for a reason of our own.")
         answered = outcomes.Answered(error_class=ErrorClass.INTERNAL)
     took = dt.timedelta(seconds=time.monotonic() - started)
     return Result(claim=claim, answered=answered, head=head, took=took)

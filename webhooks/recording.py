@@ -89,7 +89,9 @@ def record(results: Sequence[Result]) -> int:
     """
     if not results:
         return 0
-    written = _insist(results)
+    rows = [_columns(result) for result in results]
+    written = _insist(results, rows)
+    _count(results, rows)
     if written < len(results):
         metrics.fenced.labels("delivery").inc(len(results) - written)
         log.warning(
@@ -100,18 +102,27 @@ def record(results: Sequence[Result]) -> int:
     return written
 
 
-def _insist(results: Sequence[Result]) -> int:
+_OUTCOMES = {"delivered": "delivered", "pending": "retried", "failed": "failed"}
+
+
+def _count(results: Sequence[Result], rows: Sequence[tuple[Any, ...]]) -> None:
+    for result, row in zip(results, rows, strict=True):
+        metrics.webhook_attempts.labels(result.claim.format, _OUTCOMES[row[_STATE]]).inc()
+        metrics.webhook_seconds.observe(result.took.total_seconds())
+
+
+def _insist(results: Sequence[Result], rows: Sequence[tuple[Any, ...]]) -> int:
     for pause_s in RECORD_PAUSES_S:
         try:
-            return _write(results)
+            return _write(results, rows)
         except OperationalError:
             connection.close()
             threading.Event().wait(pause_s)
-    return _write(results)
+    return _write(results, rows)
 
 
-def _write(results: Sequence[Result]) -> int:
-    columns = zip(*(_columns(result) for result in results), strict=True)
+def _write(results: Sequence[Result], rows: Sequence[tuple[Any, ...]]) -> int:
+    columns = zip(*rows, strict=True)
     parameters: list[Any] = [
         *(list(column) for column in columns),
         FAILING_ATTEMPTS,
@@ -137,7 +148,10 @@ def _execute(
     return int(written), gone, failing
 
 
-def _columns(result: Result) -> tuple[object, ...]:
+_STATE = 2  # the place of the delivery's state in what ``_columns`` returns
+
+
+def _columns(result: Result) -> tuple[Any, ...]:
     claim, answered = result.claim, result.answered
     outcome = outcomes.decide(
         answered,

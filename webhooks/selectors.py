@@ -53,6 +53,38 @@ def named_endpoints(batch: Sequence[tuple[uuid.UUID, str]]) -> list[uuid.UUID | 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What is still to be delivered, of everybody; deliveries are counted up to ``COUNTED``."""
+
+    due: int
+    pending: int
+    oldest_due_s: float  # since the oldest is due; 0 without any
+    failing_endpoints: int
+
+
+COUNTED = 100_000  # bounds the count where a receiver has been away for long
+_BACKLOG = """
+SELECT (SELECT count(*) FROM (SELECT FROM webhooks_delivery
+          WHERE state = 'pending' AND next_attempt_at <= genie_now() LIMIT %(counted)s) AS due),
+       (SELECT count(*) FROM (SELECT FROM webhooks_delivery WHERE state = 'pending' LIMIT %(counted)s) AS pending),
+       greatest(extract(epoch FROM genie_now() - (SELECT min(next_attempt_at) FROM webhooks_delivery
+          WHERE state = 'pending')), 0)::float8,
+       (SELECT count(*) FROM webhooks_endpoint
+          WHERE deleted_at IS NULL AND enabled AND failing_since IS NOT NULL)
+"""
+
+
+def backlog() -> Backlog:
+    """Return how far the deliveries are behind; walks the index of those that have not ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BACKLOG, {"counted": COUNTED})
+        due, pending, oldest_due_s, failing = cursor.fetchone()
+    return Backlog(
+        due=due, pending=pending, oldest_due_s=oldest_due_s or 0.0, failing_endpoints=failing
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedEndpoint:
     """An endpoint as a request names it."""
 

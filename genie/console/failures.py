@@ -7,7 +7,7 @@ HTML, is given a page.
 from django.http import HttpRequest, HttpResponse
 
 from genie.console import pages
-from genie.core import api, errors
+from genie.core import api, errors, logs
 
 _API = ("/api/", "/v1/", "/openai/", "/files/", "/.well-known/")
 _TITLES = {
@@ -21,7 +21,7 @@ _TITLES = {
 
 def page(request: HttpRequest, error: errors.GenieError) -> HttpResponse:
     """Return the page of an error, with the request id that its log line has."""
-    request_id = api.new_request_id()
+    request_id = logs.about("request_id") or api.new_request_id()
     context = {
         "title": _TITLES.get(error.http_status, "That did not work"),
         "message": error.message,

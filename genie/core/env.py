@@ -84,6 +84,19 @@ def port_ranges(name: str, default: str) -> tuple[range, ...]:
     return ranges
 
 
+def address(name: str) -> tuple[str, int] | None:
+    """Return the variable as a host and a port, written like ``127.0.0.1:9464``; None if it is unset."""
+    raw = text(name, "")
+    if not raw:
+        return None
+    host, mark, port = raw.rpartition(":")
+    if not (mark and host and port.isdecimal() and 1 <= int(port) <= 65535):
+        raise SettingError(
+            f"The environment variable {name} is {raw!r}; write host:port, such as 127.0.0.1:9464."
+        )
+    return host.strip("[]"), int(port)
+
+
 def days_by_name(name: str) -> dict[str, int]:
     """Return the variable as a number of days for each name: ``acme=30,globex=7``."""
     found = {}

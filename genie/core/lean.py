@@ -11,6 +11,7 @@ import contextlib
 import io
 import logging
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from typing import IO, Any, TypeAlias
 
@@ -18,7 +19,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import Resolver404, get_resolver
 
-from genie.core import api, errors, hosts
+from genie.core import api, errors, hosts, logs, traffic
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class LeanRequest(ASGIRequest):
         self.until_answered = contextlib.ExitStack()  # what is to be closed once it is answered
         self._receive = receive
         self.request_id = api.new_request_id()
+        self.route = traffic.NO_ROUTE
 
     async def disconnected(self) -> None:
         """Return once the caller has gone. Await it from one place at a time."""
@@ -122,7 +124,8 @@ class LeanHandler:
         finish: Callable[[HttpResponseBase], None] = lambda _response: None,
     ) -> None:
         self._resolver = get_resolver(urlconf)
-        self._fixed: dict[str, View] = {}  # routes without parameters, by path: resolved once
+        # Routes without parameters, by path: resolved once.
+        self._fixed: dict[str, tuple[View, str]] = {}
         self._body_limit = body_limit
         self._spools = frozenset(spools)
         self._any_host = frozenset(any_host)
@@ -132,7 +135,7 @@ class LeanHandler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        path = scope["path"]
+        began, path = time.perf_counter(), scope["path"]
         host, length = _declared(scope)
         with _collector(spools=path in self._spools) as body:
             try:
@@ -142,10 +145,15 @@ class LeanHandler:
             if path not in self._any_host:
                 refusal = self._hosts.refusal(host) or refusal
             request = LeanRequest(scope, body.whole(), receive)
+            logs.bind(request_id=request.request_id)  # a request has a task of its own
             with request.until_answered:
                 response = await self._respond(request, refusal)
                 self._finish(response)
-                await _send(response, request, send)
+                try:
+                    await _send(response, request, send)
+                finally:
+                    took_s = time.perf_counter() - began
+                    traffic.answered(scope["method"], request.route, response.status_code, took_s)
 
     async def _respond(
         self, request: LeanRequest, refusal: errors.GenieError | None
@@ -159,11 +167,12 @@ class LeanHandler:
             # The boundary of a request: whatever is raised becomes one envelope, and a defect a log line.
             translated = api.translate(error, method=request.method or "")
             if isinstance(translated, errors.InternalError):
-                logger.exception("A request failed", extra={"request_id": request.request_id})
+                logger.exception("A request failed")
             return self._render(request, translated)
 
     def _route(self, request: LeanRequest) -> tuple[View, dict[str, Any]]:
-        if (view := self._fixed.get(request.path_info)) is not None:
+        if (fixed := self._fixed.get(request.path_info)) is not None:
+            view, request.route = fixed
             return view, {}
         try:
             match = self._resolver.resolve(request.path_info)
@@ -171,8 +180,9 @@ class LeanHandler:
             raise errors.NotFound(
                 f"There is no route {request.method} {request.path[:200]}."
             ) from None
+        request.route = traffic.route_of(match.route)
         if not match.kwargs:
-            self._fixed[request.path_info] = match.func
+            self._fixed[request.path_info] = match.func, request.route
         return match.func, match.kwargs
 
 

@@ -24,6 +24,7 @@ def base(
         "GENIE_KEY_PEPPER": secrets["key_pepper"],
         "GENIE_FIELD_KEYS": secrets["field_keys"],
         "GENIE_WEBHOOK_SIGNING_KEYS": secrets["webhook_signing_keys"],
+        "GENIE_METRICS_TOKEN": secrets["metrics_token"],
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "1",  # the first job's webhook goes to a local receiver
         "GENIE_BASE_URL": f"http://{host}:{port}",

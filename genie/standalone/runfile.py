@@ -27,6 +27,8 @@ class RunFile:
     flower_url: str
     supervisor_pid: int
     processes: dict[str, int] = field(default_factory=dict)
+    metrics_url: str = ""
+    metrics_token: str = ""  # what Prometheus sends as its bearer token
 
 
 def write(directory: Path, content: RunFile) -> None:

@@ -28,12 +28,14 @@ STOP_ORDER = (("web-",), ("worker-",), ("webhooks", "maintenance", "flower"))
 class Layout:
     """Where the processes run and what they all have in their environment.
 
-    `logs` None lets them write where their supervisor writes.
+    `logs` None lets them write where their supervisor writes. `metrics` is where those that serve
+    count together; None leaves each to itself.
     """
 
     base_dir: Path
     env: Mapping[str, str]
     logs: Path | None
+    metrics: Path | None = None
 
     def spec(
         self, name: str, *argv: str, env: Mapping[str, str] | None = None, stop_s: float = 10.0
@@ -48,6 +50,11 @@ class Layout:
             stop=(StopStep(signal=signal.SIGTERM, wait_s=stop_s),),
         )
 
+    @property
+    def counting(self) -> dict[str, str]:
+        """What a process gets in its environment that counts with the others."""
+        return {} if self.metrics is None else {"GENIE_METRICS_DIR": str(self.metrics)}
+
 
 def web(layout: Layout, *, number: int, listener: int) -> ProcessSpec:
     """Describe a web process that accepts from the inherited listening socket."""
@@ -60,6 +67,7 @@ def web(layout: Layout, *, number: int, listener: int) -> ProcessSpec:
         # Nobody stands in front, so a forwarded address would be the caller's own invention.
         *("--no-proxy-headers", "--no-server-header", "--no-access-log"),
         *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", str(grace_s)),
+        env=layout.counting,
         stop_s=grace_s + 5.0,
     )
     return dataclasses.replace(spec, pass_fds=(listener,))
@@ -80,7 +88,7 @@ def worker(layout: Layout, entry: WorkerEntry) -> ProcessSpec:
     return layout.spec(
         f"worker-{entry.name}",
         *_celery_worker(entry.name, queues=entry.queues, threads=TICKET_THREADS),
-        env=worker_environment(entry),
+        env={**worker_environment(entry), **layout.counting},
         stop_s=drain_s + DRAIN_MARGIN_S,
     )
 
@@ -121,7 +129,8 @@ def worker_environment(entry: WorkerEntry) -> dict[str, str]:
 def webhooks(layout: Layout) -> ProcessSpec:
     """Describe the worker that delivers webhooks."""
     argv = _celery_worker("webhooks", queues=("webhooks",), threads=WEBHOOK_THREADS)
-    return layout.spec("webhooks", *argv, env={"GENIE_WORKER_NAME": "webhooks"}, stop_s=20.0)
+    env = {"GENIE_WORKER_NAME": "webhooks", **layout.counting}
+    return layout.spec("webhooks", *argv, env=env, stop_s=20.0)
 
 
 def maintenance(layout: Layout, *, schedule: Path) -> ProcessSpec:
@@ -133,7 +142,7 @@ def maintenance(layout: Layout, *, schedule: Path) -> ProcessSpec:
         "maintenance",
         *_celery_worker("maintenance", queues=("maintenance",), threads=MAINTENANCE_THREADS),
         *("-B", "--schedule", str(schedule)),
-        env={"GENIE_WORKER_NAME": "maintenance"},
+        env={"GENIE_WORKER_NAME": "maintenance", **layout.counting},
         stop_s=20.0,
     )
 

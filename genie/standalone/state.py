@@ -46,6 +46,13 @@ class State:
         """Return the directory with one log per process."""
         return self.path / "logs"
 
+    def empty(self, name: str) -> Path:
+        """Return a private directory without anything in it, whatever an earlier run has left."""
+        path = self.path / name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
+        return path
+
     def read_secrets(self) -> dict[str, str]:
         """Return the secrets, making those that do not exist yet.
 
@@ -239,4 +246,5 @@ def _new_secrets() -> dict[str, str]:
         "flower_password": secrets.token_urlsafe(12),
         "flower_cookie_secret": secrets.token_urlsafe(48),
         "webhook_secret": secrets.token_urlsafe(32),
+        "metrics_token": secrets.token_urlsafe(32),
     }

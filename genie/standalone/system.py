@@ -165,7 +165,12 @@ class System:
         return password if result["admin"] == provision.AS_MADE else ""
 
     def _start_processes(self, entries: tuple[topology.WorkerEntry, ...]) -> int:
-        layout = stack.Layout(base_dir=self.options.base_dir, env=self.env, logs=self.state.logs)
+        layout = stack.Layout(
+            base_dir=self.options.base_dir,
+            env=self.env,
+            logs=self.state.logs,
+            metrics=self.state.empty("metrics"),
+        )
         flower_port = self._remembered_port("flower_port")
         fd = self.listener.fileno()
         specs = [
@@ -226,6 +231,8 @@ class System:
                 flower_url=f"http://{flower_user}@{ports.LOOPBACK}:{flower_port}/",
                 supervisor_pid=os.getpid(),
                 processes=self.supervisor.pids(),
+                metrics_url=f"{base_url}/metrics",
+                metrics_token=self.env["GENIE_METRICS_TOKEN"],
             )
             runfile.write(self.state.path, self.run)
             return self.run

@@ -102,6 +102,7 @@ def _print_facts(run: RunFile, directory: Path, console: Console) -> None:
             ("key", run.api_key),
             ("admin", f"{run.admin_url} (the same user)"),
             ("Flower", run.flower_url),
+            ("metrics", f"{run.metrics_url} (bearer token {run.metrics_token})"),
             ("logs", str(directory / "logs")),
             ("details", str(directory / "run.json")),
         ]

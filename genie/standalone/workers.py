@@ -1,6 +1,7 @@
 """`manage.py workers`: one supervised Celery worker per topology entry, on this machine."""
 
 import secrets
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,8 +33,13 @@ def serve(
     requirements.check_inference(models)
     hurry = threading.Event()
     supervisor = Supervisor(marker=secrets.token_hex(8), say=console.problem, hurry=hurry)
-    layout = stack.Layout(base_dir=base_dir, env=env, logs=None)
-    with signals.stopping(hurry) as stop:
+    with (
+        tempfile.TemporaryDirectory(prefix="genie-metrics-") as scratch,
+        signals.stopping(hurry) as stop,
+    ):
+        # Unless their environment says where, they count together in a place of this run.
+        together = None if "GENIE_METRICS_DIR" in env else Path(scratch)
+        layout = stack.Layout(base_dir=base_dir, env=env, logs=None, metrics=together)
         stop.on_request = lambda: console.line("Draining the workers (again to stop at once) ...")
         try:
             for entry in entries:

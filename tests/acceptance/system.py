@@ -1,6 +1,7 @@
 """The system under test: real servers, web processes and workers, supervised like `make up` does."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import secrets
@@ -195,8 +196,16 @@ class System:
     def _listeners(self) -> list[socket.socket]:
         return [one for one in (self.listener, self.strict_listener) if one is not None]
 
+    def _layout(self) -> stack.Layout:
+        return stack.Layout(
+            base_dir=BASE_DIR,
+            env=self.env,
+            logs=self.directory / "logs",
+            metrics=self.directory / "metrics",
+        )
+
     def _specs(self) -> list[ProcessSpec]:
-        layout = stack.Layout(base_dir=BASE_DIR, env=self.env, logs=self.directory / "logs")
+        layout = self._layout()
         return [
             *(stack.worker(layout, entry) for entry in self.workers),
             *(
@@ -216,9 +225,7 @@ class System:
             "GENIE_SYNC_LIMIT_S": str(STRICT_SYNC_LIMIT_S),
             "GENIE_OXEN_IMAGE_WAIT_S": str(STRICT_SYNC_LIMIT_S),
         }
-        layout = stack.Layout(
-            base_dir=BASE_DIR, env={**self.env, **strict}, logs=self.directory / "logs"
-        )
+        layout = dataclasses.replace(self._layout(), env={**self.env, **strict})
         return [stack.web(layout, number=3, listener=self.strict_listener.fileno())]
 
     def _open_commands(self) -> None:
@@ -317,6 +324,7 @@ def _environment(directory: Path, own: Servers, *, base_url: str) -> dict[str, s
         "GENIE_KEY_PEPPER": secrets.token_urlsafe(32),
         "GENIE_FIELD_KEYS": Fernet.generate_key().decode(),
         "GENIE_WEBHOOK_SIGNING_KEYS": signing_keys.mint(),
+        "GENIE_METRICS_TOKEN": secrets.token_urlsafe(32),
         "GENIE_ENVIRONMENT": "development",
         "GENIE_OUTBOUND_DEVELOPMENT": "1",
         "GENIE_ALLOWED_HOSTS": "localhost,127.0.0.1",

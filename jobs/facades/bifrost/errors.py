@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from genie.core import errors
+from genie.core import errors, logs
 from jobs.dialects import bifrost
 from jobs.dialects.bifrost import RequestType
 from jobs.facades.bifrost import keys
@@ -103,6 +103,7 @@ def adopt_request_id(request: HttpRequest) -> None:
     """Let the answer carry the caller's own request id, where it sent one."""
     if (own := keys.request_id(request)) is not None:
         request.request_id = own  # type: ignore[attr-defined] # of LeanRequest
+        logs.bind(request_id=own)
 
 
 def unsupported_stream(request_type: RequestType) -> Refused:

@@ -11,6 +11,7 @@ from budgets.errors import AmountError, HoldNotOpenError
 from budgets.models import Entry, Hold, Window
 from budgets.types import Held, Payer, Settlement
 from budgets.windows import Layer, WindowKind
+from genie.core import metrics
 from genie.core.ids import new_id
 from genie.core.transactions import WrongTransaction, transaction
 from tests.integration.budgets import builders
@@ -96,13 +97,13 @@ class TestSettleMany:
     def test_charges_at_most_the_hold_and_alarms(self, caplog: pytest.LogCaptureFixture) -> None:
         payer = builders.new_payer()
         reference = builders.admitted(payer, 10)
-        before = services.overrun._value.get()
+        before = metrics.budget_overrun._value.get()
 
         with caplog.at_level(logging.ERROR, logger="budgets"):
             builders.settle(reference, 11)
 
         assert builders.counters(payer) == {(10, 0)}
-        assert services.overrun._value.get() == before + 1
+        assert metrics.budget_overrun._value.get() == before + 1
         assert str(reference) in caplog.text
 
     @pytest.mark.parametrize("actual", [-1, 10**15 + 1])

@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 
-from genie.core import metrics
 from jobs import canaries, queue, sweep
 from jobs.presence import Presence, Report
 from tests import builders
@@ -89,13 +88,3 @@ class TestSweep:
         sweep.run_once()
 
         assert len(asked) == 1
-
-    def test_tells_the_metrics(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(queue, "send_canary", lambda *_: True)
-        canaries.answer(take()["chat"], worker="w")
-
-        sweep.run_once()
-
-        latency = metrics.canary_latency.labels("chat")._value.get()
-        assert 0 <= latency < 5
-        assert metrics.canary_waiting.labels("chat")._value.get() == 0

@@ -12,7 +12,6 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from prometheus_client import REGISTRY
 
 from budgets import capping
 from budgets import services as budgets
@@ -20,9 +19,10 @@ from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Cap, Entry, Hold
 from budgets.types import HoldRequest
 from budgets.windows import Layer, WindowKind
-from genie.core import errors, transactions
+from genie.core import errors, metrics, transactions
 from genie.tenants import services as tenants
 from jobs import claims, ledger_check, operations, parking, selectors, services, sweep
+from jobs.gauges import SystemState
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.parking import Cursor
 from jobs.selectors import JobKey, ListFilter
@@ -50,10 +50,9 @@ def unpark() -> list[uuid.UUID]:
     return [one for ids in parking.unpark(cursor=Cursor()).values() for one in ids]
 
 
-def metric(name: str) -> float:
-    value = REGISTRY.get_sample_value(name)
-    assert value is not None
-    return value
+def waiting() -> float:
+    found = {one.name: one.samples[0].value for one in SystemState().collect()}
+    return float(found["genie_jobs_parked"])
 
 
 def view(job_id: uuid.UUID) -> selectors.JobView:
@@ -368,16 +367,16 @@ class TestUnpark:
     ) -> None:
         for _ in range(3):
             builders.make_parked_job(full)
-        before = metric("genie_jobs_unparked_total")
+        before = metrics.unparked._value.get()
 
         sweep.run_once()
-        assert metric("genie_jobs_parked") == 3
+        assert waiting() == 3
 
         builders.cap_org(full, 3000)
         sweep.run_once()
 
-        assert metric("genie_jobs_parked") == 1
-        assert metric("genie_jobs_unparked_total") == before + 2
+        assert waiting() == 1
+        assert metrics.unparked._value.get() == before + 2
 
     def test_without_parked_jobs_it_is_one_statement(self, full: Any) -> None:
         with CaptureQueriesContext(connection) as asked:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from prometheus_client import REGISTRY
 
 from budgets.models import Entry, Hold
+from genie.core import metrics
 from inference.engine import Engine
 from jobs import ledger_check, parking, prices, registry, services, sweep
 from jobs.claims import Claimed
@@ -72,12 +72,9 @@ def submitted(account: Any, **attributes: Any) -> Claimed:
     )
 
 
-def alarms() -> tuple[float | None, float | None]:
+def alarms() -> tuple[float, float]:
     """Return how often a job has used, or asked for, more than its hold."""
-    return (
-        REGISTRY.get_sample_value("genie_run_overrun_total"),
-        REGISTRY.get_sample_value("genie_budget_overrun_total"),
-    )
+    return metrics.overrun._value.get(), metrics.budget_overrun._value.get()
 
 
 def charged(job_id: uuid.UUID) -> int:

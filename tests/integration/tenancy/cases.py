@@ -295,6 +295,7 @@ CASES: Mapping[tuple[str, str], Case] = {
     ),
     ("GET", "health"): Open(),
     ("GET", "docs/api"): Open(),
+    ("GET", "metrics"): Open(status=404),  # off: no setting says who may read them
     ("GET", "openapi.json"): Open(),
     ("GET", "ready"): Open(status=503),  # nobody works here
     ("GET", ".well-known/genie-webhooks.json"): Open(),

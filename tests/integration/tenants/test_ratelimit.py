@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import pytest
 import redis.asyncio
-from prometheus_client import REGISTRY
 
+from genie.core import metrics
 from genie.core import redis as core_redis
 from genie.tenants import ratelimit
 from genie.tenants.principal import Principal
@@ -34,7 +34,7 @@ def limited(*, rpm: int | None = None, rpd: int | None = None) -> Principal:
 
 
 def failures() -> float:
-    return REGISTRY.get_sample_value("genie_rate_limit_failed_open_total") or 0.0
+    return float(metrics.rate_limit_failed_open._value.get())
 
 
 async def check_at(client: Any, principal: Principal, *, ahead_s: float) -> Decision:

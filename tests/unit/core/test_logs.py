@@ -2,6 +2,7 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -72,6 +73,38 @@ class TestFormatter:
 
         assert "ValueError" in entry["trace"]
         assert not [secret for _, secret in SECRETS if secret in entry["trace"]]
+
+
+class TestBound:
+    def test_lines_have_what_is_bound_and_their_own_wins(self) -> None:
+        with logs.bound(request_id="req_1", job="outer"), logs.bound(job="inner"):
+            plain, own = formatted(), formatted(job="own")
+        after = formatted()
+
+        assert (plain["request_id"], plain["job"]) == ("req_1", "inner")
+        assert (own["request_id"], own["job"]) == ("req_1", "own")
+        assert "request_id" not in after
+
+    def test_what_is_nothing_is_left_out(self) -> None:
+        with logs.bound(job=None):
+            assert "job" not in formatted()
+
+    def test_a_thread_has_nothing_of_another(self) -> None:
+        with logs.bound(request_id="req_1"), ThreadPoolExecutor(1) as pool:
+            assert "request_id" not in pool.submit(formatted).result()
+
+    def test_can_be_asked_for(self) -> None:
+        with logs.bound(request_id="req_1"):
+            assert logs.about("request_id") == "req_1"
+        assert logs.about("request_id") is None
+
+
+def formatted(**attributes: object) -> dict[str, str]:
+    record = _record("said")
+    for name, value in attributes.items():
+        setattr(record, name, value)
+    entry: dict[str, str] = json.loads(logs.JsonFormatter().format(record))
+    return entry
 
 
 def _record(message: str, *args: object) -> logging.LogRecord:

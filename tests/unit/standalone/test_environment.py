@@ -4,7 +4,13 @@ from pathlib import Path
 
 from genie.standalone import environment
 
-SECRETS = {"secret_key": "s", "key_pepper": "p", "field_keys": "f", "webhook_signing_keys": "w"}
+SECRETS = {
+    "secret_key": "s",
+    "key_pepper": "p",
+    "field_keys": "f",
+    "webhook_signing_keys": "w",
+    "metrics_token": "m",
+}
 
 
 def base(given: dict[str, str]) -> dict[str, str]:

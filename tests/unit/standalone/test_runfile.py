@@ -19,6 +19,8 @@ CONTENT = RunFile(
     flower_url="http://127.0.0.1:2/",
     supervisor_pid=1,
     processes={"web-1": 2},
+    metrics_url="http://127.0.0.1:8000/metrics",
+    metrics_token="t",
 )
 
 
