@@ -457,8 +457,10 @@ GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
 GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)  # the largest JSON body
 # How long outcomes of maintenance are kept in the admin.
 GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)
-# Of these organizations, for how many days the content of ended jobs, files and webhook events is kept.
-GENIE_RETENTION_DAYS = env.days_by_name("GENIE_RETENTION_DAYS")
+# For how many days what is old is kept: of an organization, of all by `*`, of a kind alone by a dot.
+GENIE_RETENTION_DAYS = env.days_by_name(
+    "GENIE_RETENTION_DAYS", parts=("jobs", "files", "events", "webhooks")
+)
 # For how long ended webhook deliveries are kept.
 GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)
 
