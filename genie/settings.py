@@ -400,6 +400,8 @@ GENIE_SWEEP_INTERVAL_S = env.seconds(
     "GENIE_SWEEP_INTERVAL_S", 2
 )  # how often what was lost is mended
 GENIE_TICKET_AGE_S = env.seconds("GENIE_TICKET_AGE_S", 5)  # a job queued longer gets another ticket
+# How often a worker that nobody wakes looks for jobs by itself.
+GENIE_CLAIM_LOOK_S = env.seconds("GENIE_CLAIM_LOOK_S", 5)
 # Attempts at a job whose worker is lost again and again, the first one included.
 GENIE_MAX_ATTEMPTS = env.integer("GENIE_MAX_ATTEMPTS", 5, minimum=1)
 GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)  # what a sync caller waits at most
