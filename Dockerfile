@@ -60,10 +60,7 @@ ENV WEB_CONCURRENCY=2
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
-CMD ["python", "-m", "uvicorn", "genie.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--loop", "uvloop", "--http", "genie.protocol:Protocol", "--lifespan", "on", \
-     "--no-access-log", "--no-server-header", "--no-proxy-headers", \
-     "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "30"]
+CMD ["python", "-m", "genie.serve", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM runtime AS worker
 # Threads of torch that wait must sleep: spinning takes the cores from everybody else. The container

@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz bench-admin models clean
+.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz bench-admin faults models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -99,6 +99,9 @@ zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are kille
 
 chaos: $(STAMP) ## hurt the whole system and judge what its witnesses say (SEED=1 JOBS=10000 FAULTS=120 CONTROL=no-sweep)
 	@exec $(BIN)/python -m tests.chaos --seed "$(SEED)" --jobs "$(JOBS)" --faults "$(FAULTS)" --control "$(CONTROL)" $(ARGS)
+
+faults: $(STAMP) ## faults one by one that take long or need root: disks, clocks, memory, slow callers (ARGS="-k disk")
+	@exec $(BIN)/python -m pytest tests/faults/row_*.py -v $(ARGS)
 
 mutants: $(STAMP) ## take each guard away in a copy: its tests must turn red; writes docs/mutants.md (ARGS="--only settle")
 	@exec $(BIN)/python -m tests.mutants --write docs/mutants.md $(ARGS)

@@ -59,8 +59,6 @@ INSTALLED_APPS = [
     "django_celery_results",
     "axes",
     "django_otp",
-    "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
     "genie.apps.GenieConfig",
     "django_htmx",  # its static files
     "genie.core",
@@ -406,6 +404,8 @@ GENIE_SWEEP_INTERVAL_S = env.seconds(
     "GENIE_SWEEP_INTERVAL_S", 2
 )  # how often what was lost is mended
 GENIE_TICKET_AGE_S = env.seconds("GENIE_TICKET_AGE_S", 5)  # a job queued longer gets another ticket
+# How often a worker that nobody wakes looks for jobs by itself.
+GENIE_CLAIM_LOOK_S = env.seconds("GENIE_CLAIM_LOOK_S", 5)
 # Attempts at a job whose worker is lost again and again, the first one included.
 GENIE_MAX_ATTEMPTS = env.integer("GENIE_MAX_ATTEMPTS", 5, minimum=1)
 GENIE_SYNC_LIMIT_S = env.seconds("GENIE_SYNC_LIMIT_S", 120)  # what a sync caller waits at most
@@ -465,8 +465,10 @@ GENIE_IDEMPOTENCY_TTL_S = env.seconds("GENIE_IDEMPOTENCY_TTL_S", 86_400)
 GENIE_JSON_LIMIT_BYTES = env.integer("GENIE_JSON_LIMIT_BYTES", 1 << 20)  # the largest JSON body
 # How long outcomes of maintenance are kept in the admin.
 GENIE_RESULT_TTL_S = env.seconds("GENIE_RESULT_TTL_S", 86_400)
-# Of these organizations, for how many days the content of ended jobs, files and webhook events is kept.
-GENIE_RETENTION_DAYS = env.days_by_name("GENIE_RETENTION_DAYS")
+# For how many days what is old is kept: of an organization, of all by `*`, of a kind alone by a dot.
+GENIE_RETENTION_DAYS = env.days_by_name(
+    "GENIE_RETENTION_DAYS", parts=("jobs", "files", "events", "webhooks")
+)
 # For how long ended webhook deliveries are kept.
 GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
@@ -13,9 +14,6 @@ from jobs import canaries, claims, counting
 from jobs.claims import Claimed, Serving
 
 logger = logging.getLogger(__name__)
-
-
-LOOK_S = 5.0  # nobody wakes this loop where Redis hangs: so often it looks by itself
 
 
 class Host(Protocol):
@@ -121,8 +119,10 @@ class ClaimLoop:
     def _next_limit(self) -> int:
         """Wait until there is something to claim and room for it; return how much."""
         with self._changed:
+            # Where Redis hangs nobody wakes this loop, so it looks by itself now and then.
             woken = self._changed.wait_for(
-                lambda: self._wanted > 0 or self._canaries or self._host.stopping, timeout=LOOK_S
+                lambda: self._wanted > 0 or self._canaries or self._host.stopping,
+                timeout=settings.GENIE_CLAIM_LOOK_S,
             )
             wanted, self._wanted = self._wanted if woken else self._slots, 0
         # Until the claim has answered: a slot that becomes free meanwhile must wake this loop.

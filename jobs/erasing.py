@@ -10,7 +10,7 @@ from genie.core import redis as core_redis
 from genie.core import transactions
 from jobs import stream
 from jobs.states import Facade
-from webhooks import services as webhooks
+from webhooks import forgetting
 
 # Whose contracts say what is sent of a result that has expired; their events keep their own time.
 _TELL_OF_EXPIRY = frozenset({Facade.BIFROST, Facade.INFERENCE_NET})
@@ -42,7 +42,7 @@ def erase_expired(*, limit: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [limit])
         due = cursor.fetchall()
-    in_flight = webhooks.forget([one for one, facade in due if facade not in _TELL_OF_EXPIRY])
+    in_flight = forgetting.forget([one for one, facade in due if facade not in _TELL_OF_EXPIRY])
     with transactions.transaction(), connection.cursor() as cursor:
         cursor.execute(_EMPTY, [[one for one, _ in due if one not in in_flight]])
         emptied = [row[0] for row in cursor.fetchall()]

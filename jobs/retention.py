@@ -6,15 +6,18 @@ What ends here is removed by ``erasing``, like whatever else has expired.
 
 import dataclasses
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db import connection
 
 from genie.core import transactions
 from genie.tenants import selectors as tenants
+from genie.tenants.models import Organization
+from jobs import keeping
+from jobs.keeping import Kind
 from jobs.states import JobState
-from webhooks import services as webhooks
+from webhooks import forgetting
 
 DAY_S = 86_400.0
 
@@ -92,36 +95,49 @@ def open_jobs(scope: Scope) -> list[uuid.UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def expire(scope: Scope, *, limit: int) -> int:
-    """End the lifetime of at most ``limit`` jobs, and of all files; return how many jobs."""
-    with transactions.transaction():
-        if scope.user_id is None:  # files and events are the organisation's
-            with connection.cursor() as cursor:
-                cursor.execute(_FILES, scope.parameters)
-        expired = _expire(scope, limit=limit)
+def expire(scope: Scope, *, limit: int, kinds: Collection[Kind] = tuple(Kind)) -> int:
+    """End the lifetime of at most ``limit`` jobs, and of all else of these kinds; return how many jobs.
+
+    Of a member jobs alone: files, events and deliveries are the organisation's.
+    """
     if scope.user_id is None:
-        webhooks.forget_of(scope.organization_id, age_s=scope.age_s)
-    return expired
-
-
-def expire_jobs(scope: Scope, *, limit: int) -> int:
-    """End the lifetime of at most ``limit`` jobs, and of nothing else; return how many."""
-    with transactions.transaction():
-        return _expire(scope, limit=limit)
-
-
-def _expire(scope: Scope, *, limit: int) -> int:
-    with connection.cursor() as cursor:
+        _expire_rest(scope, kinds)
+    if Kind.JOBS not in kinds:
+        return 0
+    with transactions.transaction(), connection.cursor() as cursor:
         cursor.execute(_EXPIRE, scope.parameters | {"limit": limit})
         return int(cursor.rowcount)
 
 
-def expire_by_policy(days: Mapping[str, int], *, limit: int) -> int:
-    """End the lifetime of what is older than each organisation wants it kept; return how many jobs."""
+def expire_jobs(scope: Scope, *, limit: int) -> int:
+    """End the lifetime of at most ``limit`` jobs, and of nothing else; return how many."""
+    return expire(scope, limit=limit, kinds=(Kind.JOBS,))
+
+
+def expire_by_policy(policy: Mapping[str, int], *, limit: int) -> int:
+    """End the lifetime of what is older than it is to be kept (``keeping``); return how many jobs."""
     expired = 0
-    for slug, kept_days in days.items():
-        organization = tenants.organization(slug)
-        if organization is not None:
-            scope = Scope(organization_id=organization.id, age_s=kept_days * DAY_S)
-            expired += expire(scope, limit=limit)
+    for organization in _organizations(policy):
+        by_age: dict[int, list[Kind]] = {}
+        for kind, days in keeping.days_of(organization.slug, policy).items():
+            by_age.setdefault(days, []).append(kind)
+        for days, kinds in by_age.items():
+            scope = Scope(organization_id=organization.id, age_s=days * DAY_S)
+            expired += expire(scope, limit=limit, kinds=kinds)
     return expired
+
+
+def _organizations(policy: Mapping[str, int]) -> Iterable[Organization]:
+    if keeping.is_of_all(policy):
+        return tenants.organizations()
+    return filter(None, map(tenants.organization, sorted(keeping.slugs(policy))))
+
+
+def _expire_rest(scope: Scope, kinds: Collection[Kind]) -> None:
+    if Kind.FILES in kinds:
+        with transactions.transaction(), connection.cursor() as cursor:
+            cursor.execute(_FILES, scope.parameters)
+    if Kind.EVENTS in kinds:
+        forgetting.events_of(scope.organization_id, age_s=scope.age_s)
+    if Kind.WEBHOOKS in kinds:
+        forgetting.deliveries_of(scope.organization_id, age_s=scope.age_s)

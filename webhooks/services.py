@@ -146,30 +146,6 @@ DELETE FROM webhooks_event e USING old WHERE e.id = old.id
 """
 
 # Deliveries first, in the order of their ids; one under an attempt keeps its event for now.
-_FORGET = """
-WITH about AS (
-    SELECT e.id, e.reference FROM webhooks_event e WHERE {which}
-), in_flight AS (
-    SELECT DISTINCT d.event_id FROM webhooks_delivery d JOIN about ON d.event_id = about.id
-     WHERE d.state = 'pending' AND d.lease_expires_at > genie_now()
-), gone AS (
-    SELECT d.id FROM webhooks_delivery d JOIN about ON d.event_id = about.id
-     WHERE d.event_id NOT IN (SELECT event_id FROM in_flight) ORDER BY d.id FOR UPDATE
-), attempts AS (
-    DELETE FROM webhooks_attempt a USING gone WHERE a.delivery_id = gone.id
-), deliveries AS (
-    DELETE FROM webhooks_delivery d USING gone WHERE d.id = gone.id
-), events AS (
-    DELETE FROM webhooks_event e USING about
-     WHERE e.id = about.id AND e.id NOT IN (SELECT event_id FROM in_flight)
-)
-SELECT DISTINCT about.reference FROM about JOIN in_flight ON in_flight.event_id = about.id
-"""
-_FORGET_ABOUT = _FORGET.format(which="e.reference = ANY(%s::uuid[])")
-_FORGET_OF = _FORGET.format(
-    which="e.organization_id = %s AND e.created_at <= genie_now() - make_interval(secs => %s)"
-)
-
 _FORGET_DELETED = """
 DELETE FROM webhooks_endpoint e
  WHERE e.deleted_at < genie_now() - make_interval(secs => %s)
@@ -240,21 +216,6 @@ def expire(*, older_than: dt.timedelta, limit: int = 1000) -> int:
         gone = int(cursor.rowcount)
         cursor.execute(_FORGET_DELETED, [age_s])
         return gone
-
-
-def forget(references: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Delete the events about these, delivered or not; return those of which one is being sent just now."""
-    if not references:
-        return set()
-    with transactions.transaction(), connection.cursor() as cursor:
-        cursor.execute(_FORGET_ABOUT, [list(references)])
-        return {row[0] for row in cursor.fetchall()}
-
-
-def forget_of(organization_id: uuid.UUID, *, age_s: float) -> None:
-    """Delete an organisation's events that are at least so old, but for what is being sent just now."""
-    with transactions.transaction(), connection.cursor() as cursor:
-        cursor.execute(_FORGET_OF, [organization_id, age_s])
 
 
 def _addressed(events: Sequence[NewEvent]) -> tuple[list[_Published], list[_NewDelivery]]:

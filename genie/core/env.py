@@ -1,6 +1,7 @@
 """Typed readers of environment variables that fail naming the variable. Knows no setting."""
 
 import os
+from collections.abc import Collection
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -97,14 +98,23 @@ def address(name: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def days_by_name(name: str) -> dict[str, int]:
-    """Return the variable as a number of days for each name: ``acme=30,globex=7``."""
+def days_by_name(name: str, *, parts: Collection[str] = ()) -> dict[str, int]:
+    """Return the variable as a number of days for each name: ``acme=30,globex=7``.
+
+    Args:
+        name: Of the variable.
+        parts: What may follow a name after a dot, to say it of a part alone: ``acme.files=90``.
+    """
     found = {}
-    for part in words(name):
-        key, mark, days = part.partition("=")
-        if not (mark and key.strip() and days.strip().isdecimal() and int(days) >= 1):
+    for one in words(name):
+        key, mark, days = (part.strip() for part in one.partition("="))
+        of, dot, part = key.partition(".")
+        known = part in parts if dot else True
+        if not (mark and of and known and days.isdecimal() and int(days) >= 1):
+            also = f", or of one of {', '.join(parts)} alone after a dot" if parts else ""
             raise SettingError(
-                f"The environment variable {name} has {part!r}; write slug=days, such as acme=30."
+                f"The environment variable {name} has {one!r}; write slug=days, such as acme=30"
+                f"{also}."
             )
-        found[key.strip()] = int(days)
+        found[key] = int(days)
     return found

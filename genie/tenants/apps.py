@@ -14,5 +14,6 @@ class TenantsConfig(AppConfig):
     verbose_name = "Tenants and keys"
     # For rotate_field_keys (genie.core.sealed_columns).
     sealed_columns: ClassVar[Mapping[str, Sequence[str]]] = {
-        "Application": ["alert_webhook_secret"]
+        "Application": ["alert_webhook_secret"],
+        "Authenticator": ["secrets"],
     }

@@ -13,7 +13,10 @@ from django.db.models import Q, functions, lookups
 from genie.core import ids
 from genie.core.models import Row
 from genie.tenants import keys, limits
+from genie.tenants.authenticator import Authenticator
 from genie.tenants.scopes import DEFAULT_SCOPES, Role, Scope
+
+__all__ = ["ApiKey", "Application", "Authenticator", "Member", "Organization", "User"]
 
 _UUID_PATTERN = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 

@@ -4,14 +4,14 @@ import secrets
 from dataclasses import dataclass
 
 from django_otp.admin import OTPAdminSite
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from genie.core import transactions
+from genie.tenants.authenticator import Authenticator, Secrets
 from genie.tenants.models import User
 
+KEY_BYTES = 20
 RECOVERY_CODES = 8  # each opens once
-RECOVERY_CODE_BYTES = 6  # 48 bits; devices are slowed down by django-otp after each wrong code
+RECOVERY_CODE_BYTES = 6  # 48 bits; each wrong code makes the next wait longer
 
 
 class AdminSite(OTPAdminSite):  # type: ignore[misc] # untyped
@@ -32,13 +32,11 @@ class Enrolled:
 def enroll(user: User) -> Enrolled:
     """Give a user a new authenticator and new recovery codes; those before are void."""
     codes = tuple(secrets.token_hex(RECOVERY_CODE_BYTES) for _ in range(RECOVERY_CODES))
+    made = Secrets(key=secrets.token_bytes(KEY_BYTES), recovery_codes=codes)
     with transactions.transaction():
         _remove(user)
-        app = TOTPDevice.objects.create(user=user, name="app")
-        paper = StaticDevice.objects.create(user=user, name="recovery codes")
-        for code in codes:
-            paper.token_set.create(token=code)
-    return Enrolled(uri=app.config_url, recovery_codes=codes)
+        app = Authenticator.objects.create(user=user, name="app", secrets=made.sealed())
+    return Enrolled(uri=app.uri, recovery_codes=codes)
 
 
 def remove(user: User) -> bool:
@@ -48,5 +46,5 @@ def remove(user: User) -> bool:
 
 
 def _remove(user: User) -> bool:
-    removed = [kind.objects.filter(user=user).delete()[0] for kind in (TOTPDevice, StaticDevice)]
-    return any(removed)
+    removed, _ = Authenticator.objects.filter(user=user).delete()
+    return bool(removed)

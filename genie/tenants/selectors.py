@@ -256,8 +256,8 @@ def names(identifiers: Iterable[uuid.UUID | None]) -> dict[uuid.UUID, Name]:
         return {row_id: Name(slug, own) for row_id, slug, own in cursor.fetchall()}
 
 
-def organizations(*, limit: int) -> list[Organization]:
-    """Return organisations in the order of their slugs, at most ``limit``."""
+def organizations(*, limit: int | None = None) -> list[Organization]:
+    """Return organisations in the order of their slugs, at most ``limit`` if there is one."""
     return list(Organization.objects.order_by("slug")[:limit])
 
 

@@ -1,16 +1,21 @@
 """Faults that the echo backend makes on purpose, so that what follows from one can be tested.
 
-Options: fault (hang, out-of-memory, device-lost), fault_file (it happens while that file exists),
+Options: fault (hang, out-of-memory, device-lost, killed, eats-memory), fault_file (it happens while that file exists),
 fault_after (tokens that are made before it).
 """
 
 import dataclasses
 import enum
+import os
+import signal
 import threading
 from pathlib import Path
 
 from inference.errors import DeviceLost, InferenceError, ModelLoadFailed, OutOfMemory
 from inference.specs import ModelSpec
+
+_BITE_BYTES = 16 << 20
+_BITES = 128
 
 
 class Fault(enum.StrEnum):
@@ -19,6 +24,8 @@ class Fault(enum.StrEnum):
     HANG = "hang"  # the step never ends
     OUT_OF_MEMORY = "out-of-memory"
     DEVICE_LOST = "device-lost"
+    KILLED = "killed"  # the process, as by a crash in a library
+    EATS_MEMORY = "eats-memory"  # until the kernel kills the process, or two gigabytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,12 @@ class Faults:
                 return OutOfMemory("The device ran out of memory while the model answered.")
             case Fault.DEVICE_LOST:
                 return DeviceLost("The device failed while the model answered.")
+            case Fault.KILLED:
+                os.kill(os.getpid(), signal.SIGKILL)
+                return None
+            case Fault.EATS_MEMORY:
+                eaten = [b"x" * _BITE_BYTES for _ in range(_BITES)]
+                return OutOfMemory(f"Nobody stopped the model at {len(eaten)} bites.")
 
 
 NONE = Faults(kind=None, file=Path("/"), after_tokens=0)

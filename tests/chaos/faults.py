@@ -2,10 +2,11 @@
 
 import contextlib
 import random
+import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,15 @@ import psycopg
 import redis
 
 from genie.standalone.embedded_redis import MAX_MEMORY
+from genie.standalone.ports import LOOPBACK
 from genie.standalone.supervisor import Supervisor
 from tests.acceptance.system import System, until
+from tests.chaos import standby
 from tests.chaos.plan import Planned
 from tests.chaos.proxy import Link, Proxy
 
 SLOW_S = 0.15
+SWIZZLE_S = 0.5  # between two links that are clogged, or healed
 CUTS = 6
 DOUBLED = 5
 AWAY = (redis.RedisError, OSError)
@@ -31,7 +35,7 @@ class Stage:
     system: System
     organizations: tuple[str, ...]
     proxy: Proxy | None = None
-    links: Mapping[str, Link] = field(default_factory=dict)
+    links: Mapping[tuple[str, str], Link] = field(default_factory=dict)  # of a kind, to a server
 
 
 Heal = Callable[[], object]
@@ -64,6 +68,12 @@ def _send(supervisor: Supervisor, name: str, number: signal.Signals) -> None:
 def _freeze(stage: Stage, planned: Planned) -> Heal:
     _send(stage.system.supervisor, planned.target, signal.SIGSTOP)
     return lambda: _send(stage.system.supervisor, planned.target, signal.SIGCONT)
+
+
+def _second_beat(stage: Stage, _: Planned) -> Heal:
+    """Run a second maintenance process beside the first: two beats, two sweeps."""
+    name = stage.system.start_maintenance_again()
+    return lambda: stage.system.supervisor.stop([name])
 
 
 # --- Redis -------------------------------------------------------------------------------------
@@ -103,6 +113,26 @@ def _flush(stage: Stage, _: Planned) -> None:
 def _fill(stage: Stage, _: Planned) -> Heal:
     _ask_redis(stage, lambda client: client.config_set("maxmemory", "1mb"))
     return lambda: _ask_redis(stage, lambda client: client.config_set("maxmemory", MAX_MEMORY))
+
+
+def _change_password(stage: Stage, _: Planned) -> Heal:
+    """Let nobody in who comes with the password that all have, and put everybody out."""
+    url, other = stage.system.servers.redis_url, secrets.token_hex(8)
+    first = stage.system.servers.redis.password
+
+    def change(url: str, password: str) -> None:
+        with redis.Redis.from_url(url) as client, contextlib.suppress(*AWAY):
+            client.config_set("requirepass", password)
+            client.client_kill_filter(_type="normal", skipme=True)
+
+    change(url, other)
+    return lambda: change(url.replace(first, other), first)
+
+
+def _demote(stage: Stage, _: Planned) -> Heal:
+    """Make it a replica of a server that does not answer: it refuses whoever writes."""
+    _ask_redis(stage, lambda client: client.replicaof(LOOPBACK, 1))
+    return lambda: _ask_redis(stage, lambda client: client.replicaof("NO", "ONE"))
 
 
 # --- PostgreSQL --------------------------------------------------------------------------------
@@ -180,34 +210,79 @@ def _double(stage: Stage, _: Planned) -> None:
 # --- links -------------------------------------------------------------------------------------
 
 
-def _black_hole(stage: Stage, planned: Planned) -> Heal:
-    proxy, link = _link(stage, planned)
-    proxy.stall(link, stalled=True)
-    return lambda: proxy.stall(link, stalled=False)
+def _on_links(
+    hurt: Callable[[Proxy, Link], None], heal: Callable[[Proxy, Link], None] | None
+) -> Fault:
+    """Return a fault of every link to the server."""
+
+    def inject_on_links(stage: Stage, planned: Planned) -> Heal | None:
+        proxy, links = _links(stage, planned)
+
+        def on_each(do: Callable[[Proxy, Link], None]) -> None:
+            for link in links:
+                do(proxy, link)
+
+        on_each(hurt)
+        return None if heal is None else lambda: on_each(heal)
+
+    return inject_on_links
 
 
-def _slow(stage: Stage, planned: Planned) -> Heal:
-    proxy, link = _link(stage, planned)
-    proxy.slow(link, SLOW_S)
-    return lambda: proxy.slow(link, 0.0)
+def _swizzle(stage: Stage, planned: Planned) -> Heal:
+    """Clog a few links one after the other; heal them one after the other, in another order."""
+    proxy, draw = _proxy(stage, planned), random.Random(planned.seed)  # noqa: S311 - as planned
+    links = draw.sample(list(stage.links.values()), k=draw.randint(2, len(stage.links)))
+    pause = threading.Event()
+    for link in links:
+        proxy.stall(link, stalled=True)
+        pause.wait(draw.uniform(0.0, SWIZZLE_S))
+    draw.shuffle(links)
+
+    def heal() -> None:
+        for link in links:
+            proxy.stall(link, stalled=False)
+            pause.wait(draw.uniform(0.0, SWIZZLE_S))
+
+    return heal
 
 
-def _reset(stage: Stage, planned: Planned) -> None:
-    proxy, link = _link(stage, planned)
-    proxy.reset(link)
+def _fail_over(stage: Stage, planned: Planned) -> Heal:
+    """Let a replica take the server's place that lacks the latest writes, and then the server again.
+
+    As where a sentinel, or whatever watches the address, decides so.
+    """
+    proxy, links = _links(stage, planned)
+    first = stage.system.servers.redis
+    until(first.is_ready, what="Redis, which an earlier fault has hurt")
+    with standby.running(stage.system.servers) as second:
+        standby.follow(second, first)
+        standby.lead(second)  # what is written from here on is lost
+        threading.Event().wait(planned.lasts_s)
+        for link in links:
+            proxy.lead(link, second.port)
+        threading.Event().wait(planned.lasts_s)
+        standby.follow(first, second)
+        standby.lead(first)
+        for link in links:
+            proxy.lead(link, first.port)
+    return lambda: None
 
 
-def _cut_commits(stage: Stage, planned: Planned) -> Heal:
-    proxy, link = _link(stage, planned)
-    proxy.cut_commits(link, CUTS)
-    return lambda: proxy.cut_commits(link, 0)
+def _links(stage: Stage, planned: Planned) -> tuple[Proxy, Sequence[Link]]:
+    """Return every link to the server that is hurt."""
+    links = [link for (_, server), link in stage.links.items() if server == planned.target]
+    return _proxy(stage, planned), links
 
 
-def _link(stage: Stage, planned: Planned) -> tuple[Proxy, Link]:
+def _proxy(stage: Stage, planned: Planned) -> Proxy:
     assert stage.proxy is not None, f"{planned.kind} needs a proxy"
-    return stage.proxy, stage.links[planned.target]
+    return stage.proxy
 
 
+_BLACK_HOLE = _on_links(
+    lambda proxy, link: proxy.stall(link, stalled=True),
+    lambda proxy, link: proxy.stall(link, stalled=False),
+)
 _FAULTS: Mapping[str, Fault] = {
     "kill-worker": _signal(signal.SIGKILL),
     "freeze-worker": _freeze,
@@ -225,15 +300,25 @@ _FAULTS: Mapping[str, Fault] = {
     "redis-flush": _flush,
     "redis-outage": _outage,
     "redis-full": _fill,
-    "redis-black-hole": _black_hole,
-    "redis-slow": _slow,
-    "redis-reset": _reset,
+    "redis-black-hole": _BLACK_HOLE,
+    "redis-slow": _on_links(
+        lambda proxy, link: proxy.slow(link, SLOW_S), lambda proxy, link: proxy.slow(link, 0.0)
+    ),
+    "redis-reset": _on_links(lambda proxy, link: proxy.reset(link), None),
     "postgres-kill": _kill_server,
     "postgres-outage": _outage,
     "postgres-terminate": _terminate,
-    "postgres-black-hole": _black_hole,
-    "postgres-cut-commits": _cut_commits,
+    "postgres-black-hole": _BLACK_HOLE,
+    "postgres-cut-commits": _on_links(
+        lambda proxy, link: proxy.cut_commits(link, CUTS),
+        lambda proxy, link: proxy.cut_commits(link, 0),
+    ),
     "postgres-full": _exhaust,
+    "redis-password": _change_password,
+    "redis-replica": _demote,
+    "redis-failover": _fail_over,
+    "second-beat": _second_beat,
+    "swizzle": _swizzle,
     "locks": _lock,
     "doubled-tickets": _double,
 }

@@ -69,6 +69,11 @@ KINDS: Mapping[str, Kind] = {
         target="postgres", weight=6, lasts_s=(2.0, 2.0), rows="F6 F26", proxied=True
     ),
     "postgres-full": Kind(target="postgres", weight=2, lasts_s=(1.5, 4.0), rows="F29"),
+    "redis-password": Kind(target="redis", weight=2, lasts_s=(2.0, 5.0), rows="F22"),
+    "redis-replica": Kind(target="redis", weight=2, lasts_s=(2.0, 5.0), rows="F22"),
+    "redis-failover": Kind(target="redis", weight=2, lasts_s=(0.5, 1.5), rows="F23", proxied=True),
+    "second-beat": Kind(target="second-beat", weight=2, lasts_s=(6.0, 12.0), rows="F44"),
+    "swizzle": Kind(target="links", weight=4, lasts_s=(0.5, 2.0), rows="F52", proxied=True),
     "locks": Kind(target="locks", weight=4, lasts_s=(1.0, 6.0), rows="F28"),
     "doubled-tickets": Kind(target="tickets", weight=4, rows="F42"),
 }

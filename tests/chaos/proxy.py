@@ -111,6 +111,11 @@ class Proxy:
         """Cut every open connection."""
         self._soon(link.reset)
 
+    def lead(self, link: Link, server_port: int) -> None:
+        """Lead whoever connects from now on to another server, and cut every open connection."""
+        self._soon(lambda: setattr(link, "server_port", server_port))
+        self.reset(link)
+
     def cut_commits(self, link: Link, count: int) -> None:
         """Let the next commits reach the server and cut their connections before the answer."""
         self._soon(lambda: setattr(link, "cuts", count))

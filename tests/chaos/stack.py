@@ -35,10 +35,16 @@ TIMES = {
     "GENIE_WEBHOOK_ATTEMPT_S": "2",
     "GENIE_WEBHOOK_LEASE_MARGIN_S": "6",
 }
-# A guard that is taken away by a setting: the oracle must say so.
+# A guard that is taken away by a setting: the oracle must say so. Celery alone has neither, and looks
+# for nothing that no message tells of.
 CONTROLS: Mapping[str, Mapping[str, str]] = {
     "no-sweep": {"GENIE_SWEEP_INTERVAL_S": "86400"},
     "no-reaper": {"GENIE_LEASE_S": "86400"},
+    "celery-only": {
+        "GENIE_SWEEP_INTERVAL_S": "86400",
+        "GENIE_LEASE_S": "86400",
+        "GENIE_CLAIM_LOOK_S": "86400",
+    },
 }
 
 
@@ -68,16 +74,16 @@ def workers() -> tuple[WorkerEntry, ...]:
 def running(directory: Path, *, control: str = "") -> Iterator[tuple[System, Stage]]:
     """Run a system whose servers are reached through a proxy for the length of the block."""
     with proxy.running() as between:
-        links: dict[str, proxy.Link] = {}
+        links: dict[tuple[str, str], proxy.Link] = {}
 
-        def reached(own: Servers) -> Mapping[str, str]:
-            links["postgres"] = between.open(own.postgres.port)
-            links["redis"] = between.open(own.redis.port)
+        def reached(own: Servers, kind: str) -> Mapping[str, str]:
+            postgres = links[kind, "postgres"] = between.open(own.postgres.port)
+            redis = links[kind, "redis"] = between.open(own.redis.port)
             return {
                 **TIMES,
                 **CONTROLS.get(control, {}),
-                "DATABASE_URL": _through(own.database_url, links["postgres"]),
-                "REDIS_URL": _through(own.redis_url, links["redis"]),
+                "DATABASE_URL": _through(own.database_url, postgres),
+                "REDIS_URL": _through(own.redis_url, redis),
             }
 
         with systems.running(

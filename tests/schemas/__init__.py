@@ -25,6 +25,11 @@ def require(contract: str, name: str, document: Any, *, part: str | None = None)
     return document
 
 
+def fits(contract: str, name: str, document: Any) -> bool:
+    """Tell whether the document has the shape of this name."""
+    return bool(_validator(contract, name, None).is_valid(document))
+
+
 def fits_any(contract: str, name: str, document: Any) -> bool:
     """Tell whether the document has the shape of any of a schema's ``$defs``."""
     schema = json.loads((SCHEMAS / contract / f"{name}.json").read_text("utf-8"))

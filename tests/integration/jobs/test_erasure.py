@@ -123,9 +123,25 @@ class TestPolicy:
         theirs.refresh_from_db()
         assert (mine.request, theirs.request) == ({}, builders.CHAT_REQUEST)
 
+    def test_is_of_each_kind(self, world: World, settings: Settings) -> None:
+        for thing in ("endpoint", "ended job", "file", "event"):
+            world.make(thing)
+        mine = world.ours.slug
+        settings.GENIE_RETENTION_DAYS = {f"{mine}.jobs": 40, f"{mine}.files": 7, "*.webhooks": 3}
+
+        with builders.later("8 days"):
+            maintenance.expire()
+
+        assert Job.objects.filter(organization_id=world.ours.id).exclude(request={}).exists()
+        assert not File.objects.filter(organization_id=world.ours.id, role="upload").exists()
+        assert Event.objects.filter(organization_id=world.ours.id).exists()
+
     def test_is_written_as_days_by_slug(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GENIE_X", "acme=30, globex=7")
         assert env.days_by_name("GENIE_X") == {"acme": 30, "globex": 7}
         monkeypatch.setenv("GENIE_X", "acme=0")
         with pytest.raises(env.SettingError, match="'acme=0'"):
             env.days_by_name("GENIE_X")
+        monkeypatch.setenv("GENIE_X", "acme.prompts=1")
+        with pytest.raises(env.SettingError, match="one of files alone"):
+            env.days_by_name("GENIE_X", parts=("files",))

@@ -4,15 +4,16 @@ import sys
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
-from django_otp.oath import totp
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django.utils import timezone
 from pytest_django import Settings
 
 from genie.apps import AdminConfig
-from genie.tenants import second_factor
+from genie.core import crypto
+from genie.tenants import authenticator, second_factor
+from genie.tenants.authenticator import Authenticator, Secrets
 from genie.tenants.models import User
 
 pytestmark = pytest.mark.django_db
@@ -79,14 +80,36 @@ class TestSecondFactor:
 
     def test_opens_with_a_code_of_the_app_and_with_one_on_paper_once(self, staff: User) -> None:
         made = second_factor.enroll(staff)
-        app = TOTPDevice.objects.get(user=staff)
-        code = f"{totp(app.bin_key):06d}"
-        paper = made.recovery_codes[0]
+        code, paper = shown(staff), made.recovery_codes[0]
 
-        assert made.uri.startswith("otpauth://totp/Genie")
-        recovery = StaticDevice.objects.get(user=staff)
-        assert [admits(recovery, paper), admits(app, code)] == [True, True]
-        assert [admits(recovery, paper), admits(app, code), admits(app, "")] == [False] * 3
+        assert made.uri.startswith("otpauth://totp/Genie%3Astella?secret=")
+        assert [admits(staff, paper), admits(staff, code)] == [True, True]
+        assert [admits(staff, paper), admits(staff, code), admits(staff, "")] == [False] * 3
+
+    def test_takes_a_code_of_a_clock_that_is_half_a_minute_off(self, staff: User) -> None:
+        second_factor.enroll(staff)
+
+        assert not admits(staff, shown(staff, steps=-2))
+        assert admits(staff, shown(staff, steps=-1))
+
+    def test_waits_after_a_wrong_code(self, staff: User) -> None:
+        made = second_factor.enroll(staff)
+
+        assert not Authenticator.objects.get(user=staff).verify_token("000000")
+        assert not Authenticator.objects.get(user=staff).verify_token(made.recovery_codes[0])
+
+    def test_is_kept_sealed_and_opens_nothing_without_its_field_key(
+        self, staff: User, settings: Settings
+    ) -> None:
+        made = second_factor.enroll(staff)
+        kept, code = Authenticator.objects.get(user=staff).secrets, shown(staff)
+
+        assert made.recovery_codes[0] not in kept
+        assert Secrets.unsealed(kept).recovery_codes == made.recovery_codes
+        settings.GENIE_FIELD_KEYS = [Fernet.generate_key().decode()]
+        with pytest.raises(crypto.CannotUnseal):
+            Secrets.unsealed(kept)
+        assert [admits(staff, code), admits(staff, made.recovery_codes[0])] == [False, False]
 
     def test_alone_opens_nothing(self, staff: User) -> None:
         request = RequestFactory().get("/admin/")
@@ -106,7 +129,7 @@ class TestSecondFactor:
         first = second_factor.enroll(staff)
         second_factor.enroll(staff)
 
-        assert not admits(StaticDevice.objects.get(user=staff), first.recovery_codes[0])
+        assert not admits(staff, first.recovery_codes[0])
         assert [second_factor.remove(staff), second_factor.remove(staff)] == [True, False]
 
 
@@ -123,15 +146,22 @@ class TestCommand:
             run("second_factor", "enroll", "nobody")
 
 
-def admits(device: Any, token: str) -> bool:
-    """Tell whether the form of the second factor lets its user in who knows the password."""
-    type(device).objects.update(throttling_failure_count=0)  # which would refuse for a second
+def shown(user: User, *, steps: int = 0) -> str:
+    """Return the code that the user's app shows, or showed so many steps ago."""
+    key = Secrets.unsealed(Authenticator.objects.get(user=user).secrets).key
+    now = int(timezone.now().timestamp() // authenticator.STEP_S)
+    return authenticator.code_at(key, now + steps)
+
+
+def admits(user: User, token: str) -> bool:
+    """Tell whether the form of the second factor lets this user in who knows the password."""
+    Authenticator.objects.update(throttling_failure_count=0)  # which would refuse for a second
     form = second_factor.AdminSite.login_form(
         RequestFactory().post(LOGIN),
         data={
-            "username": device.user.username,
+            "username": user.username,
             "password": "right horse battery staple",
-            "otp_device": device.persistent_id,
+            "otp_device": Authenticator.objects.get(user=user).persistent_id,
             "otp_token": token,
         },
     )

@@ -122,12 +122,13 @@ class TestStart:
     @pytest.mark.parametrize(
         "words",
         [
-            ["-m", "uvicorn", "--workers", "2", "--port", "0", "genie.asgi:application"],
+            ["-m", "genie.serve", "--workers", "2", "--port", "0"],
+            ["-m", "uvicorn", "--port", "0", "genie.asgi:application"],
             ["-m", "celery", "-A", "genie", "worker", "-P", "solo", "-Q", "maintenance"],
             ["-m", "celery", "-A", "genie", "beat"],
             ["manage.py", "check", "--deploy"],
         ],
-        ids=["web", "worker", "beat", "check"],
+        ids=["webs", "web", "worker", "beat", "check"],
     )
     def test_is_refused_with_a_sentence_for_each_error(self, words: list[str]) -> None:
         done = run(words, GENIE_SECRET_KEY="changeme" * 8, GENIE_OUTBOUND_DEVELOPMENT="1")
@@ -135,6 +136,14 @@ class TestStart:
         assert "GENIE_SECRET_KEY can be guessed" in done.stderr
         assert "GENIE_OUTBOUND_DEVELOPMENT is on" in done.stderr
         assert "Traceback" not in done.stderr
+        assert done.returncode != 0
+
+    def test_by_several_webs_of_uvicorn_stops_them_all(self) -> None:
+        webs = ["-m", "uvicorn", "--workers", "2", "--port", "0", "genie.asgi:application"]
+
+        done = run(webs, GENIE_OUTBOUND_DEVELOPMENT="1")
+
+        assert "GENIE_OUTBOUND_DEVELOPMENT is on" in done.stderr  # and it has ended
 
     def test_of_an_open_flower_is_refused(self) -> None:
         done = run(["-m", "celery", "-A", "genie", "flower"])

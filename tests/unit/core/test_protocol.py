@@ -84,6 +84,44 @@ def test_what_is_no_request_gets_the_envelope(data: bytes) -> None:
     play(scenario)
 
 
+_GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        ([b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"], 414),
+        ([_GET + b"A: " + b"a" * 40_000 + b"\r\n\r\n"], 431),
+        ([_GET + b"A: b\r\n" * 9_000 + b"\r\n"], 431),
+        ([b"GET /", *[b"a" * 4_096] * 9], 431),  # and no end of it
+        ([_GET, *[b"A: b\r\n" * 512] * 12], 431),
+        ([_GET + b"A: ", *[b"a" * 4_096] * 9], 431),
+    ],
+    ids=["url", "header", "headers", "endless-url", "endless-headers", "endless-header"],
+)
+def test_a_head_that_is_too_long_is_refused(pieces: list[bytes], status: int) -> None:
+    async def scenario(made: Protocol, transport: Transport) -> None:
+        for piece in pieces:
+            if not transport.is_closing():
+                made.data_received(piece)
+        await transport.closed.wait()
+
+        head, _, body = transport.written.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert json.loads(body)["code"] == "invalid-request"
+
+    play(scenario)
+
+
+def test_a_long_head_and_a_long_body_of_usual_size_are_taken() -> None:
+    async def scenario(made: Protocol, transport: Transport) -> None:
+        usual = b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: " + b"a" * 9_000
+        made.data_received(usual + b"\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000)
+        await transport.answered.wait()
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("data", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nAccept: a"])
 def test_a_head_that_does_not_come_whole_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, data: bytes

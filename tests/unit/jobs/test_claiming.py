@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
-from jobs import canaries, claiming, claims
+from jobs import canaries, claims
 from jobs.claiming import ClaimLoop
 from jobs.claims import Claim, Claimed
 
@@ -77,11 +78,11 @@ def host() -> Host:
 
 
 @pytest.fixture
-def start(host: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ClaimLoop]]:
+def start(host: Host, settings: Settings) -> Iterator[Callable[..., ClaimLoop]]:
     loops: list[ClaimLoop] = []
 
     def make(*, look_s: float = 3600) -> ClaimLoop:
-        monkeypatch.setattr(claiming, "LOOK_S", look_s)
+        settings.GENIE_CLAIM_LOOK_S = look_s
         loop = ClaimLoop(host, "chat", slots=SLOTS, worker="w", lease_s=30, models=None)
         loops.append(loop)
         loop.start()
