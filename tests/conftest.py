@@ -61,7 +61,7 @@ def _only_distributes() -> bool:
     return "GENIE_TEST_PROCESSES" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ
 
 
-class _Together(LoadScopeScheduling):
+class _Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Keeps together what shares a running system or a loaded model: the acceptance tests, a file."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 def directory() -> Path | None:
     """Return where the processes of this machine count; None if each counts for itself."""
+    # The directory in which the processes of a machine count together.
     named = env.text(VARIABLE, "")
     return Path(named) if named else None
 

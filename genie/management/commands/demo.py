@@ -74,6 +74,7 @@ class Command(GenieCommand):
 
 
 def _target(options: dict[str, Any]) -> Target:
+    # The API key of `genie`, `demo` and `loadtest`, which are callers of a running system.
     key = options["key"] or os.environ.get("GENIE_API_KEY", "")
     if options["url"]:
         return calls.target(options["url"], key=key)

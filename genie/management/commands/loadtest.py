@@ -81,6 +81,7 @@ def _plan(options: dict[str, Any]) -> Plan:
             f"--seconds {options['seconds']:g}: write a number above 0 and up to"
             f" {load.MOST_SECONDS:.0f}."
         )
+    # The API key of `genie`, `demo` and `loadtest`, which are callers of a running system.
     key = options["key"] or os.environ.get("GENIE_API_KEY", "")
     return Plan(
         target=calls.target(options["url"], key=key),
