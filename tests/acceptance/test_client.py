@@ -114,9 +114,8 @@ def test_what_the_blocking_client_raises(caller: Caller, environment: dict[str, 
         with pytest.raises(JobFailed) as broken:
             client.chat("x", model="echo-broken")
         assert broken.value.code == "model-load-failed"
-        with pytest.raises(
-            StillRunning
-        ) as late:  # answered with the job after a second, and polled
+        # Answered with the job after a second, which is polled, and then cancelled.
+        with pytest.raises(StillRunning) as late:
             client.chat(LONG, model="echo-slow", timeout_s=1)
         assert late.value.cancelled
     assert caller.ended(late.value.job_id)["status"] == "cancelled"
