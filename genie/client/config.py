@@ -60,9 +60,12 @@ def resolve(
     environ = os.environ if environ is None else environ
     if timeout_s <= 0:
         raise NotConfigured(f"timeout_s must be above 0 seconds, not {timeout_s:g}.")
+    address = base_url or environ.get("GENIE_BASE_URL") or DEFAULT_BASE_URL
+    # The key that the client and the command `genie` call with.
+    key = api_key or environ.get("GENIE_API_KEY") or ""
     return Config(
-        base_url=_address(base_url or environ.get("GENIE_BASE_URL") or DEFAULT_BASE_URL),
-        api_key=_key(api_key or environ.get("GENIE_API_KEY") or ""),
+        base_url=_address(address),
+        api_key=_key(key),
         timeout_s=timeout_s,
         retrying=retrying or Retrying(),
         store=store,

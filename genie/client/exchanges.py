@@ -184,6 +184,7 @@ def sent(config: Config, call: Call, *, until: Deadline | None = None) -> Exchan
 def shown_as(method: Callable[..., Any], operation: Callable[..., Exchange[Any]]) -> None:
     """Give a method the name, the documentation and the signature of the operation that it runs."""
     functools.update_wrapper(method, operation)
+    method.__doc__ = (operation.__doc__ or "").replace("        config: The client's.\n", "")
     signature = inspect.signature(operation)
     _, *others = signature.parameters.values()
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)

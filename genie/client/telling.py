@@ -6,9 +6,9 @@ Note [Resuming behind an entry]
     of the next one as it had of it. Nothing is told twice and nothing is left out.
 """
 
+import abc
 import dataclasses
 import json
-import uuid
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -26,7 +26,7 @@ SILENCE_S = 30.0  # on top of the client's patience: the server says something e
 T = TypeVar("T")
 
 
-class Telling(Generic[T]):
+class Telling(abc.ABC, Generic[T]):
     """The state of one stream across the connections that it takes."""
 
     def __init__(
@@ -82,9 +82,9 @@ class Telling(Generic[T]):
         self._failures = 0
         return self.told(fields, event=event)
 
+    @abc.abstractmethod
     def told(self, fields: Mapping[str, Any], *, event: Event) -> list[T]:
         """Return what an event says that is heard for the first time."""
-        raise NotImplementedError
 
     def lost(self, error: NoAnswer | ApiError) -> float:
         """Return how long to wait before the stream is read on.
@@ -128,11 +128,14 @@ class ChatTelling(Telling[Delta]):
     ) -> None:
         body = {"stream_options": {"include_usage": True}, **fields}
         body |= {"model": model, "messages": messages, "mode": "stream"}
-        key = idempotency_key or f"genie-client-{uuid.uuid4()}"
         # A server that cancels the job of whoever is gone would leave nothing to read on.
         headers = {"X-On-Disconnect": "continue"} if resumes else {}
         call = submitting.submission(
-            config, submitting.ROUTES["chat"], body, idempotency_key=key, headers=headers
+            config,
+            submitting.ROUTES["chat"],
+            body,
+            idempotency_key=idempotency_key,
+            headers=headers,
         )
         super().__init__(config, call, resumes=resumes)
         self.so_far = Assembled()

@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,12 +24,13 @@ from genie.client import (
     Unauthorized,
     webhooks,
 )
+from tests import documents
 from tests.acceptance.callers import Caller
 from tests.acceptance.receivers import Receiver
 from tests.acceptance.system import BASE_DIR
 from tests.chaos import proxy
 
-PAGE = BASE_DIR / "docs" / "how-to" / "python-client.md"
+PAGE = documents.DOCS / "how-to" / "python-client.md"
 PATIENT = Retrying(attempts=20, first_s=0.01)
 WORDS = "one two three four five"
 LONG = " ".join(["x"] * 200)
@@ -114,9 +114,8 @@ def test_what_the_blocking_client_raises(caller: Caller, environment: dict[str, 
         with pytest.raises(JobFailed) as broken:
             client.chat("x", model="echo-broken")
         assert broken.value.code == "model-load-failed"
-        with pytest.raises(
-            StillRunning
-        ) as late:  # answered with the job after a second, and polled
+        # Answered with the job after a second, which is polled, and then cancelled.
+        with pytest.raises(StillRunning) as late:
             client.chat(LONG, model="echo-slow", timeout_s=1)
         assert late.value.cancelled
     assert caller.ended(late.value.job_id)["status"] == "cancelled"
@@ -183,13 +182,11 @@ def test_the_command(caller: Caller, environment: dict[str, str]) -> None:
     ],
 )
 def test_the_examples_of_the_page(environment: dict[str, str], name: str, says: str) -> None:
-    page = PAGE.read_text("utf-8")
-    found = re.search(rf"<!-- example: {re.escape(name)} -->\n```python\n(.*?)```", page, re.DOTALL)
-    assert found is not None
+    (text,) = (one.text for one in documents.blocks(PAGE) if one.note == f"example: {name}")
     printed = io.StringIO()
 
     with contextlib.redirect_stdout(printed):
         # The echo in place of a model, so that what is printed is known.
-        exec(found[1].replace('"lite"', '"echo"'), {"__name__": "__main__"})  # noqa: S102
+        exec(text.replace('"lite"', '"echo"'), {"__name__": "__main__"})  # noqa: S102
 
     assert says in printed.getvalue()

@@ -58,11 +58,15 @@ def page() -> str:
 
 
 def _section(name: str) -> str:
-    made = parser(name)
+    return section(name, parser(name))
+
+
+def section(name: str, made: argparse.ArgumentParser) -> str:
+    """Return what a command takes, and each of its sub-commands."""
     parts = [f"## {name}", markdown.sentence(made.description or ""), *_parser(made)]
-    for verb, inner, said in _verbs(made):
+    for verb, inner, said in verbs(made):
         parts += [f"### {name} {verb}", markdown.sentence(said), *_parser(inner)]
-        for deeper, last, told in _verbs(inner):
+        for deeper, last, told in verbs(inner):
             parts += [f"#### {name} {verb} {deeper}", markdown.sentence(told), *_parser(last)]
     return "\n\n".join(part for part in parts if part)
 
@@ -114,7 +118,7 @@ def _spelt(action: argparse.Action) -> str:
     return f"{', '.join(action.option_strings)}{takes}{more}"
 
 
-def _verbs(
+def verbs(
     made: argparse.ArgumentParser,
 ) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
     """Yield the sub-commands of a parser, with what its help says of each."""

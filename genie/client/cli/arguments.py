@@ -26,7 +26,9 @@ def common() -> argparse.ArgumentParser:
         "--json", action="store_true", dest="as_json", help="print one JSON object on the last line"
     )
     parser.add_argument(
-        "--base-url", metavar="URL", help="where Genie is (GENIE_BASE_URL, http://127.0.0.1:8000)"
+        "--base-url",
+        metavar="URL",
+        help="where Genie is (default: GENIE_BASE_URL, or this machine)",
     )
     return parser
 

@@ -24,7 +24,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
         "terminal it is a conversation until Ctrl-D. Ctrl-C cancels the answer that is being made.",
     )
     parser.add_argument("text", nargs="?", metavar="TEXT", help="what to ask; - reads stdin")
-    parser.add_argument("-m", "--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument("-m", "--model", default=DEFAULT_MODEL, help=f"default: {DEFAULT_MODEL}")
     parser.add_argument("-s", "--system", metavar="TEXT", help="how the model is to behave")
     arguments.add_fields(parser)
     parser.set_defaults(run=run)

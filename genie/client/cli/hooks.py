@@ -27,13 +27,24 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     verify.add_argument("body", metavar="FILE|-", help="the raw bytes that arrived")
     verify.add_argument(
-        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", dest="headers"
+        "-H",
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        dest="headers",
+        help="one that came with it",
     )
     verify.add_argument(
         "--headers", type=Path, metavar="FILE", dest="headers_file", help="one 'NAME: VALUE' a line"
     )
     verify.add_argument(
-        "--public-key", action="append", default=[], metavar="whpk_...", dest="public_keys"
+        "--public-key",
+        action="append",
+        default=[],
+        metavar="whpk_...",
+        dest="public_keys",
+        help="one of the deployment's, in place of a secret",
     )
     verify.add_argument(
         "--tolerance",
@@ -41,7 +52,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
         default=webhooks.TOLERANCE_S,
         metavar="S",
         dest="tolerance_s",
-        help="how old it may be, in seconds (default %(default)g)",
+        help=f"how old it may be, in seconds (default {webhooks.TOLERANCE_S:g})",
     )
     verify.add_argument(
         "--native", action="store_true", help="check X-Genie-Signature alone, which proves no time"

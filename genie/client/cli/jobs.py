@@ -20,7 +20,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
     jobs = verbs.add_parser("jobs", help="list, show, follow or cancel jobs")
     each = jobs.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     listing = each.add_parser("list", parents=[common], help="the newest jobs")
-    listing.add_argument("--status", choices=STATES)
+    listing.add_argument("--status", choices=STATES, help="only those in this state")
     listing.add_argument("-m", "--model", metavar="ID", help="only those of this model")
     listing.add_argument("--limit", type=int, default=20, help="at most so many, up to 200")
     listing.add_argument("--cursor", help="go on where a page ended")

@@ -27,9 +27,9 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
     image.add_argument("--size", help="such as 512x512")
     speech = verbs.add_parser("speech", parents=[common], help="a text, spoken")
     speech.add_argument("text", nargs="?", metavar="TEXT", help="what to say; - reads stdin")
-    speech.add_argument("--voice")
+    speech.add_argument("--voice", help="one that the model has")
     transcribe = verbs.add_parser("transcribe", parents=[common], help="a recording, written down")
-    transcribe.add_argument("file", type=Path, metavar="FILE")
+    transcribe.add_argument("file", type=Path, metavar="FILE", help="the recording")
     transcribe.add_argument(
         "--format", choices=("text", "srt", "vtt"), default="text", help="default: text"
     )

@@ -41,7 +41,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", "--kind", choices=list(ROUTES), default="chat", help="default: chat")
     parser.add_argument("-m", "--model", help="an id or alias of `genie models`")
     parser.add_argument("--wait", action="store_true", help="wait for the result and print it")
-    arguments.add_timeout(parser, default="as long as it takes")
+    arguments.add_timeout(parser, default="for as long as it takes")
     parser.add_argument(
         "--webhook",
         metavar="URL",
@@ -108,7 +108,8 @@ def _object(path: Path) -> dict[str, Any]:
 def _webhook(url: str | None) -> dict[str, str] | None:
     if url is None:
         return None
-    secret = os.environ.get(WEBHOOK_SECRET)
+    # What the command `genie` signs webhooks with, and checks deliveries by.
+    secret = os.environ.get("GENIE_WEBHOOK_SECRET")
     return {"url": url, "secret": secret} if secret else {"url": url}
 
 

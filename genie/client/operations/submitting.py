@@ -5,7 +5,7 @@ import math
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NoReturn, TypeAlias
 
 from genie.client.config import Config
 from genie.client.errors import ApiError, GenieError, JobFailed, NotConfigured, StillRunning
@@ -159,7 +159,7 @@ def waited(
     return Waited(answer, jobs.completed(job))
 
 
-def _given_up(config: Config, /, job: JobInfo) -> Exchange[None]:
+def _given_up(config: Config, /, job: JobInfo) -> Exchange[NoReturn]:
     """Cancel a job that nobody waits for any longer, and say so."""
     cancelled = yield from _cancelled(config, job.id)
     state = "was cancelled" if cancelled else "could not be cancelled"

@@ -3,6 +3,8 @@
 import importlib
 import io
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from genie.client import config
 from genie.client.cli import main
 from genie.client.cli.output import printable
+from tests import documents
 from tests.unit.client.bodies import (
     DONE,
     JOB,
@@ -413,6 +416,20 @@ def test_the_command_is_installed_under_its_name() -> None:
     module, _, function = project["scripts"]["genie"].partition(":")
 
     assert getattr(importlib.import_module(module), function) is main.run
+
+
+DOCUMENTED = [
+    (block.place, line)
+    for block in documents.every_block("sh", "console")
+    for line in re.findall(
+        r"(?:^|[ /])genie ((?:chat|submit|jobs|models|embed|image|speech) .*)", block.text
+    )
+]
+
+
+@pytest.mark.parametrize(("place", "line"), DOCUMENTED, ids=[place for place, _ in DOCUMENTED])
+def test_what_the_documentation_has_people_type_is_taken(place: str, line: str) -> None:
+    assert main.parser().parse_args(shlex.split(line, comments=True)).run, place
 
 
 def test_what_a_model_writes_cannot_command_a_terminal() -> None:

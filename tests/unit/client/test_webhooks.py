@@ -3,9 +3,7 @@
 import base64
 import datetime as dt
 import json
-import re
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,10 @@ from genie.client import NotConfigured, webhooks
 from genie.client.webhooks import NotAnEvent, NotSigned, OutsideTolerance, WrongSignature
 from jobs import events
 from jobs.states import JobKind, JobState
+from tests import documents
 from webhooks import payloads, signing, signing_keys
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "python-client.md"
+PAGE = documents.DOCS / "how-to" / "python-client.md"
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 DELIVERY = "0190b7c0-0000-7000-8000-000000000001"
 CURRENT, PREVIOUS, OWN = signing.mint_secret(), signing.mint_secret(), "a secret of my own"
@@ -191,12 +190,9 @@ def test_the_receiver_of_the_page(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GENIE_WEBHOOK_SECRET", f"{PREVIOUS} {CURRENT}")
-    found = re.search(
-        r"<!-- example: receiver.py -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL
-    )
-    assert found is not None
+    (text,) = (one.text for one in documents.blocks(PAGE) if one.note == "example: receiver.py")
     scope: dict[str, Any] = {}
-    exec(found[1], scope)  # noqa: S102 - the page's own example
+    exec(text, scope)  # noqa: S102 - the page's own example
 
     made = signed(CURRENT, at=dt.datetime.now(tz=dt.UTC))
 
