@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genie.core import errors
+from genie.core import env, errors
 
 Failure = (OSError, http.client.HTTPException)  # there was no whole answer
 
@@ -58,6 +58,12 @@ def target(url: str, *, key: str) -> Target:
         prefix=parts.path.rstrip("/"),
         key=key,
     )
+
+
+def key(given: str | None) -> str:
+    """Return the API key that a command was given, or that of the environment; empty without any."""
+    # The API key that `demo` and `loadtest` use where `--key` gives none.
+    return given or env.text("GENIE_API_KEY", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

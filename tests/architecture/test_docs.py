@@ -1,12 +1,10 @@
 """The documents say what the code says: codes, commands, links, decisions."""
 
-import argparse
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands, load_command_class
+from django.core.management import get_commands
 
 from genie.core import errors
 
@@ -57,28 +55,6 @@ def test_every_command_is_documented() -> None:
     ours = {name for name, app in get_commands().items() if app in OURS}
 
     assert {name for name in ours if not re.search(rf"\b{name}\b", handbook)} == set()
-
-
-def _arguments(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str | None]]:
-    """Yield the name of each argument and verb, and what its help says."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            yield from ((one.dest, one.help) for one in action._choices_actions)
-            for verb in action.choices.values():
-                yield from _arguments(verb)
-        else:
-            yield action.dest, action.help
-
-
-@pytest.mark.parametrize(
-    "name", sorted(name for name, app in get_commands().items() if app in OURS)
-)
-def test_every_command_and_argument_says_what_it_is(name: str) -> None:
-    command = load_command_class(get_commands()[name], name)
-
-    assert command.help
-    parser = command.create_parser("manage.py", name)
-    assert [argument for argument, said in _arguments(parser) if not said] == []
 
 
 def test_every_decision_has_its_parts() -> None:

@@ -36,7 +36,7 @@ def test_the_settings_are_found() -> None:
 def test_every_line_of_a_table_says_something() -> None:
     made = {
         f"reference/{name}.md"
-        for name in ("settings", "errors", "metrics", "models-toml", "topology")
+        for name in ("settings", "errors", "metrics", "models-toml", "topology", "commands")
     }
 
     empty = [

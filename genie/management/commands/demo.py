@@ -1,6 +1,5 @@
 """``demo``: a small varied set of jobs against a running system, shown while they run."""
 
-import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,8 +73,7 @@ class Command(GenieCommand):
 
 
 def _target(options: dict[str, Any]) -> Target:
-    # The API key of `genie`, `demo` and `loadtest`, which are callers of a running system.
-    key = options["key"] or os.environ.get("GENIE_API_KEY", "")
+    key = calls.key(options["key"])
     if options["url"]:
         return calls.target(options["url"], key=key)
     running = runfile.read(state.find_state(Path(settings.BASE_DIR)))

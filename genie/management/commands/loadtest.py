@@ -1,6 +1,5 @@
 """``loadtest``: a bounded closed loop of chats against a running system, with live figures."""
 
-import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -81,10 +80,8 @@ def _plan(options: dict[str, Any]) -> Plan:
             f"--seconds {options['seconds']:g}: write a number above 0 and up to"
             f" {load.MOST_SECONDS:.0f}."
         )
-    # The API key of `genie`, `demo` and `loadtest`, which are callers of a running system.
-    key = options["key"] or os.environ.get("GENIE_API_KEY", "")
     return Plan(
-        target=calls.target(options["url"], key=key),
+        target=calls.target(options["url"], key=calls.key(options["key"])),
         clients=options["clients"],
         seconds=options["seconds"],
         mode=options["mode"],

@@ -1,10 +1,11 @@
 """Erase what an organisation, or one of its members, has asked and been answered."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from genie.core import errors
+from genie.core import errors, terminal
 from genie.core.commands import GenieCommand
 from genie.tenants import erasing as tenants_erasing
 from genie.tenants import selectors as tenants
@@ -48,9 +49,10 @@ class Command(GenieCommand):
             "keys": 0,
         }
         if not options["dry_run"]:
-            if everything:
-                done["keys"] = _close(scope)
-            _erase(scope)
+            with terminal.progress("erasing", total=found.ended_jobs) as show:
+                if everything:
+                    done["keys"] = _close(scope)
+                _erase(scope, show)
         verb = "Would erase" if options["dry_run"] else "Erased"
         self.emit(
             done,
@@ -83,10 +85,12 @@ def _close(scope: Scope) -> int:
     return keys
 
 
-def _erase(scope: Scope) -> None:
+def _erase(scope: Scope, show: Callable[[int], None]) -> None:
     while retention.expire(scope, limit=_BATCH) == _BATCH:
         pass
-    while erasing.erase_expired(limit=_BATCH) == _BATCH:
-        pass
+    emptied = 0
+    while found := erasing.erase_expired(limit=_BATCH):
+        emptied += found
+        show(emptied)
     while files.remove_unneeded() == files.BATCH:
         pass

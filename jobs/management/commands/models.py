@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.console import Console
-from rich.table import Table
 
 from budgets import money
+from genie.core import terminal
 from genie.core.commands import GenieCommand
 from inference import downloads, inspection, sizes
 from inference.errors import UnknownModel
@@ -17,7 +16,6 @@ from jobs import control, registry, selectors
 from jobs.control import Order
 from jobs.selectors import ServingWorker
 
-_WIDTH = 160  # columns of a table where nobody looks at a terminal
 _COLUMNS = ("model", "modality", "queue", "backend", "files", "loaded on", "price", "aliases")
 
 
@@ -72,21 +70,7 @@ class Command(GenieCommand):
         self.emit(found, lambda: self._print_table(found))
 
     def _print_table(self, found: Sequence[dict[str, Any]]) -> None:
-        table = Table(*_COLUMNS, box=None, pad_edge=False, header_style="bold")
-        for one in found:
-            table.add_row(
-                f"{one['id']}{' (pinned)' if one['pinned'] else ''}",
-                *(one["modality"], one["queue"], one["backend"]),
-                "none needed" if not one["needsFiles"] else _size(one["fileBytes"]) or "not here",
-                ", ".join(f"{at['worker']} ({_size(at['bytes'])})" for at in one["loadedOn"])
-                or "-",
-                " ".join(f"{unit} {rate}" for unit, rate in one["price"]["rates"].items()),
-                ", ".join(one["aliases"]),
-            )
-        console = Console(file=self.stdout, highlight=False)  # type: ignore[arg-type] # it writes
-        if not console.is_terminal:
-            console.width = _WIDTH
-        console.print(table)
+        terminal.console(self).print(terminal.table(_COLUMNS, [_row(one) for one in found]))
 
     # --- check and pull ------------------------------------------------------------------------
 
@@ -196,6 +180,17 @@ def _listed(spec: ModelSpec, workers: Sequence[ServingWorker]) -> dict[str, Any]
             if spec.id in worker.model_bytes
         ],
     }
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    return [
+        f"{one['id']}{' (pinned)' if one['pinned'] else ''}",
+        *(one["modality"], one["queue"], one["backend"]),
+        "none needed" if not one["needsFiles"] else _size(one["fileBytes"]) or "not here",
+        ", ".join(f"{at['worker']} ({_size(at['bytes'])})" for at in one["loadedOn"]) or "-",
+        " ".join(f"{unit} {rate}" for unit, rate in one["price"]["rates"].items()),
+        ", ".join(one["aliases"]),
+    ]
 
 
 def _size(size_bytes: int) -> str:
