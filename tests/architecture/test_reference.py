@@ -2,6 +2,7 @@
 
 import doctest
 import re
+from types import ModuleType
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_every_code_that_a_worker_gives_is_one_that_jobs_end_with() -> None:
 
 
 @pytest.mark.parametrize("module", [markdown, notes])
-def test_the_examples_beside_the_code_hold(module: object) -> None:
+def test_the_examples_beside_the_code_hold(module: ModuleType) -> None:
     found = doctest.testmod(module)
 
     assert found.attempted > 0
