@@ -54,7 +54,8 @@ def main() -> int:
 
 def build() -> int:
     """Build the site and judge it."""
-    if (status := _place_mermaid() or _mkdocs("build", "--strict", "--quiet")) != 0:
+    # Not --quiet: MkDocs counts only the warnings that it may print.
+    if (status := _place_mermaid() or _mkdocs("build", "--strict")) != 0:
         return status
     problems = elsewhere()
     for problem in problems:

@@ -1,12 +1,14 @@
 """The pages of the reference that are made from the code are those that are committed, and say enough."""
 
+import doctest
 import re
+from types import ModuleType
 
 import pytest
 
 from inference.errors import InferenceError
 from jobs.states import FailureCode
-from tests.reference import errors, pages, variables
+from tests.reference import errors, markdown, notes, pages, variables
 
 
 @pytest.mark.parametrize("name", pages.PAGES)
@@ -53,3 +55,11 @@ def test_every_code_that_a_worker_gives_is_one_that_jobs_end_with() -> None:
     codes = {one.code for one in errors._below(InferenceError)}
 
     assert codes - {str(code) for code in FailureCode} == {"model-not-found"}  # refused before
+
+
+@pytest.mark.parametrize("module", [markdown, notes])
+def test_the_examples_beside_the_code_hold(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+
+    assert found.attempted > 0
+    assert found.failed == 0

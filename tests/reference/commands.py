@@ -88,13 +88,14 @@ def _actions(made: argparse.ArgumentParser) -> list[argparse.Action]:
 
 
 def _row(action: argparse.Action) -> list[str]:
-    said = [markdown.sentence(action.help) if action.help else ""]
+    told = (action.help or "") % vars(action)  # as argparse fills it in
+    said = [markdown.sentence(told)]
     if action.choices is not None:
         said.append(f"One of {markdown.listed(map(str, action.choices))}.")
     if action.option_strings and action.required:
         said.append("Required.")
     default = _shown(action.default)
-    if default and "default" not in (action.help or ""):
+    if default and "default" not in told.lower():
         said.append(f"Default `{default}`.")
     return [markdown.code(_spelt(action)), " ".join(filter(None, said))]
 
