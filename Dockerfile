@@ -56,7 +56,8 @@ RUN GENIE_ENVIRONMENT=production DATABASE_URL=postgresql://nowhere REDIS_URL=red
     GENIE_SECRET_KEY=build GENIE_KEY_PEPPER=build \
     python manage.py collectstatic --noinput
 USER 10001:10001
-ENV WEB_CONCURRENCY=2
+# Several processes, which count together.
+ENV WEB_CONCURRENCY=2 GENIE_METRICS_DIR=/tmp/genie-metrics
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/health', timeout=4)"]

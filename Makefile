@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz bench-admin faults models clean
+.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz proxies bench-admin faults models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -108,6 +108,9 @@ mutants: $(STAMP) ## take each guard away in a copy: its tests must turn red; wr
 
 fuzz: $(STAMP) ## send what Schemathesis makes of openapi.json to a running system (CASES=20000 SEED=1)
 	@exec $(BIN)/python -m tests.fuzz --cases "$(CASES)" --seed "$(SEED)" $(ARGS)
+
+proxies: $(STAMP) ## try the examples for nginx and Caddy before a running system (ARGS="nginx")
+	@exec $(BIN)/python -m tests.proxies $(ARGS)
 
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)

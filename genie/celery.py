@@ -8,7 +8,7 @@ from celery import Celery, signals
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from genie.core import flower, startup
+from genie.core import broker, flower, startup
 from inference.errors import RegistryError
 from inference.types import Modality
 from jobs import registry
@@ -33,6 +33,11 @@ def model_queues() -> list[str]:
 app = Celery("genie")
 app.conf.update(
     broker_url=settings.GENIE_BROKER_URL,
+    broker_transport_options=broker.transport_options(
+        settings.GENIE_BROKER_URL, longest_run_s=LONGEST_RUN_S
+    ),
+    broker_connection_timeout=broker.CONNECT_S,
+    broker_heartbeat=broker.HEARTBEAT_S,
     task_serializer="json",
     result_serializer="json",
     accept_content=["json"],
@@ -77,20 +82,6 @@ app.conf.update(
         },
     },
 )
-if settings.GENIE_BROKER_URL.startswith(("redis://", "rediss://")):
-    app.conf.broker_transport_options = {
-        "visibility_timeout": 2 * LONGEST_RUN_S,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        "socket_keepalive": True,
-        "health_check_interval": 10,
-        "global_keyprefix": "genie:",
-        # A send fails at once when the broker is away, and is not tried again by the client.
-        "max_retries": 0,
-        "interval_start": 0,
-    }
 app.autodiscover_tasks()
 
 

@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import current_app
-from kombu.exceptions import OperationalError
 
-from genie.core import metrics
+from genie.core import broker, metrics
 from jobs import carrying, control
 
 logger = logging.getLogger(__name__)
@@ -112,6 +111,16 @@ def send_canary(queue_name: str, token: uuid.UUID) -> bool:
     return _send(queue_name, CANARY_TASK, {"queue": queue_name, "token": str(token)})
 
 
+def broker_answers() -> bool:
+    """Tell whether the broker lets us in, after at most its timeouts; makes a connection for it."""
+    try:
+        with current_app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=0, interval_start=0)
+    except broker.ERRORS:
+        return False
+    return True
+
+
 def _send(queue_name: str, task: str, arguments: dict[str, object], **options: Any) -> bool:
     try:
         current_app.send_task(
@@ -123,7 +132,7 @@ def _send(queue_name: str, task: str, arguments: dict[str, object], **options: A
             retry=False,
             **options,
         )
-    except (OperationalError, OSError) as error:
+    except broker.ERRORS as error:
         metrics.ticket_send_failed.labels(queue_name).inc()
         logger.warning("The broker took no ticket for %s: %s", queue_name, type(error).__name__)
         return False

@@ -2,10 +2,11 @@
 
 import asyncio
 
+from django.conf import settings
 from redis.exceptions import RedisError
 
 from genie.core.errors import GenieError
-from jobs import registry, web
+from jobs import queue, registry, web
 from jobs.selectors import LiveWorkers
 
 _LIMIT_S = 2.0
@@ -23,6 +24,8 @@ async def checks() -> dict[str, str]:
     """
     database, workers = await _database()
     results = {"database": database, "broker": await _broker()}
+    if settings.GENIE_BROKER_URL != settings.REDIS_URL:
+        results["streams"] = await _streams()
     for name in _told(workers):
         results[f"queue:{name}"] = (
             _queue_problem(name, workers)
@@ -54,6 +57,17 @@ async def _database() -> tuple[str, LiveWorkers | None]:
 
 
 async def _broker() -> str:
+    if settings.GENIE_BROKER_URL == settings.REDIS_URL:
+        return await _streams()
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            answers = await asyncio.to_thread(queue.broker_answers)
+    except TimeoutError:
+        answers = False
+    return "" if answers else "does not answer"
+
+
+async def _streams() -> str:
     try:
         async with asyncio.timeout(_LIMIT_S):
             await web.stream_client().ping()

@@ -10,9 +10,8 @@ import threading
 import time
 
 from celery import current_app
-from kombu.exceptions import OperationalError
 
-from genie.core import metrics, transactions
+from genie.core import broker, metrics, transactions
 
 QUEUE = "webhooks"
 TASK = "webhooks.deliver"
@@ -63,7 +62,7 @@ def send_ticket() -> bool:
         current_app.send_task(
             TASK, queue=QUEUE, expires=TICKET_LIFE_S, ignore_result=True, retry=False
         )
-    except (OperationalError, OSError) as error:
+    except broker.ERRORS as error:
         metrics.ticket_send_failed.labels(QUEUE).inc()
         log.warning("The broker took no ticket for %s: %s.", QUEUE, type(error).__name__)
         return False

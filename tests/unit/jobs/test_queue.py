@@ -3,11 +3,15 @@
 import uuid
 from collections.abc import Sequence
 
+import celery
 import pytest
+from amqp.exceptions import AccessRefused
+from kombu.exceptions import OperationalError
 
 from genie.core import ids, metrics
 from jobs import queue
 from jobs.queue import TicketSender
+from webhooks import queue as webhooks_queue
 
 
 class Broker:
@@ -81,3 +85,19 @@ class TestSend:
 
     def test_nothing_to_flush_is_flushed(self) -> None:
         assert TicketSender().flush(timeout_s=0)
+
+
+class TestBroker:
+    @pytest.mark.parametrize(
+        "error", [OperationalError("away"), ConnectionResetError(), AccessRefused("wrong password")]
+    )
+    def test_whatever_a_broker_refuses_by_costs_nobody_more_than_a_ticket(
+        self, error: Exception, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(celery.current_app, "send_task", refuse)
+
+        assert not queue.send_now("chat", [str(ids.new_id())])
+        assert not webhooks_queue.send_ticket()
