@@ -307,7 +307,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 64
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 512  # a group of the admin may have every permission
 STATIC_URL = "/static/"
 # Collected in an image; a checkout serves them from the packages.
 STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None

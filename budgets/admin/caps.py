@@ -46,7 +46,7 @@ class CapAdmin(NamedAdmin):
 
     list_display = (
         "subject", "layer", "window", "cap_credits", "spent_now", "held_now", "left_now",
-        "on_cap_hit", "updated_at",
+        "on_cap_hit", "changed",
     )  # fmt: skip
     list_filter = (LayerFilter, WindowFilter, "on_cap_hit", OrganizationFilter)
     search_fields = ("=subject_id",)  # see get_search_results
@@ -185,6 +185,10 @@ class CapAdmin(NamedAdmin):
     @admin.display(description="left")
     def left_now(self, cap: Any) -> str:
         return cap_shown(cap.now.remaining)
+
+    @admin.display(description="changed", ordering="updated_at")
+    def changed(self, cap: Cap) -> str:
+        return f"{cap.updated_at:%Y-%m-%d}"
 
     @admin.display(description="latest changes")
     def latest_changes(self, cap: Cap) -> str:

@@ -38,7 +38,7 @@ class JobAdmin(OperatingAdmin, TypeAheadMedia, ReadOnlyAdmin):
     """Jobs, newest first. Prompts and answers only for who may read them."""
 
     list_display = (
-        "spelled", "state", "parked_by", "created_at", "took", "cost", "model", "organization", "attempt",
+        "spelled", "stands", "organization", "model", "created_at", "took", "cost", "attempt",
     )  # fmt: skip
     list_select_related = ("organization",)
     list_filter = (
@@ -95,6 +95,11 @@ class JobAdmin(OperatingAdmin, TypeAheadMedia, ReadOnlyAdmin):
     @admin.display(description="id", ordering="id")
     def spelled(self, job: Job) -> str:
         return ids.bare(job.id)
+
+    @admin.display(description="state")
+    def stands(self, job: Job) -> str:
+        """Return its state; of one that a cap keeps out of its queue, or did, which cap that is."""
+        return f"{job.state} ({job.parked_by})" if job.parked_by else job.state
 
     @admin.display(description="took")
     def took(self, job: Job) -> str:

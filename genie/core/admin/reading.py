@@ -33,7 +33,13 @@ class BoundedPaginator(Paginator[Any]):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, at most ``SHOWN``."""
-        return len(cast("QuerySet[Any]", self.object_list).values_list("pk", flat=True)[:SHOWN])
+        return len(self.keys)
+
+    @cached_property
+    def keys(self) -> list[Any]:
+        """Return the keys of the rows in their order, at most ``SHOWN``: one search for all pages."""
+        rows = cast("QuerySet[Any]", self.object_list)
+        return list(rows.values_list("pk", flat=True)[:SHOWN])
 
 
 class BoundedChangeList(ChangeList):
@@ -44,11 +50,20 @@ class BoundedChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Load the rows of this page, and at once what all of them refer to."""
         super().get_results(request)
-        self.result_list = rows = list(self.result_list)
+        self.result_list = rows = self._page()
         cast("ReadOnlyAdmin", self.model_admin).look_up(rows)
         self.is_cut = self.paginator.is_cut
         if not (self.query or self.has_active_filters):
             self.show_full_result_count, self.full_result_count = True, self.result_count
+
+    def _page(self) -> list[Any]:
+        """Return the rows of the page by their keys: what was searched for is not searched for again."""
+        keys = self.paginator.keys
+        if self.multi_page and not (self.show_all and self.can_show_all):
+            first = (self.page_num - 1) * self.list_per_page
+            keys = keys[first : first + self.list_per_page]
+        rows = self.apply_select_related(self.root_queryset).order_by().in_bulk(keys)
+        return [rows[key] for key in keys if key in rows]
 
 
 class ReadOnly:
