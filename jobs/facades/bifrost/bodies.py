@@ -18,7 +18,14 @@ Positive: TypeAlias = Annotated[int, Field(ge=1)]
 Objects: TypeAlias = list[dict[str, Any]]
 EditSize: TypeAlias = Literal["256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "auto"]
 ImageSize: TypeAlias = Literal[
-    *("256x256", "512x512", "1024x1024", "1792x1024", "1024x1792", "1536x1024", "1024x1536", "auto")
+    "256x256",
+    "512x512",
+    "1024x1024",
+    "1792x1024",
+    "1024x1792",
+    "1536x1024",
+    "1024x1536",
+    "auto",
 ]
 
 
