@@ -13,7 +13,7 @@ from jobs.dialects.inference_net import Generation
 from jobs.groups import EndedGroup
 from jobs.lifecycle import Ended
 from jobs.selectors import Asked, JobView
-from jobs.states import JobState
+from jobs.states import Facade, JobState
 from webhooks import naming, signing
 from webhooks.services import NewEvent
 
@@ -100,8 +100,10 @@ def _group_event_body(group: EndedGroup, endpoint_id: uuid.UUID) -> bytes:
 
 
 def _is_group_expired(job: JobView | Ended, asked: Asked) -> bool:
+    """Tell whether a member of a group of this contract ended because the group's time was over."""
     return (
         job.state is JobState.TIMEOUT
+        and job.facade is Facade.INFERENCE_NET
         and job.group_id is not None
         and job.completed_at is not None
         and asked.end_deadline_at is not None

@@ -23,6 +23,11 @@ STATUSES = {
 }
 
 
+def status_of(state: JobState, *, attempt: int) -> str:
+    """Return the status; what a lost worker gave back goes on as in progress: there is no step back."""
+    return IN_PROGRESS if state is JobState.QUEUED and attempt else STATUSES[state]
+
+
 def body(job_id: uuid.UUID, *, chat: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """Return a finished response.
 

@@ -28,7 +28,7 @@ def body_of(job: JobView, told: Mapping[str, Any]) -> dict[str, Any]:
     """
     if job.state is JobState.COMPLETED and job.result is not None:
         return {**told, **job.result}
-    return _as(job, told, responses.STATUSES[job.state])
+    return _as(job, told, responses.status_of(job.state, attempt=job.attempt))
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

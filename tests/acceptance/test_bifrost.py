@@ -305,6 +305,9 @@ def test_what_is_refused_leaves_no_job(client: Client, caller: Caller) -> None:
             data="{",
         )
         assert refusal(sent, 400)["error"]["message"].startswith("invalid request format: ")
+    needy = refusal(client.send("chat_completion", {"model": "echo"}), 400)
+    assert needy["error"]["message"] == "messages is required for chat completion"
+    assert needy["extra_fields"]["model_requested"] == "echo"
     streamed = "stream is not supported for async chat completions"
     assert message("chat_completion", CHAT | {"stream": True}) == streamed
     assert message("transcription", {"language": "en"}) == "model is required"

@@ -51,31 +51,47 @@ class Read:
         }
 
 
-async def read(request: HttpRequest, request_type: RequestType) -> Read:
-    """Return the body of a submission.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A body as it came: JSON, or a form's texts and files."""
+
+    asked: dict[str, Any]
+    files: Mapping[str, list[Upload]] = dataclasses.field(default_factory=dict)
+    digest: bytes | None = None
+
+    @property
+    def model(self) -> str:
+        """The model that it names, as far as it names one."""
+        model = self.asked.get("model")
+        return model if isinstance(model, str) else ""
+
+
+async def sent(request: HttpRequest, request_type: RequestType) -> Sent:
+    """Return the body of a submission, before anything is said about what it has.
 
     Raises:
         UnsupportedMediaType: It is not of the route's content type.
-        InvalidRequest: It breaks the contract; ``Refused`` where the contract has a sentence for that.
+        InvalidRequest: It cannot be read.
     """
-    if request_type in _FORMS:
-        found = await _form(request, request_type)
-    else:
-        asked = guard.read_object(request)
-        found = Read(body=_parsed(request_type, asked), asked=asked)
-    required.check(request_type, found.body, found.files)
-    return found
-
-
-async def _form(request: HttpRequest, request_type: RequestType) -> Read:
+    if request_type not in _FORMS:
+        return Sent(asked=guard.read_object(request))
     try:
         parts = await uploads.read_parts(request)
     except uploads.UnreadableForm as error:
         raise Refused(f"failed to parse multipart form: {error.why}") from None
-    asked = _typed(parts)
     files = {name.removesuffix("[]"): sent for name, sent in parts.files.items()}
-    body = _parsed(request_type, asked)
-    return Read(body=body, asked=asked, files=files, digest=parts.digest)
+    return Sent(asked=_typed(parts), files=files, digest=parts.digest)
+
+
+def judged(sent: Sent, request_type: RequestType) -> Read:
+    """Return a body that has what its type needs, and all of it of the right types.
+
+    Raises:
+        InvalidRequest: It breaks the contract; ``Refused`` where the contract has a sentence for that.
+    """
+    body = _parsed(request_type, sent.asked)
+    required.check(request_type, body, sent.files)
+    return Read(body=body, asked=sent.asked, files=sent.files, digest=sent.digest)
 
 
 def _parsed(request_type: RequestType, asked: Mapping[str, Any]) -> Body:

@@ -32,6 +32,7 @@ from jobs.serving import answers, renderings
 from jobs.states import Facade, JobKind, Mode
 from jobs.submissions import Accepted, Submission
 
+_MOST_SHOWN = 200  # characters of a model's name in a refusal: no model's is longer
 # Whose routes are inference.net's too: there a body's metadata may name a webhook in its way.
 _SHARED = frozenset({JobKind.CHAT, JobKind.COMPLETION, JobKind.EMBEDDING})
 
@@ -52,8 +53,9 @@ async def _submit(request: LeanRequest, *, request_type: RequestType) -> HttpRes
     model = ""
     try:
         principal, headers = await _authenticated(request)
-        read = await reading.read(request, request_type)
-        model = read.body.model
+        sent = await reading.sent(request, request_type)
+        model = sent.model[:_MOST_SHOWN]
+        read = reading.judged(sent, request_type)
         wanted = await works.wanted(principal, request_type, read)
         submission = await _submission(request, principal, read, wanted)
         accepted = await web.submit(await uploads.kept(submission, wanted.uploads))

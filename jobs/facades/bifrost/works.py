@@ -30,6 +30,7 @@ _TEXT = (
     *("n", "seed", "stop"),
 )
 _MOST_LOGPROBS = 5
+_MOST_ANSWERS = 8
 _RESPONSES = (
     *("input", "instructions", "max_output_tokens", "temperature", "top_p", "tools", "text"),
     *("tool_choice", "parallel_tool_calls"),
@@ -70,7 +71,16 @@ def _named(read: Read, *names: str) -> dict[str, Any]:
 
 
 async def _chat(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
-    body = parse(ChatBody, _named(read, *_CHAT))
+    """Prepare a chat; the contract does not name ``n``: it is used where the model can, never refused."""
+    fields = _named(read, *_CHAT)
+    wanted_answers = read.asked.get("n")
+    if (
+        type(wanted_answers) is int
+        and 1 <= wanted_answers <= _MOST_ANSWERS
+        and "n" in spec.capabilities
+    ):
+        fields["n"] = wanted_answers
+    body = parse(ChatBody, fields)
     return Wanted(await submit.chat_work(body, spec), body, {})
 
 

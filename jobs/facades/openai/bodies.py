@@ -9,13 +9,14 @@ from jobs.intake.bodies import Loose, Metadata, Name
 from jobs.intake.media_bodies import ImageBody, Prompt
 
 _AUTO = "1024x1024"
+_BASE64_MODELS = "gpt-image-"  # what their names begin with
 
 OpenAISize: TypeAlias = Literal[
     "256x256", "512x512", "1024x1024", "1792x1024", "1024x1792", "1536x1024", "1024x1536"
 ]
 
 
-# "auto" has become a size before this is read; see with_usual_size.
+# "auto" has become a size before this is read; see image_fields.
 _Size: TypeAlias = Annotated[
     OpenAISize, WithJsonSchema({"enum": [*get_args(OpenAISize), "auto"], "type": "string"})
 ]
@@ -56,9 +57,14 @@ class OpenAIBatchBody(Loose):
     output_expires_after: OutputExpiry | None = None
 
 
-def with_usual_size(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an image with the size that ``auto`` or null leaves to us."""
+def image_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an image with what OpenAI leaves to itself: sizes, and how it is returned.
+
+    OpenAI's models of this family have no addresses to return: their callers read base64 unasked.
+    """
     kept = {name: value for name, value in fields.items() if value is not None}
     if kept.get("size") == "auto":
         kept["size"] = _AUTO
+    if str(kept.get("model", "")).startswith(_BASE64_MODELS):
+        kept.setdefault("response_format", "b64_json")
     return kept

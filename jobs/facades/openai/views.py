@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
-from jobs.facades.openai.bodies import OpenAIImageBody, with_usual_size
+from jobs.facades.openai.bodies import OpenAIImageBody, image_fields
 from jobs.intake import bodies, media, submit
 from jobs.intake.submit import Prepared
 from jobs.serving import views
@@ -22,7 +22,7 @@ async def images(request: LeanRequest) -> HttpResponseBase:
 async def _image(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
     if fields.get("stream"):  # a client that waits for events must not be answered without one
         raise errors.InvalidRequest.of("stream", "pictures are answered whole; leave it out")
-    body = bodies.parse(OpenAIImageBody, with_usual_size(fields))
+    body = bodies.parse(OpenAIImageBody, image_fields(fields))
     mode = submit.mode_of(body, stream=None, streams=False)
     work = await media.image_work(principal, body)
     return await submit.prepared(

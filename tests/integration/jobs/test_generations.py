@@ -40,6 +40,7 @@ def make_group(account: Any, size: int, endpoint_id: uuid.UUID, **attributes: An
         builders.submission(
             account,
             group_id=group.id,
+            facade=Facade.INFERENCE_NET,
             asked=SENT,
             start_limit_s=SLOW_LIMIT_S,
             end_limit_s=SLOW_LIMIT_S,

@@ -43,12 +43,16 @@ BODIES: dict[RequestType, dict[str, Any]] = {
 FORMS = (RequestType.TRANSCRIPTION, RequestType.IMAGE_EDIT, RequestType.IMAGE_VARIATION)
 
 
+async def read_body(request: Any, request_type: RequestType) -> Read:
+    return reading.judged(await reading.sent(request, request_type), request_type)
+
+
 def refused(request_type: RequestType, body: bytes, content_type: str) -> dict[str, Any]:
     """Return the envelope that refuses a body."""
     path = bifrost.PREFIX + bifrost.PATHS[request_type]
     request = RequestFactory().post(path, body, content_type=content_type)
     with pytest.raises(GenieError) as caught:
-        asyncio.run(reading.read(request, request_type))
+        asyncio.run(read_body(request, request_type))
     answer = errors.refusal(request, caught.value)
     envelope: dict[str, Any] = json.loads(answer.content)
     schemas.require("bifrost", "error", envelope)
@@ -160,7 +164,7 @@ class TestJsonBodies:
         asked = BODIES[request_type] | {"x-unknown": [1], "fallbacks": ["a/b"]}
         request = RequestFactory().post("/", json.dumps(asked), content_type="application/json")
 
-        read = asyncio.run(reading.read(request, request_type))
+        read = asyncio.run(read_body(request, request_type))
 
         assert (read.body.model, read.asked) == ("m", asked)
 
@@ -266,6 +270,20 @@ class TestJsonBodies:
 
         assert json_refused(request_type, **changes).startswith(f"invalid request format: {field}")
 
+    @pytest.mark.parametrize(
+        ("n", "able", "answers"),
+        [(3, ("n",), 3), (3, (), 1), (9, ("n",), 1), (True, ("n",), 1), ("3", ("n",), 1)],
+    )
+    def test_of_chats_ask_for_several_answers_where_the_model_can(
+        self, n: Any, able: tuple[str, ...], answers: int
+    ) -> None:
+        asked = BODIES[RequestType.CHAT_COMPLETION] | {"n": n}
+        read = Read(body=reading._parsed(RequestType.CHAT_COMPLETION, asked), asked=asked)
+
+        wanted = asyncio.run(works._chat(NOBODY, read, echo_spec(capabilities=able)))
+
+        assert wanted.work.request.get("answers", 1) == answers
+
     def test_of_responses_may_name_what_no_model_here_remembers(self) -> None:
         """Accepted by the contract: kept, and used only by who can."""
         remembered = {"previous_response_id": "resp_1", "conversation": "conv_1", "store": False}
@@ -289,7 +307,7 @@ class TestJsonBodies:
         }
         request = RequestFactory().post("/", json.dumps(body), content_type="application/json")
 
-        assert asyncio.run(reading.read(request, RequestType.IMAGE_GENERATION)).asked == body
+        assert asyncio.run(read_body(request, RequestType.IMAGE_GENERATION)).asked == body
 
 
 MODEL = part("model", b"m")
@@ -311,7 +329,7 @@ class TestForms:
             content_type=f"multipart/form-data; boundary={BOUNDARY}",
         )
 
-        read = asyncio.run(reading.read(request, request_type))
+        read = asyncio.run(read_body(request, request_type))
 
         assert read.asked == {"model": "m", "whatever": "1", "several": ["1", "2"]}
         assert [one.content for sent in read.files.values() for one in sent] in (

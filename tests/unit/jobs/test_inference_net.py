@@ -11,7 +11,7 @@ from jobs import generations
 from jobs.dialects import inference_net
 from jobs.dialects.inference_net import Generation
 from jobs.selectors import Asked
-from jobs.states import JobKind, JobState
+from jobs.states import Facade, JobKind, JobState
 from tests import schemas
 from tests.unit.jobs import views
 
@@ -75,7 +75,11 @@ class TestStates:
     def test_a_member_past_its_groups_time_says_so(self) -> None:
         late: dict[str, Any] = {"group_id": ids.new_id(), "completed_at": DEADLINE}
 
-        assert told(JobState.TIMEOUT, **late)["stateMessage"] == "Group expired before completion"
+        body = told(JobState.TIMEOUT, facade=Facade.INFERENCE_NET, **late)
+        other = told(JobState.TIMEOUT, facade=Facade.OXEN, **late)
+
+        assert body["stateMessage"] == "Group expired before completion"
+        assert other["stateMessage"] == "Generation timed out"  # that contract tells of no group
 
     def test_a_member_that_timed_out_before_says_what_any_job_says(self) -> None:
         body = told(JobState.TIMEOUT, group_id=ids.new_id())

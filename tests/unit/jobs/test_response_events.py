@@ -256,13 +256,19 @@ STATUSES = {
 @pytest.mark.parametrize("state", JobState)
 def test_every_state_has_its_word(state: JobState) -> None:
     job = (
-        response(state) if state is not JobState.COMPLETED else attempted("a", result=text("a"))[1]
+        attempted("a", result=text("a"))[1]
+        if state is JobState.COMPLETED
+        else response(state, attempt=0)
     )
 
     body = schemas.require("openai", "response", body_of(job, TOLD))
 
     assert body["status"] == STATUSES[state]
     assert (body["error"] is not None) == (STATUSES[state] == "failed")
+
+
+def test_what_a_lost_worker_gave_back_takes_no_step_back() -> None:
+    assert body_of(response(JobState.QUEUED, attempt=1), TOLD)["status"] == "in_progress"
 
 
 def test_a_result_of_another_contract_has_the_settings_that_it_lacks() -> None:
