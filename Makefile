@@ -9,6 +9,7 @@ EVENTS ?= 10000
 JOBS ?= 10000
 FAULTS ?= 120
 CASES ?= 20000
+RATE ?= 8
 SEED ?= 1
 # The CPU build of torch is a third of the size: make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz proxies bench-admin faults models clean
+.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz proxies bench-admin faults soak models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -97,8 +98,11 @@ bench-admin: $(STAMP) ## measure the admin's pages on a million jobs, and write 
 zoo: $(STAMP) ## send webhooks to every kind of receiver while workers are killed (EVENTS=10000 SEED=1)
 	@exec $(BIN)/python -m tests.zoo --events "$(EVENTS)" --seed "$(SEED)" $(ARGS)
 
-chaos: $(STAMP) ## hurt the whole system and judge what its witnesses say (SEED=1 JOBS=10000 FAULTS=120 CONTROL=no-sweep)
+chaos: $(STAMP) ## hurt the whole system and judge what its witnesses say (SEED=1 JOBS=10000 FAULTS=120 CONTROL=no-sweep|no-reaper|celery-only)
 	@exec $(BIN)/python -m tests.chaos --seed "$(SEED)" --jobs "$(JOBS)" --faults "$(FAULTS)" --control "$(CONTROL)" $(ARGS)
+
+soak: $(STAMP) ## let the whole system work for long, unhurt, and see whether it grows (JOBS=100000 RATE=8)
+	@exec $(BIN)/python -m tests.chaos --seed "$(SEED)" --jobs "$(JOBS)" --rate "$(RATE)" --faults 0 $(ARGS)
 
 faults: $(STAMP) ## faults one by one that take long or need root: disks, clocks, memory, slow callers (ARGS="-k disk")
 	@exec $(BIN)/python -m pytest tests/faults/row_*.py -v $(ARGS)

@@ -4,12 +4,14 @@ python -m tests.chaos [--seed 1] [--jobs 10000] [--faults 100] [--control no-swe
 """
 
 import argparse
+import contextlib
 import json
 import secrets
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from tests.chaos import campaign, figures, oracle, stack
+from tests.acceptance.system import System
+from tests.chaos import campaign, figures, oracle, stack, weighing
 from tests.chaos.evidence import Evidence
 from tests.chaos.plan import Plan
 
+WEIGHTS = "weights.json"
 SHOWN = 5  # breaches of each invariant
 # A control strands jobs for good, so waiting longer shows nothing.
 CONTROL_LIMIT_S = 60.0
@@ -52,6 +56,7 @@ def main() -> int:
         "seed": plan.seed,
         "control": options.control,
         "tookS": round(time.monotonic() - began, 1),
+        "weights": json.loads((directory / WEIGHTS).read_text("utf-8")),
         "breaches": [list(one) for one in breaches],
         "trouble": list(evidence.trouble),
     }
@@ -71,7 +76,7 @@ def _run(console: Console, plan: Plan, directory: Path, *, control: str) -> Evid
     console.print("starting the system")
     with stack.running(directory, control=control) as (system, stage), Bars(
         *columns, console=console, disable=not console.is_terminal
-    ) as bars:  # fmt: skip
+    ) as bars, _weighed(system, directory):  # fmt: skip
         jobs = bars.add_task("jobs accepted", total=plan.jobs)
         faults = bars.add_task("faults", total=plan.faults)
 
@@ -82,6 +87,19 @@ def _run(console: Console, plan: Plan, directory: Path, *, control: str) -> Evid
                 bars.update(jobs, description=f"{now.unended} not ended")
 
         return campaign.run(system, stage, plan, directory, say=console.print, progress=show)
+
+
+@contextlib.contextmanager
+def _weighed(system: System, directory: Path) -> Iterator[None]:
+    """Weigh the system for the length of the block, and write what has been found."""
+    scale = weighing.Scale(system=system)
+    scale.start()
+    try:
+        yield
+    finally:
+        scale.stop()
+        found = weighing.report(scale.weights)
+        (directory / WEIGHTS).write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 
 
 def _print(

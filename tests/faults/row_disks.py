@@ -1,6 +1,7 @@
 """F30, F31: the disk is full, under PostgreSQL, Redis's log, result files and our own logs at once."""
 
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +21,10 @@ MOST = 600  # requests that a full disk may take before one is refused: what has
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a small disk."""
-    place = tmp_path / "disk"
-    place.mkdir()
+def disk() -> Iterator[Path]:
+    """Mount a small disk, where PostgreSQL's own user can reach its data too."""
+    place = Path(tempfile.mkdtemp(prefix="genie-disk-"))
+    place.chmod(0o711)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=711", "tmpfs", str(place)],  # noqa: S607
         capture_output=True,
@@ -31,12 +32,13 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         check=False,
     )
     if mounted.returncode:
+        place.rmdir()
         pytest.skip(f"not run: no disk can be mounted here ({mounted.stderr.strip()})")
-    tmp_path.chmod(0o711)
     try:
         yield place
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)  # noqa: S607
+        place.rmdir()
 
 
 def fill(disk: Path) -> Path:
@@ -56,6 +58,7 @@ def test_writes_are_refused_and_everything_goes_on_once_there_is_room(
     disk: Path, new_caller: Callable[[System], Caller]
 ) -> None:
     with systems.running(disk, workers=WORKERS, models=MODELS, strict=False) as system:
+        assert str(system.servers.postgres.place.directory).startswith(str(disk))
         caller = new_caller(system)
         assert caller.chat().status_code == 200
         pictures = [_picture(caller) for _ in range(3)]
