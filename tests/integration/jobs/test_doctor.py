@@ -154,12 +154,12 @@ class TestServers:
     def test_a_migration_that_is_missing(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "DELETE FROM django_migrations WHERE app = 'jobs' AND name = '0022_pauses'"
+                "DELETE FROM django_migrations WHERE app = 'jobs' AND name = '0023_pauses'"
             )
 
         (found,) = servers.migrations()
 
-        assert "1 migrations are not applied (jobs.0022_pauses)" in found.says
+        assert "1 migrations are not applied (jobs.0023_pauses)" in found.says
 
     def test_a_redis_that_evicts_or_is_full(self, monkeypatch: pytest.MonkeyPatch) -> None:
         info = {
