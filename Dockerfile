@@ -44,7 +44,8 @@ COPY deploy/topology.toml deploy/topology.toml
 COPY deploy/pulse.sh deploy/pulse.sh
 # Compiled now: at run time nothing can be written beside the code, and every start would do it again.
 RUN python -m compileall -q manage.py genie jobs inference webhooks budgets
-ENV PYTHONDONTWRITEBYTECODE=1 GENIE_PULSE_DIR=/tmp/genie-pulse
+# The processes of a container count together for Prometheus, in a place that no other container sees.
+ENV PYTHONDONTWRITEBYTECODE=1 GENIE_PULSE_DIR=/tmp/genie-pulse GENIE_METRICS_DIR=/tmp/genie-metrics
 LABEL org.opencontainers.image.title=genie org.opencontainers.image.licenses=Apache-2.0
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["tini", "--"]
@@ -53,7 +54,7 @@ FROM runtime AS web
 COPY --from=build /opt/venv /opt/venv
 # collectstatic reads settings, which have no default secrets in production; these are thrown away.
 RUN GENIE_ENVIRONMENT=production DATABASE_URL=postgresql://nowhere REDIS_URL=redis://nowhere \
-    GENIE_SECRET_KEY=build GENIE_KEY_PEPPER=build \
+    GENIE_SECRET_KEY=build GENIE_KEY_PEPPER=build GENIE_METRICS_DIR= \
     python manage.py collectstatic --noinput
 USER 10001:10001
 # Several processes, which count together.

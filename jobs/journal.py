@@ -7,6 +7,7 @@ So a request id, which callers quote, leads to a job, and a job to the worker th
 import logging
 from collections.abc import Sequence
 
+from genie.core import tracing
 from jobs.claims import Claimed
 from jobs.submissions import Accepted
 
@@ -33,5 +34,6 @@ def attempt_ended(job: Claimed, outcome: str, *, run_s: float) -> None:
                 "model": job.model,
                 "outcome": outcome,
                 "run_ms": round(run_s * 1000),
+                "trace_id": tracing.trace_id_of(job.traceparent),
             },
         )

@@ -58,6 +58,7 @@ class NewJob:
     start_tag: float = 0.0  # its turn, by virtual time; booked when it is admitted
     generation_endpoint_id: uuid.UUID | None = None  # to be told in inference.net's words
     end_limit_s: float | None = None  # by when it must have ended, from its submission on
+    traceparent: str | None = None  # the context of its request's span, where that is traced
 
     @property
     def input_files(self) -> list[uuid.UUID]:
@@ -112,6 +113,7 @@ class Ended:
     started_at: dt.datetime | None
     generation_endpoint_id: uuid.UUID | None
     admitted: bool  # whether it has a hold to settle; a job that was parked to its end has none
+    traceparent: str | None = None
 
 
 _RECORD = """
@@ -120,7 +122,8 @@ _RECORD = """
   max_attempts smallint, start_limit_s float8, run_limit_s float8, price_version text,
   price_rates jsonb, estimate_microcredits bigint, webhook_url text, webhook_secret text,
   webhook_endpoint_id uuid, reply_to text, parked_by text, facade text, asked jsonb, group_id uuid,
-  result_ttl_s float8, generation_endpoint_id uuid, end_limit_s float8, work_s float8, start_tag float8
+  result_ttl_s float8, generation_endpoint_id uuid, end_limit_s float8, work_s float8, start_tag float8,
+  traceparent text
 """
 
 _INSERT = f"""
@@ -132,13 +135,13 @@ job AS (
     created_at, queued_at, ticketed_at, start_deadline_at, run_limit_s, price_version,
     price_rates, estimate_microcredits, prompt_tokens, completion_tokens, first_seq, webhook_url, webhook_secret,
     webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s, generation_endpoint_id,
-    end_deadline_at, work_s, start_tag, lanes_up)
+    end_deadline_at, work_s, start_tag, lanes_up, traceparent)
   SELECT id, organization_id, application_id, member_id, user_id, api_key_id, kind, mode, queue, lane,
     requested_model, model, request, 'queued', 0, max_attempts, '', '',
     genie_now(), genie_now(), genie_now(), genie_now() + start_limit_s * interval '1 second',
     run_limit_s, price_version, price_rates, estimate_microcredits, 0, 0, 1, webhook_url, webhook_secret,
     webhook_endpoint_id, reply_to, parked_by, facade, asked, group_id, result_ttl_s, generation_endpoint_id,
-    genie_now() + end_limit_s * interval '1 second', work_s, start_tag, 0
+    genie_now() + end_limit_s * interval '1 second', work_s, start_tag, 0, traceparent
   FROM new RETURNING id, parked_by)
 INSERT INTO jobs_jobevent (job_id, type, attempt, data, at)
 SELECT id, CASE WHEN parked_by IS NULL THEN 'job.queued' ELSE 'job.parked' END, 0,
@@ -165,7 +168,7 @@ moved AS (
   RETURNING j.id, j.organization_id, j.kind, j.model, j.state, j.created_at, j.completed_at, j.attempt,
     j.cost_microcredits, j.webhook_url, old.webhook_secret, j.webhook_endpoint_id, j.reply_to,
     j.parked_by IS NULL AS admitted, j.facade, j.group_id, j.expires_at, j.started_at, j.requested_model,
-    j.generation_endpoint_id,
+    j.generation_endpoint_id, j.traceparent,
     -- As every later answer will have it: jsonb orders keys and blanks in its own way.
     CASE WHEN j.reply_to <> '' THEN j.result::text END AS result_text),
 logged AS (
@@ -176,7 +179,7 @@ closed AS (
   FROM moved m WHERE a.job_id = m.id AND a.number = m.attempt)
 SELECT id, organization_id, kind, model, state, created_at, completed_at, cost_microcredits,
   webhook_url, webhook_secret, webhook_endpoint_id, reply_to, admitted, result_text, facade, group_id, expires_at,
-  started_at, requested_model, generation_endpoint_id FROM moved
+  started_at, requested_model, generation_endpoint_id, traceparent FROM moved
 """
 
 _REQUEUE = """
@@ -379,6 +382,7 @@ def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:
         started_at=row[17],
         requested_model=row[18],
         generation_endpoint_id=row[19],
+        traceparent=row[20],
         result_json=row[13] or ending.result_json,
         error=ending.error,
         prompt_tokens=ending.prompt_tokens,

@@ -110,6 +110,9 @@ class Job(models.Model):
     delta_ends = ArrayField(models.IntegerField(), null=True)
     first_seq = models.IntegerField(default=1)  # above 1 when a later attempt began the text again
 
+    # The context of its request's span where that is traced, as W3C's header; see genie.core.tracing.
+    traceparent = models.CharField(max_length=55, null=True)
+
     # The channel of the web process whose caller waits on an open connection; see jobs.replies.
     reply_to = models.CharField(max_length=64, default="", db_default="", blank=True)
 

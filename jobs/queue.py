@@ -18,6 +18,7 @@ from typing import Any
 from celery import current_app
 
 from genie.core import broker, metrics
+from genie.core.tracing import Span
 from jobs import carrying, control
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ TICKET_LIFE_S = 60  # a ticket that nobody took by then is noise: the sweep has 
 WINDOW_S = 0.2
 _BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
 _BACKLOG = 10_000
+_NO_SPANS: Mapping[uuid.UUID, Span] = {}
 
 
 class TicketSender:
@@ -41,12 +43,22 @@ class TicketSender:
         self._broken_until = 0.0
         self._unsent = 0  # jobs whose ticket has neither been sent nor given up
         self._settled = threading.Condition(self._lock)
+        self._spans: dict[str, Span] = {}
 
-    def send(self, jobs: Mapping[str, Sequence[uuid.UUID]]) -> None:
-        """Queue tickets for these jobs by queue; never blocks and never fails."""
+    def send(
+        self,
+        jobs: Mapping[str, Sequence[uuid.UUID]],
+        *,
+        spans: Mapping[uuid.UUID, Span] = _NO_SPANS,
+    ) -> None:
+        """Queue tickets for these jobs by queue; never blocks and never fails.
+
+        ``spans`` are those of tickets that are traced, by job; they end once the broker has answered.
+        """
         if self._waiting.qsize() > _BACKLOG:
             return
         with self._lock:
+            self._spans.update((str(job_id), span) for job_id, span in spans.items())
             for name, job_ids in jobs.items():
                 self._unsent += len(job_ids)
                 self._waiting.put((name, job_ids))
@@ -87,16 +99,25 @@ class TicketSender:
     def _send_all(self, due: Mapping[str, Sequence[str]]) -> None:
         for name, job_ids in due.items():
             for start in range(0, len(job_ids), JOBS_PER_TICKET):
-                self._send(name, job_ids[start : start + JOBS_PER_TICKET])
+                of_one = job_ids[start : start + JOBS_PER_TICKET]
+                self._end_spans(of_one, taken=self._send(name, of_one))
         with self._settled:
             self._unsent -= sum(len(job_ids) for job_ids in due.values())
             self._settled.notify_all()
 
-    def _send(self, name: str, job_ids: Sequence[str]) -> None:
+    def _send(self, name: str, job_ids: Sequence[str]) -> bool:
         if time.monotonic() < self._broken_until:
             metrics.ticket_send_failed.labels(name).inc()
-        elif not send_now(name, job_ids):
+            return False
+        if not send_now(name, job_ids):
             self._broken_until = time.monotonic() + _BREAK_S
+            return False
+        return True
+
+    def _end_spans(self, job_ids: Sequence[str], *, taken: bool) -> None:
+        for job_id in job_ids if self._spans else ():
+            if (span := self._spans.pop(job_id, None)) is not None:
+                span.end(error=None if taken else "the broker did not take it")
 
 
 def send_now(queue_name: str, job_ids: Sequence[str]) -> bool:

@@ -23,10 +23,10 @@ import redis
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from genie.core import logs, metrics
+from genie.core import logs, metrics, tracing
 from inference.engine import Engine
 from inference.errors import InferenceError
-from jobs import claims, control, counting, inputs, queue, service_times, stream, work
+from jobs import claims, control, counting, inputs, queue, service_times, stream, tracking, work
 from jobs.claiming import ClaimLoop
 from jobs.claims import Beat, Claimed
 from jobs.control import Order
@@ -195,6 +195,7 @@ class Runner:
             offload=self._carry,
             on_end=self._ended,
         )
+        job.span = tracking.begin_attempt(claimed)
         with self._lock:
             self._running[claimed.job_id] = job
         if inputs.refers(claimed.request):
@@ -214,7 +215,8 @@ class Runner:
         self._carriers.submit(carried)
 
     def _submit(self, job: RunningJob) -> None:
-        with logs.bound(job=job.claimed.job_id, attempt=job.claimed.attempt):
+        trace_id = tracing.trace_id_of(job.claimed.traceparent)
+        with logs.bound(job=job.claimed.job_id, attempt=job.claimed.attempt, trace_id=trace_id):
             self._submit_bound(job)
 
     def _submit_bound(self, job: RunningJob) -> None:
@@ -252,6 +254,7 @@ class Runner:
         """Record an attempt's end; called from engine threads, so it only queues."""
         if ending is None:
             metrics.fenced.labels("attempt").inc()
+            tracking.end_attempt(job.span, None, None)
             self._forget(job)
         else:
             self._finisher.record(ending, lambda answer: self._recorded(job, ending, answer))
@@ -266,6 +269,7 @@ class Runner:
         run_s = job.age_s()
         self._forget(job)
         counting.attempt_recorded(job.claimed, ending, answer, run_s=run_s)
+        tracking.end_attempt(job.span, ending, answer)
 
     def _requeued(self, job: RunningJob, *, queue_name: str, delay_s: float) -> None:
         """Have a job looked for again that went back to its queue: here, or by another worker."""

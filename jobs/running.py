@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from genie.core import metrics
+from genie.core import metrics, tracing
 from inference.errors import EngineClosed, InferenceError
 from inference.ports import Handle
 from inference.types import ChatResult, ChoicesResult, MediaResult, Result, TokenLogprob, Usage
@@ -51,6 +51,7 @@ class RunningJob:
         on_end: Callable[["RunningJob", Ending | Requeue | None], None],
     ) -> None:
         self.claimed = claimed
+        self.span = tracing.NOTHING  # of this attempt, where it is traced
         self._began = time.monotonic()
         self._narrator = Narrator(claimed, earlier=earlier, writer=writer)
         self._offload = offload

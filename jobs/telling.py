@@ -35,6 +35,7 @@ def _native(ended: Ended, *, named: bool = True) -> NewEvent:
         sealed_secret=ended.webhook_secret,
         endpoint_id=ended.webhook_endpoint_id if named else None,
         not_to=ended.generation_endpoint_id,
+        traceparent=ended.traceparent,
     )
 
 
@@ -67,6 +68,7 @@ def _bifrost(ended: Ended) -> list[NewEvent]:
             endpoint_id=ended.webhook_endpoint_id,
             if_subscribed=bifrost_deliveries.subscriptions(ended.state),
             format=signing.BIFROST.name,
+            traceparent=ended.traceparent,
         )
     ]
 

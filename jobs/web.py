@@ -34,6 +34,7 @@ from jobs import (
     quotes,
     selectors,
     services,
+    tracking,
 )
 from jobs import spending as jobs_spending
 from jobs.files import Found
@@ -117,11 +118,17 @@ def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieErr
 def _send_tickets(
     submissions: Sequence[Submission], answers: Sequence[Accepted | errors.GenieError]
 ) -> None:
+    queued = [
+        submission.job
+        for submission, answer in zip(submissions, answers, strict=True)
+        if isinstance(answer, Accepted) and not answer.replayed and answer.parked is None
+    ]
     tickets: dict[str, list[uuid.UUID]] = {}
-    for submission, answer in zip(submissions, answers, strict=True):
-        if isinstance(answer, Accepted) and not answer.replayed and answer.parked is None:
-            tickets.setdefault(submission.job.queue, []).append(answer.job_id)
-    if tickets:
+    for job in queued:
+        tickets.setdefault(job.queue, []).append(job.id)
+    if spans := tracking.tickets(queued):
+        queue.sender.send(tickets, spans=spans)
+    elif tickets:
         queue.sender.send(tickets)
 
 

@@ -33,6 +33,7 @@ class Claim:
     reference: uuid.UUID | None
     event_type: str
     body: bytes
+    traceparent: str | None = None
 
     @property
     def receiver(self) -> str:
@@ -138,7 +139,7 @@ SELECT c.id, coalesce(c.resends, c.id), c.attempts,
        array_remove(ARRAY[coalesce(e.sealed_secret, c.sealed_secret),
          CASE WHEN e.previous_secret_expires_at > genie_now() THEN e.previous_sealed_secret END], NULL),
        e.sealed_headers, c.endpoint_id, v.reference, v.type,
-       CASE WHEN v.expires_at <= genie_now() THEN v.expired_body ELSE v.body END
+       CASE WHEN v.expires_at <= genie_now() THEN v.expired_body ELSE v.body END, v.traceparent
   FROM claimed c JOIN webhooks_event v ON v.id = c.event_id
   LEFT JOIN webhooks_endpoint e ON e.id = c.endpoint_id
 """
@@ -212,5 +213,6 @@ def _made(row: Sequence[object]) -> Claim:
     names = (
         *("delivery_id", "message_id", "number", "earlier_failures", "at", "format", "schedule"),
         *("url", "host", "sealed_secrets", "sealed_headers", "endpoint_id", "reference", "event_type", "body"),
+        "traceparent",
     )  # fmt: skip
     return Claim(**dict(zip(names, row, strict=True)))  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from genie.core import crypto, errors, failpoints, logs, transactions
+from genie.core import crypto, errors, failpoints, logs, tracing, transactions
 from webhooks import formats, lanes, naming, outcomes, signing, signing_keys, transport, trials
 from webhooks.claims import Claim, claim_due, hand_back
 from webhooks.errors import ErrorClass, TransportError
@@ -179,8 +179,35 @@ def attempt(claim: Claim, *, post: Post = transport.post, probe: Probe = transpo
     """Send one claimed delivery once; every failure is a result. Touches no database."""
     is_of_job = not claim.event_type.startswith(("budget.", "webhook."))
     job = claim.reference if is_of_job else None
-    with logs.bound(delivery=claim.message_id, job=job, attempt=claim.number):
-        return _attempt(claim, post=post, probe=probe)
+    span = _span(claim)
+    claim = dataclasses.replace(claim, traceparent=span.traceparent or claim.traceparent)
+    trace_id = tracing.trace_id_of(claim.traceparent)
+    with logs.bound(delivery=claim.message_id, job=job, attempt=claim.number, trace_id=trace_id):
+        result = _attempt(claim, post=post, probe=probe)
+    if span is not tracing.NOTHING:
+        status, failed = result.answered.status, not result.answered.ok
+        span.end(
+            attributes={} if status is None else {"http.response.status_code": status},
+            error=result.answered.reason if failed else None,
+        )
+    return result
+
+
+def _span(claim: Claim) -> tracing.Span:
+    """Begin the span of an attempt in the trace of what it tells of."""
+    if claim.traceparent is None:
+        return tracing.NOTHING
+    return tracing.begin(
+        f"webhook {claim.event_type}",
+        kind=tracing.Kind.CLIENT,
+        parent=claim.traceparent,
+        attributes={
+            "http.request.method": "POST",
+            "server.address": claim.host,
+            "genie.delivery": str(claim.message_id),
+            "genie.attempt": claim.number,
+        },
+    )
 
 
 def _attempt(claim: Claim, *, post: Post, probe: Probe) -> Result:
@@ -243,6 +270,8 @@ def _headers(claim: Claim, manner: Manner) -> dict[str, str]:
         wire=manner.wire,
         about=_about(claim, manner),
     )
+    if claim.traceparent is not None:
+        made["traceparent"] = claim.traceparent
     own = {} if claim.sealed_headers is None else json.loads(crypto.unseal(claim.sealed_headers))
     return formats.merge_headers(own, made)
 

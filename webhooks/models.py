@@ -156,6 +156,9 @@ class Event(Row):
         null=True, db_comment="From then on attempts send expired_body in place of body"
     )
     expired_body = models.BinaryField(null=True)
+    traceparent = models.TextField(
+        null=True, db_comment="The trace that its attempts go on with, as W3C's header"
+    )
     created_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
 
     class Meta:

@@ -38,6 +38,7 @@ class NewEvent:
     expired_body: Callable[[], bytes] | None = None  # ... this in place of the body
     not_to: uuid.UUID | None = None  # a subscriber that is told of it in another event
     format: str = Format.NATIVE  # a key of formats.MANNERS; only native events go to subscribers
+    traceparent: str | None = None  # of the trace that its attempts go on with, if there is one
     kept: bool = False  # on record for who pulls events, even if nobody is sent it
 
 
@@ -89,9 +90,10 @@ SELECT id, organization_id, url, host, events, enabled, include_response FROM we
 
 _PUBLISH = """
 WITH published AS (
-    INSERT INTO webhooks_event (id, type, organization_id, reference, body, expires_at, expired_body)
+    INSERT INTO webhooks_event (id, type, organization_id, reference, body, expires_at, expired_body,
+                                traceparent)
     SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::bytea[],
-                         %s::timestamptz[], %s::bytea[])
+                         %s::timestamptz[], %s::bytea[], %s::text[])
 )
 INSERT INTO webhooks_delivery
   (id, event_id, endpoint_id, format, schedule, url, host, signed, sealed_secret, state, attempts)
@@ -305,10 +307,11 @@ def _event_columns(published: Sequence[_Published]) -> list[list[object]]:
             one.body(),
             one.event.expires_at,
             one.event.expired_body and one.event.expired_body(),
+            one.event.traceparent,
         )
         for one in published
     ]
-    return _columns(rows, width=7)
+    return _columns(rows, width=8)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], *, width: int) -> list[list[object]]:

@@ -19,7 +19,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import Resolver404, get_resolver
 
-from genie.core import api, errors, hosts, logs, traffic
+from genie.core import api, errors, hosts, logs, tracing, traffic
 
 logger = logging.getLogger(__name__)
 
@@ -146,14 +146,19 @@ class LeanHandler:
                 refusal = self._hosts.refusal(host) or refusal
             request = LeanRequest(scope, body.whole(), receive)
             logs.bind(request_id=request.request_id)  # a request has a task of its own
-            with request.until_answered:
-                response = await self._respond(request, refusal)
-                self._finish(response)
-                try:
+            span = tracing.of_request(scope)
+            status = 0  # until there is an answer
+            try:
+                with request.until_answered:
+                    response = await self._respond(request, refusal)
+                    self._finish(response)
+                    status = response.status_code
                     await _send(response, request, send)
-                finally:
-                    took_s = time.perf_counter() - began
-                    traffic.answered(scope["method"], request.route, response.status_code, took_s)
+            finally:
+                method, took_s = scope["method"], time.perf_counter() - began
+                if status:
+                    traffic.answered(method, request.route, status, took_s)
+                tracing.answered(span, method=method, route=request.route, status=status)
 
     async def _respond(
         self, request: LeanRequest, refusal: errors.GenieError | None

@@ -18,7 +18,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from genie.core import env
 
-VARIABLE = "GENIE_METRICS_DIR"
 _LIBRARY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # where prometheus_client reads it
 _FOLDED = 0  # stands for the pids of all that have ended
 _HEADER_BYTES = 8  # a file that is shorter is just being made
@@ -28,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 def directory() -> Path | None:
     """Return where the processes of this machine count; None if each counts for itself."""
-    # The directory in which the processes of a machine count together.
-    named = env.text(VARIABLE, "")
+    # Where the processes of one machine count together; empty: each counts for itself.
+    named = env.text("GENIE_METRICS_DIR", "")
     return Path(named) if named else None
 
 

@@ -1,7 +1,7 @@
 """What processes count and time, for Prometheus. What tables and machines say is read at each scrape.
 
 Names end in their unit, labels have few values: a model, a queue, a lane, a route; never an
-organization, a key or a job. docs/monitoring.md says what each metric means, and a test compares.
+organization, a key or a job. docs/reference/metrics.md is made from here.
 
 Note [Metrics of several processes]
     One address answers for all processes of a machine: each counts into files of its own in

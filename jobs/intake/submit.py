@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.http import HttpRequest
 
-from genie.core import crypto, errors, ids
+from genie.core import crypto, errors, ids, tracing
 from genie.tenants.principal import Principal
 from inference import tokenization
 from inference.errors import UnknownModel
@@ -314,6 +314,7 @@ async def submission(
         result_ttl_s=storing.lifetime_s(envelope.result_ttl_s, stores=envelope.stores, mode=mode),
         generation_endpoint_id=envelope.generation_endpoint_id,
         end_limit_s=envelope.end_limit_s,
+        traceparent=tracing.current(),
     )
     return Submission(
         job=job,

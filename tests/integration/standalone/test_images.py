@@ -58,6 +58,7 @@ class Image:
             "DATABASE_URL": NOWHERE,
             "REDIS_URL": os.environ["REDIS_URL"],
             "GENIE_MODELS_FILE": str(MODELS),
+            "GENIE_METRICS_DIR": "",  # a container has one of its own
         }
         return own | here | more
 

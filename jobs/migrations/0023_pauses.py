@@ -17,7 +17,7 @@ DROP = "DROP FUNCTION IF EXISTS jobs_queue_is_open(text);"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0021_content_by_end")]
+    dependencies = [("jobs", "0022_unsuccessful")]
     operations = [
         migrations.CreateModel(
             name="QueuePause",

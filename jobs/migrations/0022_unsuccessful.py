@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("jobs", "0022_pauses")]
+    dependencies = [("jobs", "0021_content_by_end")]
     operations = [
         django.contrib.postgres.operations.AddIndexConcurrently(
             model_name="job",
