@@ -42,7 +42,7 @@ def main() -> int:
             workers=(WORKER,),
             models=("echo", checks.SLOW),
             strict=False,
-            reached=lambda _: ENV,
+            reached=lambda _servers, _url: ENV,
         ) as system,
     ):
         for name, path in found.items():
