@@ -83,7 +83,11 @@ class TestVerify:
 
         assert webhooks.verify(BODY, headers, CURRENT, now=NOW).type == "job.completed"
 
-    @pytest.mark.parametrize("known", [CURRENT, PREVIOUS, [PREVIOUS, "other"], [OWN, CURRENT]])
+    @pytest.mark.parametrize(
+        "known",
+        [CURRENT, PREVIOUS, [PREVIOUS, "other"], [OWN, CURRENT]],
+        ids=["current", "previous", "list with the previous", "list with the current"],
+    )
     def test_takes_either_secret_of_a_rotation(self, known: str | list[str]) -> None:
         event = webhooks.verify(BODY, signed(CURRENT, PREVIOUS), known, now=NOW)
 
