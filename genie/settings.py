@@ -285,10 +285,8 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",  # preloading: for the owner of the domain to decide, at the proxy
 ]
 X_FRAME_OPTIONS = "DENY"
-# Pages bring their own scripts and styles, and a caller's text is on many of them. Nothing is inline
-# (where it must be, the template has `request.csp_nonce`) but one style, by its hash: Django's list
-# template has it where a list has no actions.
-_STYLE_OF_LISTS = "'sha256-blvLUW3UscWqsXGByNOqdBboM+ShWAuugp2mC/wbafU='"
+# Pages bring their own scripts and styles, and a caller's text is on many of them. Nothing is inline;
+# where it must be, the template has `request.csp_nonce`.
 _FILES_FROM = [f"{_base.scheme}://{_base.netloc}", *_bucket_origins()]
 CONTENT_SECURITY_POLICY = {
     # Not pages: their answers have a policy of their own, by genie.core.middleware.
@@ -296,7 +294,7 @@ CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "script-src": [SELF],
-        "style-src": [SELF, _STYLE_OF_LISTS],
+        "style-src": [SELF],
         "img-src": [SELF, "data:", "blob:", *_FILES_FROM],
         "media-src": [SELF, "data:", "blob:", *_FILES_FROM],
         "connect-src": [SELF],

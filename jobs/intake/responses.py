@@ -63,13 +63,11 @@ async def responses(
     body = bodies.parse(ResponsesBody, fields)
     mode = mode_of(body)
     spec = submit.resolve_model(principal, body.model, kind=JobKind.RESPONSE)
-    work = await work_of(body, spec)
     background = mode is Mode.ASYNC or body.background is True
-    told = work.request["response"] | {"background": background}
     return await submit.prepared(
         principal,
         body,
-        work=dataclasses.replace(work, request=work.request | {"response": told}),
+        work=await work_of(body, spec, background=background),
         mode=mode,
         envelope=dataclasses.replace(submit.envelope_of(request), asked=_kept(fields)),
     )
@@ -95,13 +93,17 @@ def mode_of(body: ResponsesBody) -> Mode:
     return submit.mode_of(body, stream=body.stream, streams=True)
 
 
-async def work_of(body: ResponsesBody, spec: ModelSpec) -> Work:
-    """Return the work of a response; raises InvalidRequest where it, or the model, cannot do it."""
+async def work_of(body: ResponsesBody, spec: ModelSpec, *, background: bool = False) -> Work:
+    """Return the work of a response; raises InvalidRequest where it, or the model, cannot do it.
+
+    ``background``: it says of itself that nobody waits for it.
+    """
     _require_no_memory(body)
     chat = chat_of(body)
     with _by_our_names():
         work = await submit.chat_work(chat, spec)
-    request = work.request | {"response": _told(body, work)}
+    told = _told(body, work) | {"background": background}
+    request = work.request | {"response": told}
     return dataclasses.replace(work, kind=JobKind.RESPONSE, request=request)
 
 
@@ -234,7 +236,6 @@ def _told(body: ResponsesBody, work: Work) -> dict[str, Any]:
     """Return the settings that the response says again."""
     sampling = work.request["sampling"]
     return {
-        "background": False,
         "store": True,
         "instructions": body.instructions,
         "max_output_tokens": body.max_output_tokens,

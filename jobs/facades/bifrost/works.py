@@ -98,7 +98,7 @@ async def _text(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
 
 async def _responses(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
     body = parse(responses.ResponsesBody, _named(read, *_RESPONSES))
-    return Wanted(await responses.work_of(body, spec), body, {})
+    return Wanted(await responses.work_of(body, spec, background=True), body, {})
 
 
 async def _embedding(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
