@@ -153,6 +153,15 @@ class TestServers:
 
         assert levels(servers.clock()) == [Level.WRONG]
 
+    def test_a_database_that_only_reads_is_wrong(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+
+        _, wrong = servers.database()
+
+        assert wrong.level is Level.WRONG
+        assert "only reads" in wrong.says
+
     def test_a_migration_that_is_missing(self) -> None:
         loader = MigrationLoader(connection)
         ((app, name),) = loader.graph.leaf_nodes("jobs")
