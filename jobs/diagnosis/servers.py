@@ -27,10 +27,18 @@ def database() -> Iterator[Finding]:
     """Look whether PostgreSQL answers, how fast, and whether it keeps what it commits."""
     began = time.perf_counter()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version')")
-        (version,) = cursor.fetchone()
+        cursor.execute(
+            "SELECT current_setting('server_version'), current_setting('transaction_read_only')"
+        )
+        version, read_only = cursor.fetchone()
     took_ms = 1000 * (time.perf_counter() - began)
     yield findings.ok("database", f"PostgreSQL {version} answers, in {took_ms:.0f} ms.")
+    if read_only == "on":
+        yield findings.wrong(
+            "database",
+            "PostgreSQL only reads, so nothing is accepted and nothing can end.",
+            "Is DATABASE_URL's server a standby? Else reset `default_transaction_read_only`.",
+        )
     for one in checks.run_checks(tags=[checks.Tags.database], databases=["default"]):
         yield findings.wrong("database", one.msg, one.hint or "Correct it and restart PostgreSQL.")
 

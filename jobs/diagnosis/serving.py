@@ -38,7 +38,10 @@ def _server(name: str, servers: list[Attendant]) -> Finding:
         return findings.ok("workers", f"{name} is served by {', '.join(ready)}.")
     if serving:
         return findings.note("workers", f"{name}: {serving[0].name} loads its models still.")
-    trouble = next((one.trouble for one in servers if one.trouble), "")
+    troubled = max(
+        (one for one in servers if one.trouble), key=lambda one: one.heartbeat_at, default=None
+    )
+    trouble = troubled.trouble.rstrip(".") if troubled is not None else ""
     return findings.wrong(
         "workers", f"Nobody serves the queue {name}{f': {trouble}' if trouble else ''}.", _START
     )

@@ -112,3 +112,23 @@ def test_every_alert_says_what_to_do() -> None:
             if "alert" in rule:
                 assert rule["labels"]["severity"] in {"page", "ticket"}, rule["alert"]
                 assert {"summary", "description"} <= set(rule["annotations"]), rule["alert"]
+
+
+def test_each_alert_leads_to_a_section_of_the_runbook() -> None:
+    text = (ROOT / "docs/runbook.md").read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings}
+    alerts = {
+        rule["alert"]: rule["annotations"].get("runbook", "")
+        for group in yaml.safe_load(RULES.read_text())["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+    assert alerts
+    assert {name for name in alerts if f"`{name}`" not in text} == set()
+    assert {
+        (name, where)
+        for name, where in alerts.items()
+        if where.partition("#")[0] != "docs/runbook.md" or where.partition("#")[2] not in anchors
+    } == set()

@@ -153,6 +153,15 @@ class TestServers:
 
         assert levels(servers.clock()) == [Level.WRONG]
 
+    def test_a_database_that_only_reads_is_wrong(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+
+        _, wrong = servers.database()
+
+        assert wrong.level is Level.WRONG
+        assert "only reads" in wrong.says
+
     def test_a_migration_that_is_missing(self) -> None:
         loader = MigrationLoader(connection)
         ((app, name),) = loader.graph.leaf_nodes("jobs")
@@ -180,15 +189,21 @@ class TestServers:
 
 
 class TestServing:
-    def test_a_worker_that_is_replaced_says_why(self) -> None:
-        one = Presence("gpu@host:1", ["chat"], report=Report)
-        one._upsert(Report())
-        one._trouble = "The device failed."
-        one._leave()
+    def test_the_worker_that_was_replaced_last_says_why(self) -> None:
+        for age, name, why in [
+            ("0 seconds", "gpu@host:1", "The device failed."),
+            ("10 seconds", "gpu@host:2", "A step stood still."),
+        ]:
+            one = Presence(name, ["chat"], report=Report)
+            with builders.later(age):
+                one._upsert(Report())
+            one._trouble = why
+            one._leave()
 
         chat = next(found for found in serving.workers() if "queue chat" in found.says)
 
-        assert (chat.level, "The device failed." in chat.says) == (Level.WRONG, True)
+        assert chat.level is Level.WRONG
+        assert chat.says == "Nobody serves the queue chat: A step stood still."
 
     def test_one_that_is_lost_is_told_of(self) -> None:
         Presence("gpu@host:1", ["chat"], report=Report)._upsert(Report())
