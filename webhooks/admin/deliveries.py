@@ -43,6 +43,7 @@ REDELIVER = Operation(
     done="deliveries are sent once more",
     permission="webhooks.change_delivery",
     run=_redeliver,
+    one_click="one click on the page of the delivery",
     applies=lambda row: (
         row.state != State.PENDING and (row.endpoint_id is not None or not row.signed)
     ),
