@@ -189,7 +189,7 @@ def shown_as(method: Callable[..., Any], operation: Callable[..., Exchange[Any]]
     _, *others = signature.parameters.values()
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
     *_, returned = get_args(signature.return_annotation)  # of a generator, the last
-    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined] # functions have it; mypy does not know
         parameters=[itself, *others], return_annotation=returned
     )
 
