@@ -16,6 +16,8 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.genie-setup
+# Set, it would have every process of ours compile the project anew: a sixth of each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz proxies bench-admin faults soak models clean
@@ -78,7 +80,7 @@ format: $(STAMP) ## format the code and apply the safe fixes of the linter
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP) ## measure, and write docs/benchmarks.md
-	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+	@exec $(BIN)/python -m tests.benchmarks --write docs/benchmarks.md $(ARGS)
 
 bench-budgets: $(STAMP) ## measure admission and settlement, and write docs/benchmarks-budgets.md
 	@exec $(BIN)/python -m tests.benchmarks.budgets --write docs/benchmarks-budgets.md $(ARGS)

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks [--seconds 4] [--rounds 3] [--only submit,poll,...] [--write FILE]
 
-Ratios are what to read: both sides run on the same cores, in turns, minutes apart at most.
+Ratios are what to read: both sides run on the same cores, in turns, minutes apart at most. With
+``--only`` the page keeps its other sections; each says when it was measured.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -37,6 +38,7 @@ TITLES = {
     "sync": "Sync call: the latency that Genie adds to the model's own time",
     "first-token": "Stream: the time to the first token that Genie adds to the model's own time",
     "generate": "Chats of 256 tokens at once on torch: a worker beside its engine alone (aim: 0.95)",
+    "batching": "Continuous batching on torch",
 }
 
 
@@ -44,47 +46,62 @@ def main() -> None:
     """Run the chosen measures and print or write them."""
     options = _options()
     console = Console(file=sys.stderr)
+    sections = _measured([name for name in options.only if name in MEASURES], options, console)
+    if "batching" in options.only:
+        with console.status("measuring batching on torch"):
+            batching = _batching()
+        console.print(batching)
+        sections["batching"] = f"```\n{batching.strip()}\n```"
+    if options.write:
+        page = Path(options.write)
+        page.write_text(_page(page.read_text() if page.exists() else "", sections))
+
+
+def _measured(
+    names: Sequence[str], options: argparse.Namespace, console: Console
+) -> dict[str, str]:
+    """Return the section of each of these measures, taken on one running system."""
+    if not names:
+        return {}
     plan = measures.Plan(clients=CLIENTS, seconds=options.seconds, rounds=options.rounds)
-    sections = []
+    sections = {}
     with tempfile.TemporaryDirectory(prefix="genie-bench-") as directory:
         with console.status("starting servers, Genie and the bare stack"):
             context = stack.running(Path(directory))
             bench = context.__enter__()
         try:
-            for name in options.only:
+            for name in names:
                 with console.status(f"measuring {name}"):
                     rows = MEASURES[name](bench, plan)
                 console.print(_table(TITLES[name], rows))
-                sections.append((TITLES[name], rows))
+                sections[name] = _section(rows, options)
         finally:
             context.__exit__(None, None, None)
-    with console.status("measuring batching on torch"):
-        batching = _batching()
-    console.print(batching)
-    if options.write:
-        Path(options.write).write_text(_markdown(sections, batching, options))
+    return sections
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="the median of these counts")
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(MEASURES))
-    parser.add_argument("--write", default="", help="also write a Markdown page")
-    return parser.parse_args()
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(TITLES))
+    parser.add_argument("--write", default="", help="also write these sections of a Markdown page")
+    options = parser.parse_args()
+    if unknown := [name for name in options.only if name not in TITLES]:
+        parser.error(f"--only {','.join(unknown)}: the measures are {', '.join(TITLES)}.")
+    return options
 
 
 def _table(title: str, rows: Sequence[Row]) -> Table:
     table = Table(title=title)
-    for heading in _headings(rows):
+    for heading in _HEADINGS:
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(*row.cells())
     return table
 
 
-def _headings(rows: Sequence[Row]) -> list[str]:
-    return ["what", "clients", "a second", "p50 ms", "p99 ms", "Genie / it"]
+_HEADINGS = ("what", "clients", "a second", "p50 ms", "p99 ms", "Genie / it")
 
 
 def _batching() -> str:
@@ -98,41 +115,43 @@ def _batching() -> str:
     return done.stdout
 
 
-def _markdown(
-    sections: Sequence[tuple[str, Sequence[Row]]], batching: str, options: argparse.Namespace
-) -> str:
+def _section(rows: Sequence[Row], options: argparse.Namespace) -> str:
     lines = [
-        "# Benchmarks",
+        f"Measured on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}: {options.rounds} rounds of {options.seconds:g} s, medians.",
         "",
-        (
-            f"Written by `make bench` on {dt.datetime.now(tz=dt.UTC):%Y-%m-%d}: {os.cpu_count()} cores "
-            f"({platform.machine()}), Python {platform.python_version()}, {options.rounds} rounds of "
-            f"{options.seconds:g} s, medians. Clients, servers and databases share the cores, so read the "
-            "ratios: each compares two things measured in turns in one run."
-        ),
-        "",
+        "| " + " | ".join(_HEADINGS) + " |",
+        "| --- |" + " ---: |" * 5,
     ]
-    for title, rows in sections:
-        lines += [
-            f"## {title}",
-            "",
-            "| " + " | ".join(_headings(rows)) + " |",
-            "| --- |" + " ---: |" * 5,
-        ]
-        lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
-        lines.append("")
-    lines += ["## Continuous batching on torch", "", "```", batching.strip(), "```", "", ""]
-    return "\n".join(lines) + _NOTES
+    lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _page(before: str, sections: Mapping[str, str]) -> str:
+    """Return the page with these sections as measured now, and the others as they were."""
+    kept = {
+        title.strip(): body.strip()
+        for title, _, body in (part.partition("\n") for part in before.split("\n## ")[1:])
+    }
+    intro = (
+        f"Written by `make bench`: {os.cpu_count()} cores ({platform.machine()}), Python"
+        f" {platform.python_version()}. Clients, servers and databases share the cores, so read the"
+        " ratios: each compares two things measured in turns in one run."
+    )
+    parts = ["# Benchmarks", intro]
+    for name, title in TITLES.items():
+        if body := sections.get(name) or kept.get(title):
+            parts += [f"## {title}", body]
+    return "\n\n".join([*parts, _NOTES])
 
 
 _NOTES = """## How it is measured
 
-- `make bench` starts everything that it needs on free ports and stops it again. `make bench ARGS="--only submit --rounds 5"` runs a part; `make bench ARGS="--write docs/benchmarks.md"` writes this page.
+- `make bench` starts everything that it needs on free ports and stops it again. It writes this page; `make bench ARGS="--only submit,sync --rounds 5"` measures a part and leaves the other sections as they are.
 - Genie runs two web processes and one worker, PostgreSQL with fsync on. The key of the load bills an application and a member, and every window of the four layers has a cap.
 - The bare stack is a DRF view with a serializer, one INSERT over a pooled connection and `apply_async`, on granian's WSGI server with two processes, the fastest that we know for it. The constant views answer about a poll's bytes on the same lean handler under uvicorn, on Django's own ASGI handler under uvicorn, and on granian WSGI.
 - Workers are stopped while submits are measured, so that what they do is not counted as a submit's.
 - The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections. Against a model of no time such a loop keeps every core busy, so what it shows as latency is the number of clients over the throughput; a model of 100 ms shows what a caller waits in addition while there is room.
-- Aims: a submit at 2.0 or more of the bare stack, a poll at 0.5 or more of a constant view of Django's own handler on the same server, a sync call with less than 20 ms added at 16 clients. What the tables above say of them is what is true; on one or two cores a closed loop of 16 clients and the servers share what there is.
+- Aims: a submit at 2.0 or more of the bare stack, a poll at 0.5 or more of a constant view of Django's own handler on the same server, a sync call with less than 20 ms added at 16 clients. What the tables above say of them is what is true; on one or two cores a closed loop of 16 clients and the servers share what there is. Absolute times also follow the machine: where a core wakes and faults slowly, as under nested virtualisation with busy neighbours, a call that finds its processes cold has taken four times what it takes in a quiet hour, for Genie and the bare stack alike.
 - Batching: chats of 64 tokens each on the tiny chat model, 1, 8, 32 and 64 at once; `x one` is the time until the last has ended, as a multiple of the time of one.
 - On a CUDA device `make bench-gpu` measures models of real sizes: [benchmarks-gpu.md](benchmarks-gpu.md).
 """
