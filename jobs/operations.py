@@ -6,8 +6,9 @@ import uuid
 
 from genie.core import errors
 from jobs import announce, control, queue, selectors, services
+from jobs.job_views import JobView
 from jobs.lifecycle import Requeue
-from jobs.selectors import JobKey, JobView
+from jobs.selectors import JobKey
 from jobs.services import Cancelled
 from jobs.states import JobState
 

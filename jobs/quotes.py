@@ -9,10 +9,10 @@ import dataclasses
 from budgets import services as budgets
 from budgets.types import Foreseen
 from inference.specs import Price
-from jobs import prices, selectors, services
+from jobs import lengths, prices, services
+from jobs.lengths import UsualCompletion
 from jobs.lifecycle import NewJob
 from jobs.prices import Quantities
-from jobs.selectors import UsualCompletion
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def quote(question: Question) -> Quote:
         foreseen = budgets.foresee(services.payer_of(job), job.estimate_microcredits)
         exact = prices.charge(question.price, question.exactly)
         return Quote(question=question, low=exact, p95=exact, sample=0, foreseen=foreseen)
-    usual = selectors.usual_completion(organization_id=job.organization_id, model=job.model)
+    usual = lengths.usual_completion(organization_id=job.organization_id, model=job.model)
     foreseen = budgets.foresee(services.payer_of(job), job.estimate_microcredits)
     return priced(question, usual=usual, foreseen=foreseen)
 

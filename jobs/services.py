@@ -25,15 +25,15 @@ from jobs import (
     generations,
     groups,
     idempotency,
+    job_views,
     lifecycle,
     positions,
     prices,
-    selectors,
     telling,
 )
 from jobs.groups import NewGroup
+from jobs.job_views import Parked
 from jobs.lifecycle import Ended, Ending, NewJob, Requeue
-from jobs.selectors import Parked
 from jobs.states import WITH_FILES, FailureCode, JobKind, JobState, Mode
 from jobs.submissions import Accepted, Submission
 from webhooks import services as webhooks
@@ -406,7 +406,7 @@ def _to_park(wanted: Submission, refusal: Refused) -> NewJob | None:
 def _parked(job: NewJob, created_at: dt.datetime | None) -> Parked | None:
     if job.parked_by is None or created_at is None:
         return None
-    return selectors.parked(job.parked_by, day=created_at.astimezone(dt.UTC).date())
+    return job_views.parked(job.parked_by, day=created_at.astimezone(dt.UTC).date())
 
 
 def _hold_request(job: NewJob) -> HoldRequest:

@@ -25,9 +25,11 @@ from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
 from jobs import (
     archive,
+    asking,
     files,
     hub,
     journal,
+    live,
     media_queue,
     operations,
     queue,
@@ -37,11 +39,14 @@ from jobs import (
     tracking,
 )
 from jobs import spending as jobs_spending
+from jobs.asking import Asked
 from jobs.files import Found
 from jobs.groups import NewGroup
+from jobs.job_views import JobView
+from jobs.live import LiveWorkers
 from jobs.media_queue import MediaFilter, MediaRow
 from jobs.quotes import Question, Quote
-from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers, OwnedKey
+from jobs.selectors import JobKey, ListFilter, OwnedKey
 from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
 from jobs.states import Facade
@@ -157,7 +162,7 @@ _named_endpoints: Coalescer[tuple[uuid.UUID, str], NamedEndpoint | None] = Coale
     "named-endpoints", _one_by_one(lambda of: webhooks_selectors.endpoint_of_name(*of))
 )
 _asked: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, Asked]] = Coalescer(
-    "asked", _one_by_one(selectors.asked)
+    "asked", _one_by_one(asking.asked)
 )
 _members: Coalescer[tuple[uuid.UUID, uuid.UUID], list[JobView]] = Coalescer(
     "members", _one_by_one(lambda of: selectors.members(of[0], organization_id=of[1]))
@@ -178,7 +183,7 @@ _deletions: Coalescer[tuple[uuid.UUID, uuid.UUID], None] = Coalescer(
     "deletions", _one_by_one(lambda of: operations.delete(of[0], organization_id=of[1]))
 )
 _video_options: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, dict[str, Any]]] = Coalescer(
-    "video-options", _one_by_one(selectors.video_options)
+    "video-options", _one_by_one(asking.video_options)
 )
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
@@ -191,7 +196,7 @@ _queued: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "queued", _one_by_one(selectors.queued_ids)
 )
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
-    "workers", _one_by_one(lambda within_s: selectors.live_workers(within_s=within_s))
+    "workers", _one_by_one(lambda within_s: live.workers(within_s=within_s))
 )
 _spendings: Coalescer[Payer, Spending] = Coalescer(
     "spendings", _one_by_one(jobs_spending.spending), max_waiting=64

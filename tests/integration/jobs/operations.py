@@ -15,9 +15,9 @@ from genie.core import errors, transactions
 from inference.specs import Unit
 from jobs import claims, services, sweep
 from jobs.claims import Beat, Claimed
+from jobs.job_views import Parked
 from jobs.lifecycle import Ending, NewJob, Requeue
 from jobs.models import Job
-from jobs.selectors import Parked
 from jobs.states import JobKind, JobState, Lane, Mode
 from jobs.submissions import Accepted, Submission
 from tests import builders

@@ -23,6 +23,7 @@ from genie.core import errors, metrics, transactions
 from genie.tenants import services as tenants
 from jobs import claims, ledger_check, operations, parking, selectors, services, sweep
 from jobs.gauges import SystemState
+from jobs.job_views import JobView
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.parking import Cursor
 from jobs.selectors import JobKey, ListFilter
@@ -55,7 +56,7 @@ def waiting() -> float:
     return float(found["genie_jobs_parked"])
 
 
-def view(job_id: uuid.UUID) -> selectors.JobView:
+def view(job_id: uuid.UUID) -> JobView:
     (found,) = selectors.jobs_by_key([JobKey(job_id=job_id, organization_id=None)])
     assert found is not None
     return found
