@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from genie.core import errors, failpoints
-from jobs import announce, control, queue, selectors, services, tracking
+from jobs import admission, announce, control, queue, selectors, services, tracking
 from jobs.groups import NewGroup
 from jobs.job_views import JobView
 from jobs.lifecycle import Requeue
@@ -27,17 +27,15 @@ class Requeued:
 
 def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
     """Admit each submission by itself, then ask for the tickets of what was accepted, in one go."""
-    answers = services.submit_many(submissions)
+    answers = admission.submit_many(submissions)
     failpoints.reach("before_publish")
     _send_tickets(submissions, answers)
     return answers
 
 
-def submit_together(
-    submissions: Sequence[Submission], *, group: NewGroup | None
-) -> list[Accepted]:
+def submit_together(submissions: Sequence[Submission], *, group: NewGroup | None) -> list[Accepted]:
     """Admit all of these submissions or none, then ask for their tickets; raises the first refusal."""
-    answers = services.submit_together(submissions, group=group)
+    answers = admission.submit_together(submissions, group=group)
     if not answers[0].replayed:  # else there are no new jobs
         _send_tickets(submissions, answers)
     return answers

@@ -10,7 +10,7 @@ from budgets import capping
 from budgets.models import BudgetEvent, Hold, Window
 from budgets.windows import Layer, WindowKind
 from inference.specs import Price, Unit
-from jobs import lengths, prices, quotes, services
+from jobs import admission, lengths, prices, quotes
 from jobs.models import Job
 from jobs.quotes import Question
 from jobs.states import JobState
@@ -61,7 +61,7 @@ class TestQuote:
         asked = question(account)
         found = quotes.quote(asked)
 
-        services.submit_many([Submission(job=asked.job)])
+        admission.submit_many([Submission(job=asked.job)])
 
         assert Hold.objects.get(reference=asked.job.id).amount == found.maximum
 
