@@ -19,7 +19,7 @@ from genie.core import errors, failpoints, transactions
 from jobs import counting, depth, entering, groups, idempotency, job_views, positions
 from jobs.groups import NewGroup
 from jobs.job_views import Parked
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.submissions import Accepted, Submission
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from genie.core import errors, transactions
 from jobs import admission, batch_lines, batch_rows, depth, entering, groups, queue
 from jobs.batch_rows import Check, Open
 from jobs.groups import NewGroup
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.states import Facade
 
 AT_ONCE = 100  # lines of one transaction

@@ -14,7 +14,7 @@ from genie.core.errors import Unavailable
 from jobs import events, stream, told, web
 from jobs.events import Entry, EntryType
 from jobs.job_views import JobView
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.states import JobKind, JobState
 from jobs.told import Told
 from jobs.watch import Watch

@@ -13,7 +13,7 @@ from jobs.dialects import inference_net, requests
 from jobs.dialects.inference_net import Generation
 from jobs.groups import EndedGroup
 from jobs.job_views import JobView
-from jobs.lifecycle import Ended
+from jobs.moves import Ended
 from jobs.states import Facade, JobState
 from webhooks import naming, signing
 from webhooks.services import NewEvent

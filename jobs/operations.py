@@ -9,7 +9,7 @@ from genie.core import errors, failpoints
 from jobs import admission, announce, control, queue, selectors, services, tracking
 from jobs.groups import NewGroup
 from jobs.job_views import JobView
-from jobs.lifecycle import Requeue
+from jobs.moves import Requeue
 from jobs.selectors import JobKey
 from jobs.services import Cancelled
 from jobs.states import JobState

@@ -11,7 +11,7 @@ from budgets.types import Foreseen
 from inference.specs import Price
 from jobs import admission, lengths, prices
 from jobs.lengths import UsualCompletion
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.prices import Quantities
 
 

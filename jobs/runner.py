@@ -32,7 +32,7 @@ from jobs.control import Order
 from jobs.events import Entry
 from jobs.finishing import Finisher
 from jobs.keeper import Keeper
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 from jobs.running import RunningJob
 from jobs.service_times import ServiceTime
 from jobs.stream import Writer

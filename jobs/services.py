@@ -15,7 +15,7 @@ from budgets.types import Settlement
 from genie.core import errors, transactions
 from inference.types import Usage
 from jobs import files, generations, groups, lifecycle, prices, telling
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 from jobs.states import WITH_FILES, FailureCode, JobKind, JobState, Mode
 from webhooks import services as webhooks
 

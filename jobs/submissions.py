@@ -6,7 +6,7 @@ import uuid
 
 from genie.core import errors
 from jobs.job_views import Parked
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,8 @@ from genie.tenants import services as tenants
 from genie.tenants.models import Member
 from jobs import admission, claims, services
 from jobs.claims import Claimed, Serving
-from jobs.lifecycle import Ended, Ending, NewJob
 from jobs.models import Job
+from jobs.moves import Ended, Ending, NewJob
 from jobs.states import JobKind, JobState, Lane, Mode
 from jobs.submissions import Accepted, Submission
 

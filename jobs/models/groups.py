@@ -117,7 +117,7 @@ class BatchLine(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)  # the job's
     batch = models.ForeignKey(Batch, models.CASCADE, db_index=False, related_name="+")
     number = models.IntegerField()  # of the lines that are not blank, from 1
-    job = models.TextField()  # a ``lifecycle.NewJob`` as JSON, as it was checked and priced
+    job = models.TextField()  # a ``moves.NewJob`` as JSON, as it was checked and priced
     webhook_secret = models.TextField(null=True)  # the job's; sealed
 
     class Meta:

@@ -37,7 +37,7 @@ from genie.tenants.models import Organization  # noqa: E402
 from inference.specs import Unit  # noqa: E402
 from jobs import admission, claims, services  # noqa: E402
 from jobs.claims import Claimed  # noqa: E402
-from jobs.lifecycle import Ending, NewJob  # noqa: E402
+from jobs.moves import Ending, NewJob  # noqa: E402
 from jobs.states import JobKind, JobState, Lane, Mode  # noqa: E402
 from jobs.submissions import Accepted, Submission  # noqa: E402
 from tests.benchmarks.ways import Way  # noqa: E402

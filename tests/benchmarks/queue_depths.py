@@ -27,8 +27,8 @@ from genie.tenants.models import Organization  # noqa: E402
 from inference.specs import Unit  # noqa: E402
 from jobs import admission, claims, depth, positions, selectors, turns  # noqa: E402
 from jobs.claims import Serving  # noqa: E402
-from jobs.lifecycle import NewJob  # noqa: E402
 from jobs.models import Job  # noqa: E402
+from jobs.moves import NewJob  # noqa: E402
 from jobs.selectors import JobKey  # noqa: E402
 from jobs.states import JobKind, Lane, Mode  # noqa: E402
 from jobs.submissions import Submission  # noqa: E402

@@ -16,8 +16,8 @@ from inference.specs import Unit
 from jobs import admission, claims, services, sweep
 from jobs.claims import Beat, Claimed
 from jobs.job_views import Parked
-from jobs.lifecycle import Ending, NewJob, Requeue
 from jobs.models import Job
+from jobs.moves import Ending, NewJob, Requeue
 from jobs.states import JobKind, JobState, Lane, Mode
 from jobs.submissions import Accepted, Submission
 from tests import builders

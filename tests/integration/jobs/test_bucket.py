@@ -11,8 +11,8 @@ from moto.server import ThreadedMotoServer
 from genie.settings import files as file_settings
 from inference.types import MediaFile
 from jobs import files, services, storage
-from jobs.lifecycle import Ending
 from jobs.models import File
+from jobs.moves import Ending
 from jobs.states import JobKind, JobState
 from tests import builders
 

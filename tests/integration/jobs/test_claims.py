@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from genie.core import transactions
 from jobs import admission, claims, lifecycle, selectors, services
 from jobs.claims import Beat, Renewed, Serving
-from jobs.lifecycle import Requeue
 from jobs.models import Attempt, Job, JobEvent
+from jobs.moves import Requeue
 from jobs.selectors import JobKey
 from jobs.states import JobState, Lane
 from tests import builders

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from genie.core import ids
 from jobs import admission, aging, selectors, service_times, services
 from jobs.claims import Claimed
-from jobs.lifecycle import Requeue
+from jobs.moves import Requeue
 from jobs.selectors import JobKey
 from jobs.states import Lane
 from tests import builders

@@ -9,8 +9,8 @@ import pytest
 from genie.core import ids, transactions
 from genie.tenants import services as tenants
 from jobs import admission, aging, claims, services
-from jobs.lifecycle import Requeue
 from jobs.models import Booking, Job, JobEvent, QueueClock, Weight
+from jobs.moves import Requeue
 from jobs.states import Lane
 from tests import builders
 

@@ -9,8 +9,8 @@ from django.conf import settings
 from budgets.models import Hold
 from jobs import admission, prices, retry, services, sweep
 from jobs.claims import Claimed
-from jobs.lifecycle import Requeue
 from jobs.models import Attempt, Job
+from jobs.moves import Requeue
 from jobs.states import JobState, Mode
 from tests import builders
 

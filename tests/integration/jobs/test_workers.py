@@ -12,8 +12,8 @@ from genie.core import ids
 from genie.core import redis as core_redis
 from jobs import announce, attendance, control, live, presence, replies, stream
 from jobs.control import Order
-from jobs.lifecycle import Ended
 from jobs.models import Worker
+from jobs.moves import Ended
 from jobs.presence import Presence, Report
 from jobs.replies import Reply
 from tests import builders

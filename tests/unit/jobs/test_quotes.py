@@ -13,7 +13,7 @@ from budgets.types import Foreseen
 from inference.specs import Price, Unit
 from jobs import prices, quotes
 from jobs.lengths import UsualCompletion
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.quotes import Question, Quote
 from jobs.serving import wire
 from jobs.states import JobKind, Lane
