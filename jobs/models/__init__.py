@@ -1,4 +1,4 @@
-"""The tables of jobs, private to this app. Django looks for them here; there is one module a theme."""
+"""The tables of jobs. Private to this app."""
 
 from jobs.models.files import File
 from jobs.models.groups import Batch, BatchLine, JobGroup
