@@ -6,11 +6,13 @@ then the windows by their ids. See Note [Lock order] there. Decides nothing.
 
 import dataclasses
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
 
 from budgets.errors import LedgerError
+from budgets.types import CounterDrift
 from genie.core.transactions import transaction_required
 
 # Read after the lock and not with it: a statement sees what had been committed when it began.
@@ -41,6 +43,29 @@ entered AS (
   SELECT 'adjust', %(reference)s, %(amount)s, window_ids, %(reason)s, genie_now() FROM hold
 )
 SELECT (SELECT cardinality(window_ids) FROM hold), (SELECT count(*) FROM moved)
+"""
+
+# The amount of the entry is 0: the counters change, what has been spent does not.
+_REPAIR = """
+WITH wrong AS (
+  SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS d(id, was_spent, was_held, spent, held)
+),
+repaired AS (
+  UPDATE budgets_window w SET spent = d.spent, held = d.held
+    FROM wrong d
+   WHERE w.id = d.id AND w.spent = d.was_spent AND w.held = d.was_held
+  RETURNING w.id
+),
+entered AS (
+  INSERT INTO budgets_entry (kind, reference, amount, window_ids, reason, at)
+  SELECT 'adjust', %s::uuid, 0, ARRAY[d.id],
+         format('%%s (repair: spent %%s to %%s, held %%s to %%s)',
+                %s::text, d.was_spent, d.spent, d.was_held, d.held),
+         genie_now()
+    FROM wrong d JOIN repaired USING (id)
+)
+SELECT count(*) FROM repaired
 """
 
 
@@ -77,3 +102,42 @@ def adjust(reference: uuid.UUID, amount: int, *, reason: str) -> None:
         due, moved = cursor.fetchone()
     if due != moved:
         raise LedgerError(f"An adjustment of {reference} moved {moved} of {due} windows.")
+
+
+def lock_for_repair(window_ids: Sequence[int]) -> None:
+    """Lock these windows until the transaction ends, and wait for them as long as an operator does.
+
+    See Note [Lock order] in ``ledger``. Whoever holds or settles on one of them has committed its
+    entries before this returns, or writes them after the transaction.
+    """
+    with transaction_required(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '30s'")
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(
+            "SELECT id FROM budgets_window WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE",
+            [list(window_ids)],
+        )
+
+
+def repair(drift: Sequence[CounterDrift], *, reference: uuid.UUID, reason: str) -> None:
+    """Set locked counters to what their entries add up to, and record it.
+
+    Raises:
+        LedgerError: A window is gone or has moved since its drift was read.
+    """
+    if not drift:
+        return
+    parameters: list[Any] = [
+        [one.window_id for one in drift],
+        [one.spent for one in drift],
+        [one.held for one in drift],
+        [one.spent_derived for one in drift],
+        [one.held_derived for one in drift],
+        reference,
+        reason,
+    ]
+    with transaction_required(), connection.cursor() as cursor:
+        cursor.execute(_REPAIR, parameters)
+        (repaired,) = cursor.fetchone()
+    if repaired != len(drift):
+        raise LedgerError(f"A repair set {repaired} of {len(drift)} windows.")

@@ -18,7 +18,7 @@ from django.db import connection
 
 from budgets import gate, selectors, windows
 from budgets.errors import HoldNotOpenError, LedgerError
-from budgets.types import CounterDrift, Payer
+from budgets.types import Payer
 from genie.core.transactions import Later, check_when_answered, transaction_required
 
 _KINDS = tuple(windows.WindowKind)
@@ -183,29 +183,6 @@ DELETE FROM budgets_budgetevent WHERE id = ANY(ARRAY(
    AND at < genie_now() - make_interval(secs => %s)
 """
 
-# The amount of the entry is 0: the counters change, what has been spent does not.
-_REPAIR = """
-WITH wrong AS (
-  SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS d(id, was_spent, was_held, spent, held)
-),
-repaired AS (
-  UPDATE budgets_window w SET spent = d.spent, held = d.held
-    FROM wrong d
-   WHERE w.id = d.id AND w.spent = d.was_spent AND w.held = d.was_held
-  RETURNING w.id
-),
-entered AS (
-  INSERT INTO budgets_entry (kind, reference, amount, window_ids, reason, at)
-  SELECT 'adjust', %s::uuid, 0, ARRAY[d.id],
-         format('%%s (repair: spent %%s to %%s, held %%s to %%s)',
-                %s::text, d.was_spent, d.spent, d.was_held, d.held),
-         genie_now()
-    FROM wrong d JOIN repaired USING (id)
-)
-SELECT count(*) FROM repaired
-"""
-
 
 class Taken(NamedTuple):
     """One hold to write."""
@@ -328,45 +305,6 @@ def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> Later[list[uuid.UUID]]:
         return over or []
 
     return Later(read)
-
-
-def lock_for_repair(window_ids: Sequence[int]) -> None:
-    """Lock these windows until the transaction ends, and wait for them as long as an operator does.
-
-    See Note [Lock order]. Whoever holds or settles on one of them has committed its entries before
-    this returns, or writes them after the transaction.
-    """
-    with transaction_required(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '30s'")
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute(
-            "SELECT id FROM budgets_window WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE",
-            [_numbers(window_ids)],
-        )
-
-
-def repair(drift: Sequence[CounterDrift], *, reference: uuid.UUID, reason: str) -> None:
-    """Set locked counters to what their entries add up to, and record it.
-
-    Raises:
-        LedgerError: A window is gone or has moved since its drift was read.
-    """
-    if not drift:
-        return
-    parameters: list[Any] = [
-        _numbers(one.window_id for one in drift),
-        _numbers(one.spent for one in drift),
-        _numbers(one.held for one in drift),
-        _numbers(one.spent_derived for one in drift),
-        _numbers(one.held_derived for one in drift),
-        reference,
-        reason,
-    ]
-    with transaction_required(), connection.cursor() as cursor:
-        cursor.execute(_REPAIR, parameters)
-        (repaired,) = cursor.fetchone()
-    if repaired != len(drift):
-        raise LedgerError(f"A repair set {repaired} of {len(drift)} windows.")
 
 
 def expire_events(*, older_than: dt.timedelta, limit: int) -> int:

@@ -1,6 +1,6 @@
 """Puts drifted counters back to what the entries say, for a reason that stays on record."""
 
-from budgets import ledger, selectors
+from budgets import corrections, selectors
 from budgets.types import CounterDrift
 from genie.core import errors, ids
 from genie.core.transactions import transaction
@@ -26,14 +26,14 @@ def repair(reason: str) -> list[CounterDrift]:
     if not drifted:
         return []
     with transaction():
-        ledger.lock_for_repair(drifted)
+        corrections.lock_for_repair(drifted)
         # Again, now that nobody else writes these: what was read before the lock may have moved.
         found = [
             one
             for one in selectors.counter_drift()
             if one.window_id in set(drifted) and _can_be_mended(one)
         ]
-        ledger.repair(found, reference=ids.new_id(), reason=reason.strip())
+        corrections.repair(found, reference=ids.new_id(), reason=reason.strip())
     return found
 
 

@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string  # noqa: E402
 
 from genie.core import startup  # noqa: E402
 from genie.core.lean import LeanHandler, Receive, Scope, Send  # noqa: E402
-from jobs import mounts, web  # noqa: E402
+from jobs import body_limits, mounts, web  # noqa: E402
 
 startup.refuse_unsound()
 # The event loop and the database threads share one interpreter lock. At Python's 5 ms a database
@@ -28,8 +28,8 @@ def _handlers() -> list[tuple[str, LeanHandler]]:
     for mount in mounts.MOUNTS:
         handler = LeanHandler(
             mount.urlconf,
-            body_limit=web.body_limit,
-            spools=web.SPOOLED,
+            body_limit=body_limits.of,
+            spools=body_limits.SPOOLED,
             any_host=("/health", "/ready"),
             render=import_string(mount.render) if mount.render else None,
             **({"finish": import_string(mount.finish)} if mount.finish else {}),

@@ -1,11 +1,9 @@
-"""Brings models into memory one after another, and makes room for them.
+"""Brings models into memory one after another, and lets them leave when somebody asks.
 
 The line is strictly first come, first served (but that what somebody waits for goes before what is only
 loaded ahead), and that is what keeps every model from starving: the model at its head is loaded next,
-whatever it takes. Where it does not fit beside what is there, idle
-models leave, least recently used first; where that is not enough, busy ones take no new requests,
-finish what they have, and leave (docs/adr/0020). Requests for a model that leaves line up behind, and
-whoever was in line before them goes first. So two models that do not fit together take turns, and
+whatever it takes: ``Room`` has others leave for it. Requests for a model that leaves line up behind,
+and whoever was in line before them goes first. So two models that do not fit together take turns, and
 each turn serves all requests that waited for it.
 
 Loads never run side by side: two at once would need the memory of both.
@@ -18,24 +16,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from inference import residency, sizes
+from inference import sizes
 from inference.errors import (
     DeviceLost,
     EngineClosed,
     InferenceError,
     ModelLoadFailed,
-    ModelTooLarge,
     OutOfMemory,
 )
 from inference.holding import Model, Told
 from inference.memory import Memory
 from inference.ports import Backend, BackendFactory
-from inference.residency import NeverFits, Resident
+from inference.room import Room
 from inference.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
-
-STALE_CLOSE_S = 5.0  # for a backend without requests: its threads have nothing to finish
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,13 +66,12 @@ class Loader:
         self._changed = changed
         self._is_closed = is_closed
         self._memory = memory
+        self._room = Room(models, changed=changed, is_closed=is_closed, memory=memory)
         self._open_backend = open_backend
         self._line: list[Model | _Unload] = []  # guarded by the lock
         self._is_stopped = False
         self._uses = itertools.count(1)
-        self._measured: dict[str, int] = {}  # what models took when they were loaded last
         self._opening: tuple[ModelSpec, float] | None = None
-        self.budget_bytes: int | None = None  # once it has been needed
         # A daemon: a load cannot be interrupted, and must not keep a process from ending.
         self._thread = threading.Thread(target=self._run, name="model-loader", daemon=True)
         self.start: Callable[[], None] = self._thread.start
@@ -86,6 +80,11 @@ class Loader:
     def opening(self) -> tuple[ModelSpec, float] | None:
         """Which model is being opened, and since when on the monotonic clock; None if none is."""
         return self._opening
+
+    @property
+    def budget_bytes(self) -> int | None:
+        """What all models together may take; None where nobody has asked yet, or without bound."""
+        return self._room.budget_bytes
 
     def ask(self, model: Model) -> None:
         """Put a model in line, unless it stands there. Needs the lock."""
@@ -165,63 +164,13 @@ class Loader:
             for one in self._models.values():
                 one.stale = None
         for backend in stale:
-            self._discard(backend)
+            self._room.discard(backend)
         if present is not None:
             return present
-        self._make_room(model)
+        self._room.make(model)
         backend = self._opened(model)
-        self._measure(model, backend)
+        self._room.measure(model, backend)
         return backend
-
-    def _measure(self, model: Model, backend: Backend) -> None:
-        """Note what a model takes; where that is more than was thought, make room for it too."""
-        expected = self._size_of(model.spec)
-        size = backend.memory_bytes() or expected
-        self._measured[model.spec.id] = size
-        if size <= expected:
-            return
-        try:
-            self._make_room(model)
-        except InferenceError:
-            self._discard(backend)
-            raise
-
-    def _size_of(self, spec: ModelSpec) -> int:
-        return self._measured.get(spec.id) or self._memory.estimate_bytes(spec)
-
-    def _make_room(self, model: Model) -> None:
-        """Return once the model fits.
-
-        Raises:
-            ModelTooLarge: it never can.
-            EngineClosed: the engine was closed meanwhile.
-        """
-        needed = self._size_of(model.spec)
-        if needed and self.budget_bytes is None:
-            self.budget_bytes = self._memory.budget_bytes()
-        if not needed or self.budget_bytes is None:
-            return
-        while (leaving := self._next_to_leave(model, needed, self.budget_bytes)) is not None:
-            self._discard(leaving)
-
-    def _next_to_leave(self, model: Model, needed: int, budget: int) -> Backend | None:
-        """Wait for an idle model that must leave, and take it; None once there is room."""
-        with self._changed:
-            while True:
-                if self._is_closed():
-                    raise EngineClosed
-                plan = residency.plan(
-                    self._residents(beside=model), needed_bytes=needed, budget_bytes=budget
-                )
-                if isinstance(plan, NeverFits):
-                    raise _too_large(model.spec, needed, budget, plan)
-                for name in plan.drain:
-                    self._models[name].is_leaving = True
-                if plan.evict:
-                    return self._taken(self._models[plan.evict[0]], f"for {model.spec.id}")
-                if not plan.drain:
-                    return None
-                self._changed.wait()
 
     def _opened(self, model: Model) -> Backend:
         """Open and load a model; where the device has less room than the budget says, evict more."""
@@ -229,16 +178,11 @@ class Loader:
             try:
                 return self._open(model.spec)
             except OutOfMemory:
-                leaving = self._take_one(besides=model)
+                leaving = self._room.take_one(besides=model)
                 if leaving is None:
                     raise
             # Not in the handler: the exception holds what was half loaded.
-            self._discard(leaving)
-
-    def _take_one(self, *, besides: Model) -> Backend | None:
-        with self._changed:
-            name = residency.least_recently_used(self._residents(beside=besides))
-            return None if name is None else self._taken(self._models[name], "for lack of memory")
+            self._room.discard(leaving)
 
     def _open(self, spec: ModelSpec) -> Backend:
         backend = None
@@ -247,11 +191,11 @@ class Loader:
             backend = self._open_backend(spec)
             backend.load()
         except InferenceError:
-            self._discard(backend)
+            self._room.discard(backend)
             raise
         except Exception as error:
             logger.exception("model %s could not be loaded", spec.id)
-            self._discard(backend)
+            self._room.discard(backend)
             raise _not_loaded(spec) from error
         finally:
             self._opening = None
@@ -278,11 +222,11 @@ class Loader:
         for backend, released in ready:
             released.run_on(backend)
         if not is_wanted and not isinstance(outcome, InferenceError):
-            self._discard(outcome)
+            self._room.discard(outcome)
 
     def _keep(self, model: Model, backend: Backend) -> None:
         if model.backend is not backend:
-            model.backend, model.size_bytes = backend, self._measured[model.spec.id]
+            model.backend, model.size_bytes = backend, self._room.measured_bytes(model)
             size = sizes.in_words(model.size_bytes)
             # A stand-in says that it is one.
             logger.info("model %s is loaded: %s. %s", model.spec.id, size, model.spec.description)
@@ -300,45 +244,9 @@ class Loader:
             self._changed.wait_for(lambda: not model.active or self._is_closed())
             if self._is_closed():
                 return EngineClosed()
-            backend = self._taken(model, "on request")
-        self._discard(backend)
+            backend = self._room.take(model, "on request")
+        self._room.discard(backend)
         return None
-
-    def _taken(self, model: Model, why: str) -> Backend:
-        """Take an idle model's backend out; nobody can reach it any more. Needs the lock."""
-        if model.backend is None:
-            raise RuntimeError(f"model {model.spec.id} is not in memory")
-        logger.info(
-            "model %s leaves the memory %s: %s",
-            model.spec.id, why, sizes.in_words(model.size_bytes),
-        )  # fmt: skip
-        backend, model.backend = model.backend, None
-        model.is_leaving, model.size_bytes = False, 0
-        return backend
-
-    def _discard(self, backend: Backend | None) -> None:
-        """Close a backend and give its memory back; a fault of that is logged, and no more."""
-        if backend is None:
-            return
-        try:
-            backend.close(timeout_s=STALE_CLOSE_S)
-        except Exception:
-            logger.exception("a model could not be closed")
-        self._memory.reclaim()
-
-    def _residents(self, *, beside: Model) -> list[Resident]:
-        return [
-            Resident(
-                model=name,
-                size_bytes=one.size_bytes,
-                last_used=one.last_used,
-                is_idle=not one.active,
-                is_leaving=one.is_leaving,
-                is_pinned=name in self._memory.pinned,
-            )
-            for name, one in self._models.items()
-            if one.backend is not None and one is not beside
-        ]
 
 
 def _is_awaited(order: Model | _Unload) -> bool:
@@ -347,11 +255,3 @@ def _is_awaited(order: Model | _Unload) -> bool:
 
 def _not_loaded(spec: ModelSpec) -> ModelLoadFailed:
     return ModelLoadFailed(f"Model {spec.id} could not be loaded on this worker.")
-
-
-def _too_large(spec: ModelSpec, needed: int, budget: int, found: NeverFits) -> ModelTooLarge:
-    held = f", of which pinned models hold {sizes.in_words(found.pinned_bytes)}"
-    return ModelTooLarge(
-        f"Model {spec.id} needs {sizes.in_words(needed)} of memory, and this worker has "
-        f"{sizes.in_words(budget)} for its models{held if found.pinned_bytes else ''}."
-    )

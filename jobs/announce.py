@@ -7,7 +7,7 @@ import redis
 
 from genie.core import redis as core_redis
 from jobs import counting, replies, stream
-from jobs.lifecycle import Ended
+from jobs.moves import Ended
 
 logger = logging.getLogger(__name__)
 

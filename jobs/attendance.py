@@ -74,6 +74,11 @@ class Attendant:
         return self.health in (Health.SERVING, Health.LOADING, Health.STALE)
 
 
+def serving() -> list[Attendant]:
+    """Return the workers of jobs that are there now, by name."""
+    return [one for one in workers() if one.serves]
+
+
 def workers() -> list[Attendant]:
     """Return the workers by name; those that ended an hour ago are forgotten."""
     with connection.cursor() as cursor:

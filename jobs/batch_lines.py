@@ -10,7 +10,7 @@ from django.db import connection
 
 from genie.core import transactions
 from inference.specs import Unit
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.states import Facade, JobKind, Mode
 
 _PAGE = 1_000  # lines read at once where only their names are

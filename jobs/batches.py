@@ -33,7 +33,7 @@ from jobs import (
 from jobs.batch_views import Batch, Member
 from jobs.dialects import openai_batches
 from jobs.library import NewUpload
-from jobs.lifecycle import Ending
+from jobs.moves import Ending
 from jobs.states import FailureCode, JobState
 
 logger = logging.getLogger(__name__)

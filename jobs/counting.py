@@ -10,7 +10,7 @@ from genie.core import metrics
 from genie.core.errors import GenieError
 from jobs import journal
 from jobs.claims import Claimed
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 from jobs.states import Lane
 from jobs.submissions import Accepted, Submission
 

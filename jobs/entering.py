@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from genie.core.transactions import Later
 from jobs import files, lifecycle, service_times, turns
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.turns import Entrant, Line
 
 

@@ -15,10 +15,10 @@ from budgets import money
 from budgets import services as budgets
 from budgets.types import HoldRequest, Payer, Refused, Settlement
 from genie.core import errors, transactions
-from jobs import batch_lines, batch_rows, depth, entering, groups, queue, services
+from jobs import admission, batch_lines, batch_rows, depth, entering, groups, queue
 from jobs.batch_rows import Check, Open
 from jobs.groups import NewGroup
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.states import Facade
 
 AT_ONCE = 100  # lines of one transaction
@@ -132,6 +132,6 @@ def _timed(job: NewJob, batch: Open) -> NewJob:
 def _share(job: NewJob) -> HoldRequest:
     return HoldRequest(
         reference=job.id,
-        payer=services.payer_of(job),
+        payer=admission.payer_of(job),
         amount_microcredits=job.estimate_microcredits,
     )

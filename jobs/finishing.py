@@ -9,7 +9,7 @@ from genie.core import failpoints, metrics
 from genie.core.coalesce import Coalescer
 from genie.core.errors import Unavailable
 from jobs import services
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 
 logger = logging.getLogger(__name__)
 

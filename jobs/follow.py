@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 from genie.core.errors import Unavailable
 from jobs import events, stream, told, web
 from jobs.events import Entry, EntryType
-from jobs.lifecycle import NewJob
-from jobs.selectors import JobView
+from jobs.job_views import JobView
+from jobs.moves import NewJob
 from jobs.states import JobKind, JobState
 from jobs.told import Told
 from jobs.watch import Watch

@@ -7,12 +7,13 @@ import functools
 import uuid
 from collections.abc import Sequence
 
-from jobs import selectors
+from jobs import asking, selectors
+from jobs.asking import Asked
 from jobs.dialects import inference_net, requests
 from jobs.dialects.inference_net import Generation
 from jobs.groups import EndedGroup
-from jobs.lifecycle import Ended
-from jobs.selectors import Asked, JobView
+from jobs.job_views import JobView
+from jobs.moves import Ended
 from jobs.states import Facade, JobState
 from webhooks import naming, signing
 from webhooks.services import NewEvent
@@ -40,7 +41,7 @@ def events_of(ended: Sequence[Ended], ended_groups: Sequence[EndedGroup]) -> lis
     One statement for the jobs, and two for each group, whose members are all read.
     """
     told = [one for one in ended if one.generation_endpoint_id is not None]
-    asked = selectors.asked([one.job_id for one in told]) if told else {}
+    asked = asking.asked([one.job_id for one in told]) if told else {}
     return [
         *(_event_of(one, asked[one.job_id]) for one in told),
         *(_group_event(one) for one in ended_groups if one.webhook_endpoint_id is not None),
@@ -91,7 +92,7 @@ def _group_event(group: EndedGroup) -> NewEvent:
 
 def _group_event_body(group: EndedGroup, endpoint_id: uuid.UUID) -> bytes:
     members = selectors.members(group.id, organization_id=group.organization_id)
-    asked = selectors.asked([one.id for one in members])
+    asked = asking.asked([one.id for one in members])
     return inference_net.group_event_body(
         group.id,
         [of_view(one, asked[one.id]) for one in members],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from genie.core import transactions
-from jobs.lifecycle import Ended
+from jobs.moves import Ended
 from jobs.states import Facade
 
 

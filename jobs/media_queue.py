@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection
 
+from jobs.job_views import VISIBLE
 from jobs.states import JobKind, JobState, Mode
 
 MOST_ROWS = 1000
@@ -80,7 +81,7 @@ def rows(wanted: MediaFilter) -> list[MediaRow]:
     values = {name: getattr(wanted, name) for name in _CONDITIONS}
     conditions = [
         "j.organization_id = %(organization_id)s AND j.kind = ANY(%(kinds)s)",
-        "(j.expires_at IS NULL OR j.expires_at > genie_now())",
+        VISIBLE,
         *(sql for name, sql in _CONDITIONS.items() if values[name] is not None),
     ]
     if wanted.job_id is None:

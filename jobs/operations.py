@@ -1,15 +1,19 @@
-"""What is done to one job from outside its worker: cancel and requeue, with the effects after the commit."""
+"""What is done to jobs from outside their workers: each use case, with the effects after its commit."""
 
 import contextlib
 import dataclasses
 import uuid
+from collections.abc import Sequence
 
-from genie.core import errors
-from jobs import announce, control, queue, selectors, services
-from jobs.lifecycle import Requeue
-from jobs.selectors import JobKey, JobView
+from genie.core import errors, failpoints
+from jobs import admission, announce, control, queue, selectors, services, tracking
+from jobs.groups import NewGroup
+from jobs.job_views import JobView
+from jobs.moves import Requeue
+from jobs.selectors import JobKey
 from jobs.services import Cancelled
 from jobs.states import JobState
+from jobs.submissions import Accepted, Submission
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,22 @@ class Requeued:
     queue: str
     given_up: int | None
     ticket_sent: bool  # False: the broker is away, and the sweep sends it later
+
+
+def submit_many(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
+    """Admit each submission by itself, then ask for the tickets of what was accepted, in one go."""
+    answers = admission.submit_many(submissions)
+    failpoints.reach("before_publish")
+    _send_tickets(submissions, answers)
+    return answers
+
+
+def submit_together(submissions: Sequence[Submission], *, group: NewGroup | None) -> list[Accepted]:
+    """Admit all of these submissions or none, then ask for their tickets; raises the first refusal."""
+    answers = admission.submit_together(submissions, group=group)
+    if not answers[0].replayed:  # else there are no new jobs
+        _send_tickets(submissions, answers)
+    return answers
 
 
 def cancel(
@@ -90,3 +110,20 @@ def existing(job_id: uuid.UUID) -> JobView:
     if job is None:
         raise errors.JobNotFound
     return job
+
+
+def _send_tickets(
+    submissions: Sequence[Submission], answers: Sequence[Accepted | errors.GenieError]
+) -> None:
+    queued = [
+        submission.job
+        for submission, answer in zip(submissions, answers, strict=True)
+        if isinstance(answer, Accepted) and not answer.replayed and answer.parked is None
+    ]
+    tickets: dict[str, list[uuid.UUID]] = {}
+    for job in queued:
+        tickets.setdefault(job.queue, []).append(job.id)
+    if spans := tracking.tickets(queued):
+        queue.sender.send(tickets, spans=spans)
+    elif tickets:
+        queue.sender.send(tickets)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from django.db import connection
 
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.states import Mode
 
 DEEP = 500  # well under a millisecond

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from genie.core.errors import GenieError
 from jobs import queue, registry, web
-from jobs.selectors import LiveWorkers
+from jobs.live import LiveWorkers
 
 _LIMIT_S = 2.0
 

@@ -16,23 +16,23 @@ import dataclasses
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import redis
-from django.db import Error as DatabaseError
 from django.db import connection
 
 from genie.core import logs, metrics, tracing
 from inference.engine import Engine
 from inference.errors import InferenceError
-from jobs import claims, control, counting, inputs, queue, service_times, stream, tracking, work
+from jobs import control, counting, inputs, queue, service_times, stream, tracking, work
 from jobs.claiming import ClaimLoop
-from jobs.claims import Beat, Claimed
+from jobs.claims import Claimed
 from jobs.control import Order
 from jobs.events import Entry
 from jobs.finishing import Finisher
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.keeper import Keeper
+from jobs.moves import Ended, Ending, Requeue
 from jobs.running import RunningJob
 from jobs.service_times import ServiceTime
 from jobs.stream import Writer
@@ -40,11 +40,9 @@ from jobs.verdicts import StopReason
 
 logger = logging.getLogger(__name__)
 
-_TICK_S = 0.25  # how often run limits are checked
 _RETRY_S = 1.0  # pause after the database failed
 _LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
 _CARRIERS = 8  # threads: each fetches or stores one thing at a time
-_BEAT_S = 1.0  # a poll reads progress from the row, so jobs that have come further renew this often
 _GIVE_UP_S = 10.0  # to record what is given back; the supervisor waits longer than that
 _LOOK_AFTER_S = 0.05  # later than the moment from which a requeued job may be claimed again
 
@@ -90,7 +88,13 @@ class Runner:
         }
         self._finisher = Finisher(running=self.running)
         self._carriers = ThreadPoolExecutor(_CARRIERS, thread_name_prefix="carrier")
-        self._keeper = threading.Thread(target=self._keep, name="lease-keeper", daemon=True)
+        self._keeper = Keeper(
+            self,
+            worker=config.worker,
+            lease_s=config.lease_s,
+            heartbeat_s=config.heartbeat_s,
+            until=self._closed,
+        )
         self._control = threading.Thread(target=self._hear, name="control", daemon=True)
 
     def start(self) -> None:
@@ -115,6 +119,15 @@ class Runner:
     def running(self) -> int:
         """Return how many jobs run now."""
         return len(self._running)
+
+    def snapshot(self) -> list[RunningJob]:
+        """Return the jobs that run now."""
+        with self._lock:
+            return list(self._running.values())
+
+    def runs(self, job_id: uuid.UUID) -> bool:
+        """Return whether this job runs now."""
+        return job_id in self._running
 
     def loaded_models(self) -> list[str]:
         """Return the models in memory."""
@@ -176,7 +189,7 @@ class Runner:
         self.begin_drain()
         for loop in self._loops.values():
             loop.join(_GIVE_UP_S)
-        for job in self._snapshot():
+        for job in self.snapshot():
             self._ended(job, job.abandon(reason=reason, message=message))
         with self._idle:
             all_recorded = self._idle.wait_for(lambda: not self._running, timeout=_GIVE_UP_S)
@@ -295,46 +308,7 @@ class Runner:
         mean = self._mean_run_s.get(queue_name, run_s)
         self._mean_run_s[queue_name] = mean + _LEARNING_RATE * (run_s - mean)
 
-    # --- leases, limits, cancels -------------------------------------------------------------
-
-    def _keep(self) -> None:
-        since_renewal, entry = 0.0, self.config.worker.partition("@")[0]
-        while not self._closed.wait(_TICK_S):
-            since_renewal += _TICK_S
-            if self._running:
-                metrics.busy_seconds.labels(entry).inc(_TICK_S)
-            self._stop_overdue()
-            if since_renewal >= self.config.heartbeat_s:
-                since_renewal = 0.0
-                self._renew(self._snapshot())
-            elif since_renewal % _BEAT_S == 0:
-                self._renew([job for job in self._snapshot() if job.percent != job.beaten])
-        connection.close()
-
-    def _stop_overdue(self) -> None:
-        for job in self._snapshot():
-            if job.is_overdue():
-                job.stop(StopReason.DEADLINE)
-
-    def _renew(self, running: Sequence[RunningJob]) -> None:
-        jobs = {job.claimed.job_id: job for job in running}
-        if not jobs:
-            return
-        try:
-            renewed = claims.renew(
-                [_beat(job) for job in jobs.values()], lease_s=self.config.lease_s
-            )
-        except DatabaseError as error:
-            logger.warning("Leases were not renewed: %s", type(error).__name__)
-            connection.close()
-            return
-        for one in renewed:
-            job = jobs.pop(one.job_id)
-            if one.cancel_requested:
-                job.stop(StopReason.CANCEL, "Cancelled.")
-        for job in jobs.values():
-            if job.claimed.job_id in self._running:  # not merely finished since the snapshot
-                job.stop(StopReason.FENCED)
+    # --- cancels and orders ------------------------------------------------------------------
 
     def _hear(self) -> None:
         control.listen(
@@ -366,22 +340,6 @@ class Runner:
             (self._engine.load if order.verb == "load" else self._engine.unload)(order.model, told)
         except InferenceError as error:
             told(error)
-
-    def _snapshot(self) -> list[RunningJob]:
-        with self._lock:
-            return list(self._running.values())
-
-
-def _beat(job: RunningJob) -> Beat:
-    usage, job.beaten = job.usage, job.percent
-    return Beat(
-        job_id=job.claimed.job_id,
-        attempt=job.claimed.attempt,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        parts=usage.parts,
-        percent=job.beaten,
-    )
 
 
 def _delivered(claimed: Claimed) -> list[Entry] | None:

@@ -12,7 +12,7 @@ from inference.types import ChatResult, ChoicesResult, MediaResult, Result, Toke
 from jobs import counting, outcomes, prices, replies, retry, told, verdicts
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 from jobs.narrating import Narrator
 from jobs.replies import Outcome
 from jobs.states import FailureCode, JobKind, JobState, Mode

@@ -5,8 +5,8 @@ import datetime as dt
 import uuid
 
 from genie.core import errors
-from jobs.lifecycle import NewJob
-from jobs.selectors import Parked
+from jobs.job_views import Parked
+from jobs.moves import NewJob
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from jobs import (
     retry,
     services,
 )
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 from jobs.states import FailureCode, JobState
 from webhooks import queue as webhooks_queue
 from webhooks import services as webhooks

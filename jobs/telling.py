@@ -8,7 +8,7 @@ from typing import Any
 from jobs import events
 from jobs.dialects import bifrost_deliveries
 from jobs.dialects.bifrost import Seen
-from jobs.lifecycle import Ended
+from jobs.moves import Ended
 from jobs.states import Facade
 from webhooks import payloads, signing
 from webhooks.services import NewEvent

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from jobs.selectors import VISIBLE
+from jobs.job_views import VISIBLE
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from genie.core import tracing
 from genie.core.tracing import Kind, Span, Value
 from jobs.claims import Claimed
-from jobs.lifecycle import Ended, Ending, NewJob, Requeue
+from jobs.moves import Ended, Ending, NewJob, Requeue
 
 
 def tickets(jobs: Iterable[NewJob]) -> dict[uuid.UUID, Span]:

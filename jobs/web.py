@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from budgets.types import Payer
-from genie.core import errors, failpoints
+from genie.core import errors
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
 from genie.core.coalesce import one_by_one as _one_by_one
@@ -25,23 +25,25 @@ from genie.tenants import services as tenant_services
 from genie.tenants.principal import Principal
 from jobs import (
     archive,
+    asking,
     files,
     hub,
     journal,
+    live,
     media_queue,
     operations,
-    queue,
     quotes,
     selectors,
-    services,
-    tracking,
 )
 from jobs import spending as jobs_spending
+from jobs.asking import Asked
 from jobs.files import Found
 from jobs.groups import NewGroup
+from jobs.job_views import JobView
+from jobs.live import LiveWorkers
 from jobs.media_queue import MediaFilter, MediaRow
 from jobs.quotes import Question, Quote
-from jobs.selectors import Asked, JobKey, JobView, ListFilter, LiveWorkers, OwnedKey
+from jobs.selectors import JobKey, ListFilter, OwnedKey
 from jobs.services import Cancelled
 from jobs.spending import Spending, UsageFilter, UsageReport
 from jobs.states import Facade
@@ -49,35 +51,7 @@ from jobs.submissions import Accepted, Submission
 from webhooks import selectors as webhooks_selectors
 from webhooks.selectors import NamedEndpoint
 
-# Of a group's requests in one body. What all of them said still fits the event of their end, which
-# has at most 10 MB.
-_GROUP_TIMES = 8
-# Of one request for embeddings: 2,048 texts of 2,000 bytes, or OpenAI's 300,000 tokens as numbers.
-_EMBEDDING_TIMES = 4
-# Routes whose JSON may carry two pictures in base64.
-_WITH_PICTURES = (
-    *("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations"),
-    *("/api/ai/queue", "/api/videos/generate", "/openai/v1/videos"),
-)
-# Routes whose bodies may be long files.
-SPOOLED = ("/openai/v1/files",)
 _LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
-
-
-def body_limit(path: str) -> int:
-    """Return the most bytes of a request body: JSON, a group of them, or what may carry a recording or pictures."""
-    json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
-    if path.startswith(("/v1/slow/group/", "/v1/async/group/")):
-        return _GROUP_TIMES * json_bytes
-    if path.endswith("/embeddings"):
-        return _EMBEDDING_TIMES * json_bytes
-    if path.endswith("/audio/transcriptions"):
-        return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
-    if path in SPOOLED:
-        return json_bytes + int(settings.GENIE_FILE_LIMIT_BYTES)
-    if path.endswith(_WITH_PICTURES):
-        return json_bytes + 2 * int(settings.GENIE_IMAGE_LIMIT_BYTES) * 4 // 3  # two, in base64
-    return json_bytes
 
 
 class _Input(NamedTuple):
@@ -107,37 +81,11 @@ def _cancel(wanted: _Cancel) -> Cancelled:
     )
 
 
-def _admit(submissions: Sequence[Submission]) -> list[Accepted | errors.GenieError]:
-    """Admit a batch, then ask for the tickets of what was accepted: after the commit, in one go."""
-    answers = services.submit_many(submissions)
-    failpoints.reach("before_publish")
-    _send_tickets(submissions, answers)
-    return answers
-
-
-def _send_tickets(
-    submissions: Sequence[Submission], answers: Sequence[Accepted | errors.GenieError]
-) -> None:
-    queued = [
-        submission.job
-        for submission, answer in zip(submissions, answers, strict=True)
-        if isinstance(answer, Accepted) and not answer.replayed and answer.parked is None
-    ]
-    tickets: dict[str, list[uuid.UUID]] = {}
-    for job in queued:
-        tickets.setdefault(job.queue, []).append(job.id)
-    if spans := tracking.tickets(queued):
-        queue.sender.send(tickets, spans=spans)
-    elif tickets:
-        queue.sender.send(tickets)
-
-
-def _admit_together(wanted: tuple[Sequence[Submission], NewGroup | None]) -> list[Accepted]:
+def _submit_together(
+    wanted: tuple[Sequence[Submission], NewGroup | None],
+) -> list[Accepted]:
     submissions, group = wanted
-    answers = services.submit_together(submissions, group=group)
-    if not answers[0].replayed:  # else there are no new jobs
-        _send_tickets(submissions, answers)
-    return answers
+    return operations.submit_together(submissions, group=group)
 
 
 _keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(
@@ -147,9 +95,9 @@ _sessions: Coalescer[HttpRequest, Principal] = Coalescer(
     "sessions", _one_by_one(authentication.authenticate_session)
 )
 _key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", _record_uses)
-_admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", _admit)
+_admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", operations.submit_many)
 _together: Coalescer[tuple[Sequence[Submission], NewGroup | None], list[Accepted]] = Coalescer(
-    "together", _one_by_one(_admit_together), max_batch=1
+    "together", _one_by_one(_submit_together), max_batch=1
 )
 _reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
 _owned: Coalescer[OwnedKey, JobView | None] = Coalescer("owned", selectors.jobs_of_keys)
@@ -157,7 +105,7 @@ _named_endpoints: Coalescer[tuple[uuid.UUID, str], NamedEndpoint | None] = Coale
     "named-endpoints", _one_by_one(lambda of: webhooks_selectors.endpoint_of_name(*of))
 )
 _asked: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, Asked]] = Coalescer(
-    "asked", _one_by_one(selectors.asked)
+    "asked", _one_by_one(asking.asked)
 )
 _members: Coalescer[tuple[uuid.UUID, uuid.UUID], list[JobView]] = Coalescer(
     "members", _one_by_one(lambda of: selectors.members(of[0], organization_id=of[1]))
@@ -178,7 +126,7 @@ _deletions: Coalescer[tuple[uuid.UUID, uuid.UUID], None] = Coalescer(
     "deletions", _one_by_one(lambda of: operations.delete(of[0], organization_id=of[1]))
 )
 _video_options: Coalescer[Sequence[uuid.UUID], dict[uuid.UUID, dict[str, Any]]] = Coalescer(
-    "video-options", _one_by_one(selectors.video_options)
+    "video-options", _one_by_one(asking.video_options)
 )
 _quotes: Coalescer[Question, Quote] = Coalescer("quotes", _one_by_one(quotes.quote))
 _endpoints: Coalescer[tuple[uuid.UUID, str], uuid.UUID | None] = Coalescer(
@@ -191,7 +139,7 @@ _queued: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "queued", _one_by_one(selectors.queued_ids)
 )
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
-    "workers", _one_by_one(lambda within_s: selectors.live_workers(within_s=within_s))
+    "workers", _one_by_one(lambda within_s: live.workers(within_s=within_s))
 )
 _spendings: Coalescer[Payer, Spending] = Coalescer(
     "spendings", _one_by_one(jobs_spending.spending), max_waiting=64

@@ -22,10 +22,10 @@ from budgets.windows import Layer, WindowKind
 from genie.core import errors, ids
 from genie.tenants import services as tenants
 from genie.tenants.models import Member
-from jobs import claims, services
+from jobs import admission, claims, services
 from jobs.claims import Claimed, Serving
-from jobs.lifecycle import Ended, Ending, NewJob
 from jobs.models import Job
+from jobs.moves import Ended, Ending, NewJob
 from jobs.states import JobKind, JobState, Lane, Mode
 from jobs.submissions import Accepted, Submission
 
@@ -140,14 +140,14 @@ def submission(
 def make_job(account: Account | None = None, **attributes: Any) -> Job:
     """Return a committed queued job."""
     wanted = submission(account or make_account(), **attributes)
-    (answer,) = services.submit_many([wanted])
+    (answer,) = admission.submit_many([wanted])
     assert isinstance(answer, Accepted)
     return Job.objects.get(id=answer.job_id)
 
 
 def make_parked_job(account: Account, **attributes: Any) -> Job:
     """Return a committed job that a cap keeps out of its queue."""
-    (answer,) = services.submit_many([submission(account, parks=True, **attributes)])
+    (answer,) = admission.submit_many([submission(account, parks=True, **attributes)])
     assert isinstance(answer, Accepted)
     assert answer.parked is not None
     return Job.objects.get(id=answer.job_id)

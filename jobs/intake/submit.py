@@ -24,7 +24,7 @@ from jobs import prices, registry, web
 from jobs.intake import bodies, sampling, shaping, storing
 from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
 from jobs.intake.uploads import Upload
-from jobs.lifecycle import NewJob
+from jobs.moves import NewJob
 from jobs.prices import Quantities
 from jobs.states import Facade, JobKind, Lane, Mode
 from jobs.submissions import Submission

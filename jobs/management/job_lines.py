@@ -4,8 +4,8 @@ from typing import Any
 
 from budgets import money
 from jobs import events
+from jobs.job_views import JobView
 from jobs.models import Attempt, JobEvent
-from jobs.selectors import JobView
 
 
 def public_id(job: JobView) -> str:

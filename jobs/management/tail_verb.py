@@ -10,8 +10,8 @@ from genie.core import errors
 from genie.core.commands import GenieCommand
 from genie.tenants import services as tenants
 from jobs import events, operations, tailing
+from jobs.job_views import JobView
 from jobs.management import job_lines
-from jobs.selectors import JobView
 from jobs.states import JobState
 from jobs.tailing import Tail, Transition, Wanted
 

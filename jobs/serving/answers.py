@@ -9,7 +9,7 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving import renderings, wire
 from jobs.states import JobKind, JobState
 from jobs.submissions import Accepted, Submission

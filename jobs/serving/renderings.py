@@ -6,7 +6,7 @@ from django.http import HttpResponse
 
 from genie.core import errors
 from jobs import results, storage, web
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 
 
 async def rendered(job: JobView, *, headers: dict[str, str]) -> HttpResponse:

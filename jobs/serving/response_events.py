@@ -13,7 +13,7 @@ from inference import scripts
 from inference.scripts import Piece
 from jobs import responses, results
 from jobs.events import Entry, EntryType
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving import sse
 from jobs.states import JobState
 

@@ -13,7 +13,7 @@ from inference import scripts
 from inference.scripts import Piece
 from jobs import events, results, told
 from jobs.events import Entry, EntryType
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving.wire import dumps, job_body, job_json
 from jobs.states import JobKind, JobState
 

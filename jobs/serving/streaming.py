@@ -11,7 +11,7 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
 from jobs.events import Entry
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving import answers, sse
 from jobs.serving.response_events import ResponseFrames
 from jobs.serving.unanswered import Unanswered, goes_on

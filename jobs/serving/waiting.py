@@ -12,7 +12,7 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from jobs import events, follow, web
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving import answers
 from jobs.serving.unanswered import Unanswered
 from jobs.states import JobKind

@@ -14,8 +14,8 @@ from genie.core.errors import InvalidRequest
 from inference.registry import ModelSpec
 from inference.specs import Unit
 from jobs import events
+from jobs.job_views import JobView, Parked
 from jobs.quotes import Question, Quote
-from jobs.selectors import JobView, Parked
 from jobs.states import OBJECTS, JobKind, JobState
 
 PARKED = "parked_budget"  # why a queued job has no place in its queue

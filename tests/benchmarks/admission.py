@@ -35,9 +35,9 @@ from genie.core import ids  # noqa: E402
 from genie.core.coalesce import Coalescer  # noqa: E402
 from genie.tenants.models import Organization  # noqa: E402
 from inference.specs import Unit  # noqa: E402
-from jobs import claims, services  # noqa: E402
+from jobs import admission, claims, services  # noqa: E402
 from jobs.claims import Claimed  # noqa: E402
-from jobs.lifecycle import Ending, NewJob  # noqa: E402
+from jobs.moves import Ending, NewJob  # noqa: E402
 from jobs.states import JobKind, JobState, Lane, Mode  # noqa: E402
 from jobs.submissions import Accepted, Submission  # noqa: E402
 from tests.benchmarks.ways import Way  # noqa: E402
@@ -104,7 +104,7 @@ def prepare(organizations: int) -> list[Payer]:
         cursor.executemany("INSERT INTO bench_counter VALUES (%s, 0)", [[row.id] for row in rows])
     # Every counter gets its row now: whoever comes first pays for that once a period.
     for start in range(0, len(payers), BATCH):
-        services.submit_many([_submission(one, "warm") for one in payers[start : start + BATCH]])
+        admission.submit_many([_submission(one, "warm") for one in payers[start : start + BATCH]])
     connection.close()
     return payers
 
@@ -114,7 +114,7 @@ def fill(payers: Sequence[Payer], jobs: int) -> None:
     queue, found = f"q-{os.getpid()}", []
     chosen = itertools.islice(itertools.cycle(payers), jobs)
     while batch := [_submission(one, queue) for one in itertools.islice(chosen, BATCH)]:
-        services.submit_many(batch)
+        admission.submit_many(batch)
         found += claims.claim(queue, worker="bench", limit=BATCH, lease_s=600.0, idle=True).jobs
     connection.close()
     random.shuffle(found)
@@ -228,7 +228,7 @@ def _left() -> Iterator[Ending]:
 
 
 async def _admit_group(share: Share, start_at: float) -> Done:
-    coalescer: Coalescer[Submission, Accepted] = Coalescer("admissions", services.submit_many)
+    coalescer: Coalescer[Submission, Accepted] = Coalescer("admissions", admission.submit_many)
     try:
         return await _tasks(share, start_at, coalescer.ask, _submissions(share))
     finally:
@@ -257,7 +257,7 @@ def _submissions(share: Share) -> Iterator[Submission]:
 
 
 def _admit(submission: Submission) -> None:
-    (answer,) = services.submit_many([submission])
+    (answer,) = admission.submit_many([submission])
     if not isinstance(answer, Accepted):
         raise TypeError(f"not admitted: {answer}")
 

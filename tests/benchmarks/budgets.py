@@ -433,7 +433,7 @@ def _shares(way: Way, samples: Samples) -> list[str]:
 _NOTES = """## How it is measured
 
 - `make bench-budgets` starts its own PostgreSQL (fsync and synchronous commit on) and stops it again; `make bench-budgets ARGS="--rounds 5 --callers 64"` changes the run.
-- Every payer has all four layers, and all eleven windows have a cap that is tested and never reached. *Admit* is `jobs.services.submit_many`: eleven counters, the hold, its entry, the budget event, the job and its first event, in one durable transaction. *Settle* is `jobs.services.finish_many` of running jobs: terminal state, result, attempt, eleven counters, entries.
+- Every payer has all four layers, and all eleven windows have a cap that is tested and never reached. *Admit* is `jobs.admission.submit_many`: eleven counters, the hold, its entry, the budget event, the job and its first event, in one durable transaction. *Settle* is `jobs.services.finish_many` of running jobs: terminal state, result, attempt, eleven counters, entries.
 - *A transaction each*: callers are threads, each with a connection of its own. *Group commit*: callers are tasks of an event loop that share one `Coalescer` in each of two processes, as the callers of two web processes do, or the engine's threads of two workers.
 - The bare UPDATE is `SET n = n + 1` on one row by its key, prepared, through psycopg alone: the least that a durable counter can cost. With many organisations it picks a row at random. It runs in turns with the rest, and the ratio compares runs of the same round.
 - Tables are emptied before each run, so this shows the cost of the transactions, not of large indexes.

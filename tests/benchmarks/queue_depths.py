@@ -25,10 +25,10 @@ from django.db import transaction as django_transaction  # noqa: E402
 from genie.core import ids  # noqa: E402
 from genie.tenants.models import Organization  # noqa: E402
 from inference.specs import Unit  # noqa: E402
-from jobs import claims, depth, positions, selectors, services, turns  # noqa: E402
+from jobs import admission, claims, depth, positions, selectors, turns  # noqa: E402
 from jobs.claims import Serving  # noqa: E402
-from jobs.lifecycle import NewJob  # noqa: E402
 from jobs.models import Job  # noqa: E402
+from jobs.moves import NewJob  # noqa: E402
 from jobs.selectors import JobKey  # noqa: E402
 from jobs.states import JobKind, Lane, Mode  # noqa: E402
 from jobs.submissions import Submission  # noqa: E402
@@ -146,7 +146,7 @@ def _admitted(organizations: Sequence[uuid.UUID], size: int) -> float:
     chosen = [organizations[n * 7 % len(organizations)] for n in range(size)]
     batch = [_submission(one) for one in chosen]
     began = _cpu_s()
-    services.submit_many(batch)
+    admission.submit_many(batch)
     took = _cpu_s() - began
     with connection.cursor() as cursor:
         for table, column in (("jobs_jobevent", "job_id"), ("jobs_job", "id")):
@@ -238,7 +238,7 @@ def _fill(queued: int) -> list[uuid.UUID]:
     rows = [Organization(slug=f"bench-{ids.new_id().hex}") for _ in range(ORGANIZATIONS)]
     Organization.objects.bulk_create(rows)
     organizations = [row.id for row in rows]
-    services.submit_many([_submission(one) for one in organizations])
+    admission.submit_many([_submission(one) for one in organizations])
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE seed AS SELECT * FROM jobs_job")
         cursor.execute("TRUNCATE jobs_job, jobs_booking CASCADE")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from genie import protocol
-from genie.core import lean
+from genie.core.lean import bodies
 from tests.acceptance.callers import Caller, post_raw, text_of
 from tests.acceptance.system import WEBS, until
 
@@ -77,7 +77,7 @@ def test_heads_and_bodies_that_drip_are_let_go_and_hold_nobody_up(caller: Caller
         connection.sendall(head)
 
     began, slowest = time.monotonic(), 0.0
-    limit_s = lean.BODY_S + protocol.HEAD_S  # of the slowest kind, and a margin
+    limit_s = bodies.BODY_S + protocol.HEAD_S  # of the slowest kind, and a margin
     with dripping(opened):
         while any(map(_open, opened)) and time.monotonic() - began < limit_s:
             asked = time.monotonic()

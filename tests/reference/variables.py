@@ -16,9 +16,8 @@ from tests.reference import markdown, notes
 from tests.reference.notes import Comments
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = ROOT / "genie" / "settings.py"
+SETTINGS = ROOT / "genie" / "settings"
 PACKAGES = ("genie", "jobs", "budgets", "inference", "webhooks")
-_HEADING = re.compile(r"^# --- ([^-].*?) -+$", re.MULTILINE)
 _READS = re.compile(r"\benv\.|\benviron\b")  # what a source has that reads any
 _OF_THE_SHELL = frozenset({"PATH"})
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{2,}")
@@ -41,7 +40,7 @@ class Variable:
     """One environment variable."""
 
     name: str
-    section: str  # the heading of the settings module that it stands under
+    section: str  # the theme of its settings module: what the docstring begins with
     unit: str
     default: str  # as the page shows it
     meaning: str  # empty where no comment says it
@@ -49,7 +48,7 @@ class Variable:
 
 @functools.cache
 def found() -> Sequence[Variable]:
-    """Return all variables: those of the settings module in its order, then the others by name."""
+    """Return all variables: those of the settings in their order, then the others by name."""
     settings = _first_of_each(_of_settings())
     others = _first_of_each(_of_others())
     return [
@@ -98,25 +97,30 @@ def _first_of_each(variables: Iterator[Variable]) -> dict[str, Variable]:
 
 
 def _of_settings() -> Iterator[Variable]:
-    source = SETTINGS.read_text("utf-8")
-    headings = [
-        (source.count("\n", 0, match.start()) + 1, match[1]) for match in _HEADING.finditer(source)
-    ]
-    for one, line in _reads(source):
-        section = next((name for at, name in reversed(headings) if at <= line), "")
-        yield replace(one, section=section.split(":")[0])
+    for path in _themes():
+        source = path.read_text("utf-8")
+        theme = (ast.get_docstring(ast.parse(source)) or "").partition(":")[0]
+        for one in _reads(source):
+            yield replace(one, section=theme)
+
+
+def _themes() -> list[Path]:
+    """Return the modules of the settings, in the order in which the package imports them."""
+    package = ast.parse((SETTINGS / "__init__.py").read_text("utf-8"))
+    imported = [one.module for one in package.body if isinstance(one, ast.ImportFrom)]
+    return [ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in imported if name]
 
 
 def _of_others() -> Iterator[Variable]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             source = path.read_text("utf-8")
-            if path != SETTINGS and _READS.search(source):
-                yield from (one for one, _ in _reads(source))
+            if SETTINGS not in path.parents and _READS.search(source):
+                yield from _reads(source)
 
 
-def _reads(source: str) -> Iterator[tuple[Variable, int]]:
-    """Yield the variables that a source text reads, with their lines, in order."""
+def _reads(source: str) -> Iterator[Variable]:
+    """Yield the variables that a source text reads, in order."""
     comments = notes.read(source)
     tree = ast.parse(source)
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr | ast.stmt)]
@@ -126,10 +130,9 @@ def _reads(source: str) -> Iterator[tuple[Variable, int]]:
         if read is not None:
             name, unit, default = read
             meaning = _meaning(node, nodes, comments)
-            variable = Variable(
+            yield Variable(
                 name=name, section=_ELSEWHERE, unit=unit, default=default, meaning=meaning
             )
-            yield variable, node.lineno
 
 
 def _meaning(node: ast.expr, nodes: Sequence[ast.expr | ast.stmt], comments: Comments) -> str:
@@ -209,7 +212,7 @@ def _shown(default: ast.expr, unit: str) -> str:
             return "1 in production, else 0" if name == "PRODUCTION" else f"that of `{name}`"
         case ast.Call(func=ast.Name(id="str"), args=[path]):
             base, *parts = ast.unparse(path).replace("'", "").split(" / ")
-            where = "`GENIE_STATE_DIR`" if base == "_STATE_DIR" else "the checkout"
+            where = "`GENIE_STATE_DIR`" if base == "STATE_DIR" else "the checkout"
             return f"`{'/'.join(parts)}` in {where}"
         case ast.JoinedStr():
             return "the origin of `GENIE_BASE_URL`"

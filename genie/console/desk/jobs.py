@@ -14,7 +14,8 @@ from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
 from jobs import events, selectors
 from jobs.facades.genie import views as native
-from jobs.selectors import JobView, ListFilter
+from jobs.job_views import JobView
+from jobs.selectors import ListFilter
 from jobs.serving import wire
 from jobs.states import JobState
 

@@ -27,7 +27,8 @@ from jobs.facades.bifrost.errors import (
 from jobs.facades.bifrost.reading import Read
 from jobs.facades.bifrost.works import Wanted
 from jobs.intake import submit, uploads, webhook_ids
-from jobs.selectors import JobView, OwnedKey
+from jobs.job_views import JobView
+from jobs.selectors import OwnedKey
 from jobs.serving import answers, renderings
 from jobs.states import Facade, JobKind, Mode
 from jobs.submissions import Accepted, Submission

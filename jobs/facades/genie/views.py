@@ -13,7 +13,8 @@ from genie.tenants.scopes import Scope
 from jobs import follow, readiness, web
 from jobs.facades.genie import quoting
 from jobs.intake import guard
-from jobs.selectors import JobView, ListFilter
+from jobs.job_views import JobView
+from jobs.selectors import ListFilter
 from jobs.serving import answers, streaming, wire
 from jobs.serving.streaming import NativeFrames
 from jobs.states import JobState

@@ -18,7 +18,7 @@ from jobs.facades.inference_net import submitting
 from jobs.facades.inference_net.errors import GroupNotFound
 from jobs.facades.inference_net.submitting import Route
 from jobs.intake import guard
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.states import Facade, JobState
 
 _REPLAYED = {"Idempotent-Replayed": "true"}

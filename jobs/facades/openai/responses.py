@@ -15,7 +15,7 @@ from jobs.dialects import requests
 from jobs.facades.openai import input_items as items
 from jobs.facades.openai.queries import flag, limited, whole
 from jobs.intake import responses as intake
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving import answers, streaming, views, wire
 from jobs.serving.response_events import ResponseFrames, body_of
 from jobs.states import JobKind, Mode

@@ -17,7 +17,8 @@ from jobs import web
 from jobs.dialects import openai_videos
 from jobs.facades.openai import callers, paging, video_bodies
 from jobs.intake import submit, uploads
-from jobs.selectors import JobView, ListFilter
+from jobs.job_views import JobView
+from jobs.selectors import ListFilter
 from jobs.serving import answers, sending, wire
 from jobs.states import Facade, JobKind, JobState, Mode
 

@@ -13,7 +13,7 @@ from inference.types import Modality
 from jobs import web
 from jobs.facades.oxen import namespaces, works
 from jobs.intake import guard, uploads
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving import answers, modes, renderings, wire
 from jobs.serving.waiting import Manner
 from jobs.states import JobState

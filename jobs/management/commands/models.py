@@ -12,9 +12,9 @@ from genie.core.commands import GenieCommand
 from inference import downloads, inspection, sizes
 from inference.errors import UnknownModel
 from inference.specs import ModelSpec
-from jobs import control, registry, selectors
+from jobs import attendance, control, registry
+from jobs.attendance import Attendant
 from jobs.control import Order
-from jobs.selectors import ServingWorker
 
 _COLUMNS = ("model", "modality", "queue", "backend", "files", "loaded on", "price", "aliases")
 
@@ -65,7 +65,7 @@ class Command(GenieCommand):
     # --- list ----------------------------------------------------------------------------------
 
     def _list(self) -> None:
-        workers = selectors.serving_workers()
+        workers = attendance.serving()
         found = [_listed(spec, workers) for spec in registry.models().models]
         self.emit(found, lambda: self._print_table(found))
 
@@ -114,7 +114,7 @@ class Command(GenieCommand):
     def _order(self, verb: str, spec: ModelSpec, options: dict[str, Any]) -> None:
         asked = [
             worker.name
-            for worker in selectors.serving_workers()
+            for worker in attendance.serving()
             if spec.waits_in in worker.queues and options["worker"] in (None, worker.entry)
         ]
         if not asked:
@@ -130,7 +130,7 @@ class Command(GenieCommand):
             return
 
         def serving() -> set[str]:
-            return {worker.name for worker in selectors.serving_workers()}
+            return {worker.name for worker in attendance.serving()}
 
         answers = control.give_order(
             Order(verb=verb, model=spec.id, workers=tuple(asked)),
@@ -157,7 +157,7 @@ def _spec(name: str) -> ModelSpec:
         raise CommandError(error.message) from error
 
 
-def _listed(spec: ModelSpec, workers: Sequence[ServingWorker]) -> dict[str, Any]:
+def _listed(spec: ModelSpec, workers: Sequence[Attendant]) -> dict[str, Any]:
     return {
         "id": spec.id,
         "aliases": list(spec.aliases),

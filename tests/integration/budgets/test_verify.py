@@ -6,7 +6,7 @@ import uuid
 import pytest
 from django.db import connection
 
-from budgets import ledger, repair, selectors, services
+from budgets import corrections, repair, selectors, services
 from budgets.models import Entry, Window
 from budgets.types import Drift
 from genie.core import errors
@@ -205,10 +205,10 @@ class TestRepair:
         def mend() -> None:
             found = selectors.counter_drift()
             with transaction():
-                ledger.lock_for_repair([one.window_id for one in found])
+                corrections.lock_for_repair([one.window_id for one in found])
                 locked.set()
                 assert go_on.wait(30)
-                ledger.repair(found, reference=new_id(), reason="by hand")
+                corrections.repair(found, reference=new_id(), reason="by hand")
 
         def settle() -> None:
             assert locked.wait(30)

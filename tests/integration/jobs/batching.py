@@ -11,8 +11,8 @@ from jobs import batch_lines, batch_rows, batch_views, feeding, library
 from jobs.batch_rows import Check, NewBatch, Requester
 from jobs.dialects import openai_batches
 from jobs.library import NewUpload
-from jobs.lifecycle import NewJob
 from jobs.models import Job
+from jobs.moves import NewJob
 from jobs.states import Facade, Lane
 from tests import builders, schemas
 

@@ -13,11 +13,11 @@ from budgets import capping
 from budgets.gate import OnCapHit
 from genie.core import errors, transactions
 from inference.specs import Unit
-from jobs import claims, services, sweep
+from jobs import admission, claims, services, sweep
 from jobs.claims import Beat, Claimed
-from jobs.lifecycle import Ending, NewJob, Requeue
+from jobs.job_views import Parked
 from jobs.models import Job
-from jobs.selectors import Parked
+from jobs.moves import Ending, NewJob, Requeue
 from jobs.states import JobKind, JobState, Lane, Mode
 from jobs.submissions import Accepted, Submission
 from tests import builders
@@ -52,7 +52,7 @@ class Submit:
     batch: tuple[Wanted, ...]
 
     def run(self) -> Told:
-        answers = services.submit_many([_submission(one) for one in self.batch])
+        answers = admission.submit_many([_submission(one) for one in self.batch])
         return tuple(_told(answer) for answer in answers)
 
     def apply(self, model: Plain) -> Told:

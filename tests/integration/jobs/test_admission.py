@@ -17,7 +17,7 @@ from budgets.models import Hold, Window
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 from genie.core.coalesce import Coalescer
-from jobs import ledger_check, services, web
+from jobs import admission, ledger_check, operations
 from jobs.models import Job
 from jobs.submissions import Accepted, Submission
 from tests import builders
@@ -41,7 +41,7 @@ Coalescers = list[Coalescer[Submission, Accepted]]
 @pytest.fixture
 def two_processes() -> Iterator[Coalescers]:
     """Return the group commits of two web processes."""
-    both: Coalescers = [Coalescer(f"admissions-{n}", web._admit) for n in (1, 2)]
+    both: Coalescers = [Coalescer(f"admissions-{n}", operations.submit_many) for n in (1, 2)]
     yield both
     for one in both:
         one.close()
@@ -52,7 +52,7 @@ def subjects(account: Account) -> dict[Layer, uuid.UUID]:
 
 
 def one_by_one(submission: Submission) -> object:
-    (answer,) = services.submit_many([submission])
+    (answer,) = admission.submit_many([submission])
     return answer
 
 

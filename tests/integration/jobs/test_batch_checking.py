@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genie.core import ids
-from jobs import batch_checking, batch_rows, batches, library, selectors
+from jobs import asking, batch_checking, batch_rows, batches, library
 from jobs.dialects import requests
 from jobs.intake import batch_files
 from jobs.models import BatchLine, Job
@@ -60,7 +60,7 @@ def test_a_good_file_is_kept_priced_and_begun(
     jobs = Job.objects.order_by("id")
     assert batching.names(jobs) == ["a", "b", "c"]
     assert [one.facade for one in jobs] == ["openai"] * 3
-    asked = selectors.asked([jobs[0].id])[jobs[0].id]
+    asked = asking.asked([jobs[0].id])[jobs[0].id]
     assert asked.body is None  # the line's custom_id is nothing that its request had
     assert requests.sent(asked.body, asked.request, model=asked.model)["messages"] == [
         {"role": "user", "content": "a"}

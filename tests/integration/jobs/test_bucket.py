@@ -8,11 +8,11 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
-from genie import settings as settings_module
+from genie.settings import files as file_settings
 from inference.types import MediaFile
 from jobs import files, services, storage
-from jobs.lifecycle import Ending
 from jobs.models import File
+from jobs.moves import Ending
 from jobs.states import JobKind, JobState
 from tests import builders
 
@@ -35,11 +35,11 @@ def bucket(endpoint: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> str
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket=BUCKET)
-    monkeypatch.setenv("GENIE_FILES_ENDPOINT", endpoint)
-    monkeypatch.setenv("GENIE_FILES_REGION", "us-east-1")
-    # As the settings module itself makes it from this environment.
-    monkeypatch.setattr(settings_module, "GENIE_FILES_BUCKET", BUCKET)
-    settings.STORAGES = {**settings.STORAGES, "files": settings_module._files_storage()}
+    # As the settings themselves make it of these.
+    monkeypatch.setattr(file_settings, "GENIE_FILES_BUCKET", BUCKET)
+    monkeypatch.setattr(file_settings, "_ENDPOINT", endpoint)
+    monkeypatch.setattr(file_settings, "_REGION", "us-east-1")
+    settings.STORAGES = {**settings.STORAGES, "files": file_settings._files_storage()}
     return endpoint
 
 

@@ -11,6 +11,7 @@ from genie.core import errors
 from jobs import claims, lifecycle, prices, services
 from jobs.claims import Beat
 from jobs.models import Job, JobEvent
+from jobs.moves import Requeue
 from jobs.services import Cancelled
 from jobs.states import TERMINAL, JobKind, JobState, Mode
 from tests import builders
@@ -118,9 +119,7 @@ class TestCancel:
 
     def test_a_job_that_was_given_back_ends_at_once(self, account: Any) -> None:
         claimed = builders.make_running_job(account)
-        services.requeue_many(
-            [lifecycle.Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)]
-        )
+        services.requeue_many([Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)])
 
         assert cancel(claimed.job_id).ended is not None
 
@@ -130,9 +129,7 @@ class TestCancel:
     ) -> None:
         claimed = builders.make_running_job(account, mode=mode)
         Job.objects.update(completion_tokens=12)
-        services.requeue_many(
-            [lifecycle.Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)]
-        )
+        services.requeue_many([Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)])
 
         cancel(claimed.job_id)
 

@@ -9,10 +9,10 @@ import pytest
 from django.db import connection, transaction
 
 from genie.core import transactions
-from jobs import claims, lifecycle, selectors, services
+from jobs import admission, claims, lifecycle, selectors, services
 from jobs.claims import Beat, Renewed, Serving
-from jobs.lifecycle import Requeue
 from jobs.models import Attempt, Job, JobEvent
+from jobs.moves import Requeue
 from jobs.selectors import JobKey
 from jobs.states import JobState, Lane
 from tests import builders
@@ -77,7 +77,7 @@ class TestClaim:
         twins = [builders.submission(account) for _ in range(2)]
         with builders.later("-1 minute"):
             older = builders.make_job(account)
-        services.submit_many(twins)
+        admission.submit_many(twins)
         urgent = builders.make_job(account, lane=Lane.INTERACTIVE)
 
         claimed = [one.job_id for one in builders.claim()]
@@ -238,7 +238,7 @@ class TestClaimUnderConcurrency:
 
     def test_two_claimers_never_share_a_job(self) -> None:
         account = builders.make_account()
-        services.submit_many([builders.submission(account) for _ in range(60)])
+        admission.submit_many([builders.submission(account) for _ in range(60)])
 
         def work(worker: str) -> list[uuid.UUID]:
             mine: list[uuid.UUID] = []

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from budgets.models import BudgetEvent, Hold
 from genie.core import errors, metrics
-from jobs import depth, services
+from jobs import admission, depth
 from jobs.depth import Depths, Room
 from jobs.models import IdempotencyKey, Job
 from jobs.submissions import Accepted
@@ -49,7 +49,7 @@ def _small(settings: Any) -> None:
 @pytest.mark.usefixtures("depths", "_small")
 class TestQueueFull:
     def submit(self, account: Any, jobs: int = 1, **attributes: Any) -> list[Any]:
-        return services.submit_many(
+        return admission.submit_many(
             [builders.submission(account, **attributes) for _ in range(jobs)]
         )
 

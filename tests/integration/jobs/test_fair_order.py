@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genie.core import ids
-from jobs import aging, selectors, service_times, services
+from jobs import admission, aging, selectors, service_times, services
 from jobs.claims import Claimed
-from jobs.lifecycle import Requeue
+from jobs.moves import Requeue
 from jobs.selectors import JobKey
 from jobs.states import Lane
 from tests import builders
@@ -79,7 +79,7 @@ class Run:
 
     def submit(self, step: Submit) -> None:
         coming = [self._job(*one) for one in step.batch]
-        services.submit_many(
+        admission.submit_many(
             [
                 builders.submission(
                     self.accounts[who], id=job.id, queue=self.queue, lane=job.lane, model=job.model,

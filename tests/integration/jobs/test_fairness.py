@@ -8,9 +8,9 @@ import pytest
 
 from genie.core import ids, transactions
 from genie.tenants import services as tenants
-from jobs import aging, claims, services
-from jobs.lifecycle import Requeue
+from jobs import admission, aging, claims, services
 from jobs.models import Booking, Job, JobEvent, QueueClock, Weight
+from jobs.moves import Requeue
 from jobs.states import Lane
 from tests import builders
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def submit(account: Any, jobs: int, **attributes: Any) -> list[uuid.UUID]:
     """Submit so many jobs of one caller; return them in order."""
     batch = [builders.submission(account, **attributes) for _ in range(jobs)]
-    services.submit_many(batch)
+    admission.submit_many(batch)
     return [one.job.id for one in batch]
 
 

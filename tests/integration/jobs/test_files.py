@@ -8,8 +8,8 @@ from django.db import IntegrityError, connection, transaction
 
 from inference.types import MediaFile
 from jobs import files, services, storage
-from jobs.lifecycle import Ending, Requeue
 from jobs.models import File
+from jobs.moves import Ending, Requeue
 from jobs.states import JobKind, JobState
 from tests import builders
 

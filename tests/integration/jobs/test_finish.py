@@ -11,8 +11,8 @@ from budgets.errors import HoldNotOpenError
 from budgets.models import Entry, Hold, Window
 from genie.core import crypto, ids
 from jobs import services
-from jobs.lifecycle import Ended, Requeue
 from jobs.models import Attempt, Job, JobEvent
+from jobs.moves import Ended, Requeue
 from jobs.states import TERMINAL, Facade, JobState, Mode
 from tests import builders, schemas
 from webhooks import endpoints

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genie.core import ids
-from jobs import selectors, services, sweep
+from jobs import admission, selectors, services, sweep
 from jobs.groups import NewGroup
 from jobs.models import Job
 from jobs.states import Facade, JobKind, JobState
@@ -48,7 +48,7 @@ def make_group(account: Any, size: int, endpoint_id: uuid.UUID, **attributes: An
         )
         for _ in range(size)
     ]
-    services.submit_together(members, group=group)
+    admission.submit_together(members, group=group)
     return group.id
 
 
@@ -223,7 +223,7 @@ class TestOneKeyForAll:
             for _ in range(2)
         ]
         first, repeat = (
-            services.submit_together(self.submissions(account, group, b"1" * 32), group=group)
+            admission.submit_together(self.submissions(account, group, b"1" * 32), group=group)
             for group in groups
         )
 

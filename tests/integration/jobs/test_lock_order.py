@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, transaction
 
 from jobs import claims, services
 from jobs.claims import Beat, Claimed
-from jobs.lifecycle import Requeue
+from jobs.moves import Requeue
 from tests import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.db import connection
 from django_celery_results.models import TaskResult
 
 from budgets.models import BudgetEvent
-from jobs import ledger_check, maintenance, services
+from jobs import admission, ledger_check, maintenance
 from jobs.models import IdempotencyKey, Job, Worker
 from jobs.states import JobState
 from jobs.submissions import Accepted
@@ -22,16 +22,16 @@ class TestExpire:
     def test_deletes_keys_a_day_after_they_were_used(self) -> None:
         account = builders.make_account()
         first = builders.submission(account, key="k")
-        services.submit_many([first])
+        admission.submit_many([first])
         with builders.later("12 hours"):
-            services.submit_many([builders.submission(account, key="young")])
+            admission.submit_many([builders.submission(account, key="young")])
 
         with builders.later("24 hours 1 minute"):
             assert maintenance.expire()["idempotency_keys"] == 1
 
         assert IdempotencyKey.objects.get().key == "young"
         again = builders.submission(account, key="k")
-        (answer,) = services.submit_many([again])
+        (answer,) = admission.submit_many([again])
         assert isinstance(answer, Accepted)
         assert (answer.job_id, answer.replayed) == (again.job.id, False)
 
@@ -79,9 +79,9 @@ class TestExpire:
     def test_deletes_old_keys_batch_by_batch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(maintenance, "_BATCH", 2)
         account = builders.make_account()
-        services.submit_many([builders.submission(account, key=f"k{n}") for n in range(5)])
+        admission.submit_many([builders.submission(account, key=f"k{n}") for n in range(5)])
         with builders.later("12 hours"):
-            services.submit_many([builders.submission(account, key="young")])
+            admission.submit_many([builders.submission(account, key="young")])
 
         with builders.later("24 hours 1 minute"):
             assert maintenance.expire()["idempotency_keys"] == 5
@@ -95,7 +95,7 @@ class TestExpire:
         monkeypatch.setattr(maintenance, "_BATCH", 2)
         monkeypatch.setattr(maintenance, "_BATCHES", 2)
         account = builders.make_account()
-        services.submit_many([builders.submission(account, key=f"k{n}") for n in range(5)])
+        admission.submit_many([builders.submission(account, key=f"k{n}") for n in range(5)])
 
         with builders.later("91 days"):
             passes = [maintenance.expire()[what] for _ in range(2)]

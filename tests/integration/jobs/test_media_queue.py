@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs import lifecycle, media_queue, services
+from jobs import media_queue, services
 from jobs.media_queue import MediaFilter, MediaRow
 from jobs.models import Job
+from jobs.moves import Requeue
 from jobs.states import Facade, JobKind, JobState, Mode
 from tests import builders
 
@@ -50,7 +51,7 @@ class TestState:
     def test_runs_also_while_it_waits_for_another_attempt(self, account: Any) -> None:
         claimed = builders.make_running_job(account, **IMAGE)
         first = one(account, claimed.job_id)
-        lost = lifecycle.Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)
+        lost = Requeue(job_id=claimed.job_id, attempt=1, reason="lost", delay_s=0)
         services.requeue_many([lost])
 
         again = one(account, claimed.job_id)

@@ -21,8 +21,9 @@ from budgets.types import HoldRequest
 from budgets.windows import Layer, WindowKind
 from genie.core import errors, metrics, transactions
 from genie.tenants import services as tenants
-from jobs import claims, ledger_check, operations, parking, selectors, services, sweep
+from jobs import admission, claims, ledger_check, operations, parking, selectors, services, sweep
 from jobs.gauges import SystemState
+from jobs.job_views import JobView
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.parking import Cursor
 from jobs.selectors import JobKey, ListFilter
@@ -55,7 +56,7 @@ def waiting() -> float:
     return float(found["genie_jobs_parked"])
 
 
-def view(job_id: uuid.UUID) -> selectors.JobView:
+def view(job_id: uuid.UUID) -> JobView:
     (found,) = selectors.jobs_by_key([JobKey(job_id=job_id, organization_id=None)])
     assert found is not None
     return found
@@ -82,7 +83,7 @@ class TestSubmit:
     def test_a_refused_job_that_may_wait_is_accepted_without_money_or_place(
         self, full: Any
     ) -> None:
-        (answer,) = services.submit_many([builders.submission(full, parks=True)])
+        (answer,) = admission.submit_many([builders.submission(full, parks=True)])
 
         assert isinstance(answer, Accepted)
         assert answer.queue_position is None
@@ -99,14 +100,14 @@ class TestSubmit:
 
     def test_it_has_as_long_to_start_as_parking_allows(self, full: Any) -> None:
         wanted = builders.submission(full, parks=True)
-        services.submit_many([wanted])
+        admission.submit_many([wanted])
 
         job = Job.objects.get(id=wanted.job.id)
         limit = (job.start_deadline_at - job.created_at).total_seconds()
         assert limit == builders.PARK_LIMIT_S > wanted.job.start_limit_s
 
     def test_a_job_that_fits_is_not_parked(self, account: Any) -> None:
-        (answer,) = services.submit_many([builders.submission(account, parks=True)])
+        (answer,) = admission.submit_many([builders.submission(account, parks=True)])
 
         assert isinstance(answer, Accepted)
         assert answer.parked is None
@@ -117,7 +118,7 @@ class TestSubmit:
     def test_a_job_that_may_not_wait_is_refused_beside_one_that_may(self, full: Any) -> None:
         batch = [builders.submission(full), builders.submission(full, parks=True)]
 
-        refused, accepted = services.submit_many(batch)
+        refused, accepted = admission.submit_many(batch)
 
         assert isinstance(refused, errors.BudgetCapHit)
         assert isinstance(accepted, Accepted)
@@ -129,7 +130,7 @@ class TestSubmit:
     ) -> None:
         builders.cap(Layer.APPLICATION, account.application_id, window, 999)
 
-        (answer,) = services.submit_many([builders.submission(account, parks=True)])
+        (answer,) = admission.submit_many([builders.submission(account, parks=True)])
 
         assert isinstance(answer, errors.BudgetCapHit)
         assert not Job.objects.exists()
@@ -137,7 +138,7 @@ class TestSubmit:
     def test_so_is_one_above_a_cap_that_is_not_the_one_reached(self, full: Any) -> None:
         builders.cap(Layer.USER, full.user_id, WindowKind.DAILY, 999)
 
-        (answer,) = services.submit_many([builders.submission(full, parks=True)])
+        (answer,) = admission.submit_many([builders.submission(full, parks=True)])
 
         assert isinstance(answer, errors.BudgetCapHit)
         assert answer.body()["capLayer"] == "org"
@@ -145,7 +146,7 @@ class TestSubmit:
     def test_a_cap_of_zero_refuses_even_what_costs_nothing(self, account: Any) -> None:
         builders.cap_org(account, 0)
 
-        (answer,) = services.submit_many(
+        (answer,) = admission.submit_many(
             [builders.submission(account, parks=True, estimate_microcredits=0)]
         )
 
@@ -157,16 +158,16 @@ class TestSubmit:
     ) -> None:
         settings.GENIE_BUDGET_MODE = mode
 
-        (answer,) = services.submit_many([builders.submission(full, parks=True)])
+        (answer,) = admission.submit_many([builders.submission(full, parks=True)])
 
         assert isinstance(answer, Accepted)
         assert answer.parked is None
 
     def test_its_idempotency_key_names_it(self, full: Any) -> None:
         first = builders.submission(full, parks=True, key="k")
-        services.submit_many([first])
+        admission.submit_many([first])
 
-        (again,) = services.submit_many([builders.submission(full, parks=True, key="k")])
+        (again,) = admission.submit_many([builders.submission(full, parks=True, key="k")])
 
         assert again == Accepted(job_id=first.job.id, replayed=True)
         assert IdempotencyKey.objects.get().job_id == first.job.id
@@ -176,7 +177,7 @@ class TestSubmit:
         def statements(*, parks: bool) -> int:
             batch = [builders.submission(full, parks=parks) for _ in range(5)]
             with CaptureQueriesContext(connection) as asked:
-                services.submit_many(batch)
+                admission.submit_many(batch)
             return len(asked)
 
         assert statements(parks=True) == statements(parks=False)
@@ -203,7 +204,7 @@ class TestWaiting:
     def test_it_counts_in_nobodys_place(self, full: Any, stranger: Any) -> None:
         builders.make_parked_job(full)
 
-        (answer,) = services.submit_many([builders.submission(stranger)])
+        (answer,) = admission.submit_many([builders.submission(stranger)])
 
         assert isinstance(answer, Accepted)
         assert answer.queue_position == 2  # behind the job that holds the cap
@@ -557,7 +558,7 @@ class TestBounds:
     def test_hundreds_of_parked_jobs_of_one_are_one_look_for_the_others(
         self, full: Any, stranger: Any
     ) -> None:
-        services.submit_many([builders.submission(full, parks=True) for _ in range(300)])
+        admission.submit_many([builders.submission(full, parks=True) for _ in range(300)])
         builders.cap_org(stranger, 1000)
         builders.make_job(stranger)
         theirs = builders.make_parked_job(stranger)
@@ -707,7 +708,7 @@ class TestDatabase:
         wanted = builders.submission(full, parks=True, mode=Mode.SYNC)
 
         with pytest.raises(IntegrityError, match="job_parked_has_not_run"):
-            services.submit_many([wanted])
+            admission.submit_many([wanted])
 
 
 class TestRaces:
@@ -715,7 +716,7 @@ class TestRaces:
         account = builders.make_account()
         builders.cap_org(account, 1000)
         builders.make_job(account)
-        services.submit_many([builders.submission(account, parks=True) for _ in range(40)])
+        admission.submit_many([builders.submission(account, parks=True) for _ in range(40)])
         builders.cap_org(account, 31_000)
 
         def sweep_until_still() -> list[uuid.UUID]:
@@ -805,7 +806,7 @@ class TestRaces:
         def submit() -> None:
             for _ in range(steps):
                 batch = [builders.submission(account, parks=True) for _ in range(3)]
-                assert all(isinstance(one, Accepted) for one in services.submit_many(batch))
+                assert all(isinstance(one, Accepted) for one in admission.submit_many(batch))
 
         def sweep_on() -> None:
             for _ in range(steps * 2):

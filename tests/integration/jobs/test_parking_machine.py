@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from budgets.windows import Layer, WindowKind
 from genie.core import errors
 from genie.tenants import services as tenants
-from jobs import ledger_check, operations, parking, services, sweep
+from jobs import admission, ledger_check, operations, parking, sweep
 from jobs.models import Job
 from jobs.parking import Cursor
 from jobs.submissions import Accepted
@@ -200,7 +200,7 @@ class ParkingMachine(RuleBasedStateMachine):
             parks=parks,
         )
 
-        (answer,) = services.submit_many([wanted])
+        (answer,) = admission.submit_many([wanted])
 
         job = Modelled(
             application=application,

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import positions, selectors, services
+from jobs import admission, positions, selectors
 from jobs.models import Job
 from jobs.positions import Rulers
 from jobs.selectors import JobKey
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def submit(account: Any, jobs: int, **attributes: Any) -> list[int | None]:
-    answers = services.submit_many(
+    answers = admission.submit_many(
         [builders.submission(account, **attributes) for _ in range(jobs)]
     )
     return [one.queue_position for one in answers if isinstance(one, Accepted)]

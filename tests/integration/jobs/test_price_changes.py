@@ -14,8 +14,8 @@ from genie.core import metrics
 from inference.engine import Engine
 from jobs import ledger_check, parking, prices, registry, services, sweep
 from jobs.claims import Claimed
-from jobs.lifecycle import Requeue
 from jobs.models import Job
+from jobs.moves import Requeue
 from jobs.parking import Cursor
 from jobs.runner import Runner, RunnerConfig
 from jobs.states import JobState, Mode

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from genie.core import errors, transactions
-from jobs import claims, pauses, selectors, standing, steering, sweep
+from jobs import claims, live, pauses, selectors, standing, steering, sweep
 from jobs.models import Job, QueuePause
 from jobs.presence import Presence, Report
 from jobs.states import JobState, Lane
@@ -106,9 +106,9 @@ class TestPause:
         (view,) = selectors.jobs_by_key([key])
         assert view is not None
 
-        assert selectors.live_workers(within_s=30).eta_s(view) == 0.5
+        assert live.workers(within_s=30).eta_s(view) == 0.5
         steering.pause("chat")
-        assert selectors.live_workers(within_s=30).eta_s(view) is None
+        assert live.workers(within_s=30).eta_s(view) is None
 
     def test_again_keeps_its_time_and_takes_a_new_reason(self) -> None:
         first = steering.pause("chat", reason="a new driver")

@@ -10,7 +10,7 @@ from budgets import capping
 from budgets.models import BudgetEvent, Hold, Window
 from budgets.windows import Layer, WindowKind
 from inference.specs import Price, Unit
-from jobs import prices, quotes, selectors, services
+from jobs import admission, lengths, prices, quotes
 from jobs.models import Job
 from jobs.quotes import Question
 from jobs.states import JobState
@@ -61,7 +61,7 @@ class TestQuote:
         asked = question(account)
         found = quotes.quote(asked)
 
-        services.submit_many([Submission(job=asked.job)])
+        admission.submit_many([Submission(job=asked.job)])
 
         assert Hold.objects.get(reference=asked.job.id).amount == found.maximum
 
@@ -106,32 +106,32 @@ class TestQuote:
 
 
 class TestUsualCompletion:
-    def usual(self, account: Any, model: str = "echo-chat") -> selectors.UsualCompletion:
-        return selectors.usual_completion(organization_id=account.organization_id, model=model)
+    def usual(self, account: Any, model: str = "echo-chat") -> lengths.UsualCompletion:
+        return lengths.usual_completion(organization_id=account.organization_id, model=model)
 
     def test_is_the_organizations_own_and_the_models_own(self, account: Any, stranger: Any) -> None:
         ran(account, 5)
         ran(account, 50, model="other")
         ran(stranger, 500)
 
-        assert self.usual(account) == selectors.UsualCompletion(p95=5, sample=1)
+        assert self.usual(account) == lengths.UsualCompletion(p95=5, sample=1)
         assert self.usual(account, "other").p95 == 50
         assert self.usual(stranger).p95 == 500
 
     def test_is_of_the_latest_jobs_only(
         self, account: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(selectors, "_USUAL_OF", 2)
+        monkeypatch.setattr(lengths, "_USUAL_OF", 2)
         ran(account, 900, 7, 8)
 
-        assert self.usual(account) == selectors.UsualCompletion(p95=8, sample=2)
+        assert self.usual(account) == lengths.UsualCompletion(p95=8, sample=2)
 
     def test_reads_its_index_however_many_jobs_wait(self, account: Any) -> None:
         ran(account, 5)
 
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-            statement = f"EXPLAIN {selectors._USUAL_COMPLETION}"
+            statement = f"EXPLAIN {lengths._USUAL_COMPLETION}"
             cursor.execute(statement, [account.organization_id, "echo-chat", 1000])
             plan = "\n".join(row[0] for row in cursor.fetchall())
 

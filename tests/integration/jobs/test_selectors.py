@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from genie.core import ids
-from jobs import selectors, services
+from jobs import admission, selectors, services
 from jobs.selectors import JobKey, ListFilter, OwnedKey
 from jobs.serving import wire
 from jobs.states import JobKind, JobState, Lane, Mode
@@ -136,7 +136,7 @@ class TestList:
     def test_is_one_statement(
         self, account: Any, django_assert_num_queries: Any, rows: int
     ) -> None:
-        services.submit_many([builders.submission(account) for _ in range(rows)])
+        admission.submit_many([builders.submission(account) for _ in range(rows)])
 
         with django_assert_num_queries(1):
             assert len(selectors.list_jobs(self.wanted(account))) == rows
@@ -180,7 +180,7 @@ class TestList:
 
     def test_pages_neither_repeat_nor_lose_a_job(self, account: Any) -> None:
         # All of one instant, so that the id alone tells them apart.
-        services.submit_many([builders.submission(account) for _ in range(7)])
+        admission.submit_many([builders.submission(account) for _ in range(7)])
         seen, before = [], None
         while page := selectors.list_jobs(self.wanted(account, limit=3, before=before)):
             seen += [view.id for view in page]

@@ -18,8 +18,8 @@ from budgets.models import Entry, Hold, Window
 from genie.core import errors, transactions
 from jobs import ledger_check, services, sweep
 from jobs.claims import Claimed
-from jobs.lifecycle import Ended
 from jobs.models import Job
+from jobs.moves import Ended
 from jobs.states import JobState
 from tests import builders
 from tests.builders import Account

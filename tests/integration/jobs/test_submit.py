@@ -15,7 +15,7 @@ from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Hold
 from genie.core import errors
 from genie.tenants import services as tenants
-from jobs import idempotency, lifecycle, services
+from jobs import admission, idempotency, lifecycle
 from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.states import Lane, Mode
 from jobs.submissions import Accepted, Submission
@@ -37,7 +37,7 @@ class TestBatch:
     def test_a_job_comes_with_its_event_its_hold_and_its_place(self, account: Any) -> None:
         wanted = builders.submission(account)
 
-        answers = services.submit_many([wanted])
+        answers = admission.submit_many([wanted])
 
         assert timeless(answers) == [Accepted(job_id=wanted.job.id, queue_position=1)]
         job = Job.objects.get()
@@ -51,7 +51,7 @@ class TestBatch:
         poor = builders.make_account()
         builders.cap_org(poor, 1500)
         known = builders.submission(account, key="known")
-        services.submit_many([known])
+        admission.submit_many([known])
         batch = [
             builders.submission(poor),
             builders.submission(account, key="known"),
@@ -60,7 +60,7 @@ class TestBatch:
             builders.submission(account),
         ]
 
-        answers = services.submit_many(batch)
+        answers = admission.submit_many(batch)
 
         assert [type(one) for one in answers] == [
             Accepted,
@@ -79,7 +79,7 @@ class TestBatch:
     def test_a_refusal_leaves_only_its_budget_event(self, account: Any) -> None:
         builders.cap_org(account, 999)
 
-        (answer,) = services.submit_many([builders.submission(account, key="mine")])
+        (answer,) = admission.submit_many([builders.submission(account, key="mine")])
 
         assert isinstance(answer, errors.BudgetCapHit)
         assert answer.body()["capLayer"] == "org"
@@ -97,7 +97,7 @@ class TestBatch:
             sealed_secret=None,
         )
 
-        (answer,) = services.submit_many([builders.submission(account)])
+        (answer,) = admission.submit_many([builders.submission(account)])
 
         assert isinstance(answer, errors.BudgetCapHit)
         assert not Job.objects.exists()
@@ -109,8 +109,8 @@ class TestBatch:
         warned = builders.submission(account, key="k")
         plain = builders.submission(builders.make_account())
 
-        answers = services.submit_many([warned, plain])
-        again = services.submit_many([builders.submission(account, key="k")])
+        answers = admission.submit_many([warned, plain])
+        again = admission.submit_many([builders.submission(account, key="k")])
 
         left = [one.budget_remaining for one in [*answers, *again] if isinstance(one, Accepted)]
         assert left == [500, None, None]
@@ -119,7 +119,7 @@ class TestBatch:
         def statements(count: int) -> int:
             batch = [builders.submission(account, key=f"{count}-{n}") for n in range(count)]
             with CaptureQueriesContext(connection) as asked:
-                services.submit_many(batch)
+                admission.submit_many(batch)
             return len(asked)
 
         statements(2)  # makes the counters' rows
@@ -130,13 +130,13 @@ class TestBatch:
         good, bad = builders.submission(account), builders.submission(account, max_attempts=-1)
 
         with pytest.raises(IntegrityError, match="job_attempt_within_max"):
-            services.submit_many([good, bad])
+            admission.submit_many([good, bad])
 
         assert not Job.objects.exists()
         assert not Hold.objects.exists()
 
     def test_an_empty_batch_is_no_work(self) -> None:
-        assert services.submit_many([]) == []
+        assert admission.submit_many([]) == []
 
 
 class TestPositions:
@@ -149,14 +149,14 @@ class TestPositions:
             builders.submission(account, queue="embedding"),
         ]
 
-        answers = services.submit_many(batch)
+        answers = admission.submit_many(batch)
 
         places = [one.queue_position for one in answers if isinstance(one, Accepted)]
         assert places == [4, 2, 1, 3, 1]
         assert [one.job_id for one in builders.claim()] == [batch[n].job.id for n in (2, 1, 3, 0)]
 
     def test_who_waits_on_a_connection_is_not_counted_for(self, account: Any) -> None:
-        (answer,) = services.submit_many([builders.submission(account, mode=Mode.SYNC)])
+        (answer,) = admission.submit_many([builders.submission(account, mode=Mode.SYNC)])
 
         assert isinstance(answer, Accepted)
         assert answer.queue_position is None
@@ -165,19 +165,19 @@ class TestPositions:
 class TestIdempotencyKey:
     def test_the_same_key_and_body_name_the_same_job(self, account: Any) -> None:
         first = builders.submission(account, key="k")
-        services.submit_many([first])
+        admission.submit_many([first])
 
-        (again,) = services.submit_many([builders.submission(account, key="k")])
+        (again,) = admission.submit_many([builders.submission(account, key="k")])
 
         assert again == Accepted(job_id=first.job.id, replayed=True)
         assert Hold.objects.count() == 1
 
     def test_what_could_be_no_job_of_its_own_is_still_a_replay(self, account: Any) -> None:
         first = builders.submission(account, key="k")
-        services.submit_many([first])
+        admission.submit_many([first])
         refusal = errors.InvalidRequest.of("metadata.webhook_id", "there is no such webhook")
 
-        (again,) = services.submit_many([builders.submission(account, key="k", refusal=refusal)])
+        (again,) = admission.submit_many([builders.submission(account, key="k", refusal=refusal)])
 
         assert again == Accepted(job_id=first.job.id, replayed=True)
 
@@ -186,8 +186,8 @@ class TestIdempotencyKey:
         wrong = builders.submission(account, key="k", refusal=refusal)
         right = builders.submission(account, key="k", digest=b"\x02" * 32)
 
-        (refused,) = services.submit_many([wrong])
-        together = services.submit_many([wrong, right])
+        (refused,) = admission.submit_many([wrong])
+        together = admission.submit_many([wrong, right])
 
         assert refused is refusal
         assert together[0] is refusal
@@ -196,9 +196,9 @@ class TestIdempotencyKey:
         assert Hold.objects.count() == Job.objects.count() == 1
 
     def test_another_body_is_refused(self, account: Any) -> None:
-        services.submit_many([builders.submission(account, key="k")])
+        admission.submit_many([builders.submission(account, key="k")])
 
-        (answer,) = services.submit_many(
+        (answer,) = admission.submit_many(
             [builders.submission(account, key="k", digest=b"\x02" * 32)]
         )
 
@@ -207,25 +207,25 @@ class TestIdempotencyKey:
     def test_another_organisation_has_keys_of_its_own(self, account: Any, stranger: Any) -> None:
         mine, theirs = builders.submission(account, key="k"), builders.submission(stranger, key="k")
 
-        assert timeless(services.submit_many([mine, theirs])) == [
+        assert timeless(admission.submit_many([mine, theirs])) == [
             Accepted(job_id=mine.job.id, queue_position=1),
             Accepted(job_id=theirs.job.id, queue_position=2),
         ]
 
     def test_a_refusal_does_not_use_the_key_up(self, account: Any) -> None:
         builders.cap_org(account, 0)
-        services.submit_many([builders.submission(account, key="k")])
+        admission.submit_many([builders.submission(account, key="k")])
         builders.cap_org(account, 5000)
         wanted = builders.submission(account, key="k", digest=b"\x03" * 32)
 
-        assert timeless(services.submit_many([wanted])) == [
+        assert timeless(admission.submit_many([wanted])) == [
             Accepted(job_id=wanted.job.id, queue_position=1)
         ]
 
     def test_twice_in_one_batch_is_one_job(self, account: Any) -> None:
         first, again = builders.submission(account, key="k"), builders.submission(account, key="k")
 
-        assert timeless(services.submit_many([first, again])) == [
+        assert timeless(admission.submit_many([first, again])) == [
             Accepted(job_id=first.job.id, queue_position=1),
             Accepted(job_id=first.job.id, replayed=True),
         ]
@@ -233,17 +233,17 @@ class TestIdempotencyKey:
     def test_another_body_in_the_same_batch_is_refused(self, account: Any) -> None:
         other = builders.submission(account, key="k", digest=b"\x02" * 32)
 
-        answers = services.submit_many([builders.submission(account, key="k"), other])
+        answers = admission.submit_many([builders.submission(account, key="k"), other])
 
         assert isinstance(answers[0], Accepted)
         assert isinstance(answers[1], errors.IdempotencyKeyReused)
 
     def test_the_right_body_is_a_replay_though_a_wrong_one_came_first(self, account: Any) -> None:
         first = builders.submission(account, key="k")
-        services.submit_many([first])
+        admission.submit_many([first])
         wrong = builders.submission(account, key="k", digest=b"\x02" * 32)
 
-        answers = services.submit_many([wrong, builders.submission(account, key="k")])
+        answers = admission.submit_many([wrong, builders.submission(account, key="k")])
 
         assert isinstance(answers[0], errors.IdempotencyKeyReused)
         assert answers[1] == Accepted(job_id=first.job.id, replayed=True)
@@ -252,7 +252,7 @@ class TestIdempotencyKey:
         builders.cap_org(account, 0)
         wanted = [builders.submission(account, key="k") for _ in range(2)]
 
-        answers = services.submit_many(wanted)
+        answers = admission.submit_many(wanted)
 
         assert all(isinstance(one, errors.BudgetCapHit) for one in answers)
         assert not IdempotencyKey.objects.exists()
@@ -271,7 +271,7 @@ class TestIdempotencyKey:
         )
         late = builders.submission(account, key="k", estimate_microcredits=900)
 
-        answers = services.submit_many([large, also, small, again, late])
+        answers = admission.submit_many([large, also, small, again, late])
 
         refusals = [one.body()["layers"] for one in answers if isinstance(one, errors.BudgetCapHit)]
         assert [layers[0]["requested"] for layers in refusals] == [0.0009, 0.000501]  # type: ignore[index]
@@ -284,7 +284,7 @@ class TestIdempotencyKey:
         assert (key.job_id, bytes(key.body_digest)) == (small.job.id, b"\x02" * 32)
         assert BudgetEvent.objects.count() == 3
         assert Hold.objects.get().reference == small.job.id
-        assert services.submit_many(
+        assert admission.submit_many(
             [builders.submission(account, key="k", digest=b"\x02" * 32)]
         ) == [Accepted(job_id=small.job.id, replayed=True)]
 
@@ -293,7 +293,7 @@ class TestIdempotencyKey:
         builders.make_job(account)
         first, again = (builders.submission(account, key="k", parks=True) for _ in range(2))
 
-        answers = services.submit_many([first, again])
+        answers = admission.submit_many([first, again])
 
         assert answers[1] == Accepted(job_id=first.job.id, replayed=True)
         assert Job.objects.filter(parked_by__isnull=False).get().id == first.job.id
@@ -309,7 +309,7 @@ class TestIdempotencyKeyUnderConcurrency:
 
         def second() -> None:
             begun.set()
-            answers.extend(services.submit_many([builders.submission(account, key="k")]))
+            answers.extend(admission.submit_many([builders.submission(account, key="k")]))
             answered.set()
             connection.close()
 
@@ -331,7 +331,7 @@ class TestIdempotencyKeyUnderConcurrency:
         answers: list[object] = []
 
         def second() -> None:
-            answers.extend(services.submit_many([wanted]))
+            answers.extend(admission.submit_many([wanted]))
             connection.close()
 
         thread = threading.Thread(target=second)
@@ -349,7 +349,7 @@ class TestIdempotencyKeyUnderConcurrency:
 
         answers = builders.together(
             [
-                lambda: services.submit_many([builders.submission(account, key="k")])[0]
+                lambda: admission.submit_many([builders.submission(account, key="k")])[0]
                 for _ in range(8)
             ]
         )
@@ -364,6 +364,6 @@ def _submit_in_transaction(wanted: Submission) -> None:
     """Insert as ``submit_many`` does, in a transaction that the test keeps open."""
     outcomes: dict[int, Any] = {}
     fresh = idempotency.take([wanted], outcomes)
-    taken = services._hold([wanted], fresh, outcomes)
+    taken = admission._hold([wanted], fresh, outcomes)
     assert list(taken) == [0]
     lifecycle.insert_many([wanted.job])

@@ -7,10 +7,10 @@ import pytest
 from django.conf import settings
 
 from budgets.models import Hold
-from jobs import prices, retry, services, sweep
+from jobs import admission, prices, retry, services, sweep
 from jobs.claims import Claimed
-from jobs.lifecycle import Requeue
 from jobs.models import Attempt, Job
+from jobs.moves import Requeue
 from jobs.states import JobState, Mode
 from tests import builders
 
@@ -207,7 +207,7 @@ class TestTickets:
     def test_a_pass_is_bounded(self, tickets: Tickets, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sweep, "PER_PASS", 2)
         account = builders.make_account()
-        services.submit_many([builders.submission(account) for _ in range(3)])
+        admission.submit_many([builders.submission(account) for _ in range(3)])
 
         with builders.later("1 minute"):
             assert [sweep.run_once().tickets for _ in range(3)] == [2, 1, 0]
@@ -227,11 +227,11 @@ class TestDeliveries:
 class TestTwoSweeps:
     def test_at_once_mend_everything_once(self, tickets: Tickets) -> None:
         account = builders.make_account()
-        services.submit_many(
+        admission.submit_many(
             [builders.submission(account, max_attempts=n % 2 + 1) for n in range(20)]
         )
         assert len(builders.claim()) == 20
-        services.submit_many([builders.submission(account, start_limit_s=1.0) for _ in range(10)])
+        admission.submit_many([builders.submission(account, start_limit_s=1.0) for _ in range(10)])
 
         def sweep_later() -> sweep.Swept:
             with builders.later("31 seconds"):

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from budgets.models import BudgetEvent
 from genie.core import errors, ids
-from jobs import maintenance, selectors, services
+from jobs import admission, maintenance, selectors, services
 from jobs.groups import NewGroup
 from jobs.models import Job, JobGroup
 from jobs.selectors import JobKey
@@ -43,7 +43,7 @@ class TestTogether:
         group = group_of(account, 3)
         wanted = submissions(account, group, 3)
 
-        accepted = services.submit_together(wanted, group=group)
+        accepted = admission.submit_together(wanted, group=group)
 
         assert [one.job_id for one in accepted] == [one.job.id for one in wanted]
         members = selectors.members(group.id, organization_id=account.organization_id)
@@ -54,18 +54,18 @@ class TestTogether:
         group = group_of(account, 3)
 
         with pytest.raises(errors.BudgetCapHit):
-            services.submit_together(submissions(account, group, 3), group=group)
+            admission.submit_together(submissions(account, group, 3), group=group)
 
         assert not Job.objects.exists()
         assert not JobGroup.objects.exists()
         (event,) = BudgetEvent.objects.all()
         assert (event.decision, event.requested) == ("refuse", 3 * COST)
         # Nothing is held: what fits is admitted.
-        assert len(services.submit_together(submissions(account, None, 2))) == 2
+        assert len(admission.submit_together(submissions(account, None, 2))) == 2
 
     def test_members_are_nobody_elses(self, account: Any, stranger: Any) -> None:
         group = group_of(account, 1)
-        services.submit_together(submissions(account, group, 1), group=group)
+        admission.submit_together(submissions(account, group, 1), group=group)
 
         assert selectors.members(group.id, organization_id=stranger.organization_id) == []
 
@@ -73,7 +73,7 @@ class TestTogether:
 class TestCountingDown:
     def test_the_last_end_is_told_and_only_that(self, account: Any) -> None:
         group = group_of(account, 2)
-        services.submit_together(submissions(account, group, 2), group=group)
+        admission.submit_together(submissions(account, group, 2), group=group)
         first, second = builders.claim(limit=2)
 
         services.finish_many([builders.ending(first)])
@@ -87,7 +87,7 @@ class TestCountingDown:
     @pytest.mark.django_db(transaction=True)
     def test_of_two_that_end_at_once_one_is_the_last(self, account: Any) -> None:
         group = group_of(account, 2)
-        services.submit_together(submissions(account, group, 2), group=group)
+        admission.submit_together(submissions(account, group, 2), group=group)
         claimed = builders.claim(limit=2)
 
         told = builders.together(
@@ -99,7 +99,7 @@ class TestCountingDown:
 
     def test_never_below_zero(self, account: Any) -> None:
         group = group_of(account, 1)
-        services.submit_together(submissions(account, group, 1), group=group)
+        admission.submit_together(submissions(account, group, 1), group=group)
 
         with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("UPDATE jobs_jobgroup SET unended = -1")

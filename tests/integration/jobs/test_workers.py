@@ -10,10 +10,10 @@ import redis
 
 from genie.core import ids
 from genie.core import redis as core_redis
-from jobs import announce, control, presence, replies, selectors, stream
+from jobs import announce, attendance, control, live, presence, replies, stream
 from jobs.control import Order
-from jobs.lifecycle import Ended
 from jobs.models import Worker
+from jobs.moves import Ended
 from jobs.presence import Presence, Report
 from jobs.replies import Reply
 from tests import builders
@@ -152,7 +152,7 @@ class TestPresence:
 
         written.start()
         row = Worker.objects.get()
-        live = selectors.live_workers(within_s=30)
+        seen = live.workers(within_s=30)
         written.close()
 
         assert (row.name, row.queues, row.slots, row.running) == (
@@ -161,9 +161,9 @@ class TestPresence:
             8,
             3,
         )
-        assert live.queues == live.ready == {"chat", "embedding"}
-        assert live.loaded_models == {"echo-chat"}
-        assert live.pace == {"chat": 0.25}
+        assert seen.queues == seen.ready == {"chat", "embedding"}
+        assert seen.loaded_models == {"echo-chat"}
+        assert seen.pace == {"chat": 0.25}
 
     def test_who_waits_still_counts_on_one_that_has_left_but_readiness_does_not(self) -> None:
         report = Report(slots=8, loaded_models=["echo-chat"], jobs_per_s={"chat": 4.0})
@@ -172,9 +172,9 @@ class TestPresence:
 
         written.close()
 
-        live = selectors.live_workers(within_s=30)
-        assert live.queues == {"chat"}
-        assert (live.ready, live.loaded_models, live.pace) == (frozenset(), frozenset(), {})
+        seen = live.workers(within_s=30)
+        assert seen.queues == {"chat"}
+        assert (seen.ready, seen.loaded_models, seen.pace) == (frozenset(), frozenset(), {})
         row = Worker.objects.get()
         assert row.left_at is not None
         assert row.slots == 0
@@ -183,15 +183,15 @@ class TestPresence:
         report = Report(loaded_models=["big"], model_bytes={"big": 7}, memory_budget_bytes=9)
         written = _Written(Presence("gpu0@h:1", ["chat"], report=lambda: report))
         written.start()
-        (serving,) = selectors.serving_workers()
-        loaded_on = selectors.live_workers(within_s=30).loaded_on
+        (serving,) = attendance.serving()
+        loaded_on = live.workers(within_s=30).loaded_on
 
         written._presence.close(trouble="The device failed.")
 
         assert (serving.entry, serving.model_bytes) == ("gpu0", {"big": 7})
         assert loaded_on == {"big": ("gpu0",)}
-        assert selectors.live_workers(within_s=30).trouble == {"chat": "The device failed."}
-        assert selectors.serving_workers() == []
+        assert live.workers(within_s=30).trouble == {"chat": "The device failed."}
+        assert attendance.serving() == []
 
     def test_a_queue_is_announced_as_soon_as_its_models_are_there(
         self, monkeypatch: pytest.MonkeyPatch
@@ -202,14 +202,14 @@ class TestPresence:
             Presence("w", ["chat", "embedding"], report=lambda: Report(warming=frozenset(warming)))
         )
         written.start()
-        live = selectors.live_workers(within_s=30)
-        assert live.queues == {"chat", "embedding"}
-        assert not live.ready
+        seen = live.workers(within_s=30)
+        assert seen.queues == {"chat", "embedding"}
+        assert not seen.ready
 
         written.wait_for_another(lambda: warming.remove("embedding"))
-        assert selectors.live_workers(within_s=30).ready == {"embedding"}
+        assert live.workers(within_s=30).ready == {"embedding"}
         written.wait_for_another(lambda: warming.remove("chat"))
-        assert selectors.live_workers(within_s=30).ready == {"chat", "embedding"}
+        assert live.workers(within_s=30).ready == {"chat", "embedding"}
         written.close()
 
     def test_a_worker_that_was_not_seen_for_a_while_serves_nothing(self) -> None:
@@ -217,7 +217,7 @@ class TestPresence:
         written.start()
 
         with builders.later("31 seconds"):
-            assert selectors.live_workers(within_s=30).queues == frozenset()
+            assert live.workers(within_s=30).queues == frozenset()
         written.close()
 
     def test_the_pace_of_a_queue_is_that_of_all_its_workers(self) -> None:
@@ -231,7 +231,7 @@ class TestPresence:
         for one in written:
             one.start()
 
-        assert selectors.live_workers(within_s=30).pace == {"chat": 0.25}
+        assert live.workers(within_s=30).pace == {"chat": 0.25}
         for one in written:
             one.close()
 

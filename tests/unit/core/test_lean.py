@@ -10,8 +10,8 @@ from django.db import OperationalError
 from django.http import HttpResponse, HttpResponseBase
 from django.urls import get_resolver, path
 
-from genie.core import errors, lean
-from genie.core.lean import EventStream, LeanHandler, LeanRequest
+from genie.core import errors
+from genie.core.lean import EventStream, LeanHandler, LeanRequest, bodies, routes
 
 LIMIT = 10
 
@@ -131,12 +131,12 @@ async def spooled(request: LeanRequest) -> HttpResponseBase:
 
 
 urlpatterns = [
-    path("spooled", lean.routes(POST=spooled)),
-    path("echo", lean.routes(POST=echo, GET=echo)),
-    path("broken", lean.routes(GET=broken)),
-    path("away", lean.routes(GET=away)),
-    path("refused", lean.routes(GET=refused)),
-    path("stream", lean.routes(GET=streamed)),
+    path("spooled", routes(POST=spooled)),
+    path("echo", routes(POST=echo, GET=echo)),
+    path("broken", routes(GET=broken)),
+    path("away", routes(GET=away)),
+    path("refused", routes(GET=refused)),
+    path("stream", routes(GET=streamed)),
 ]
 HANDLER = LeanHandler(__name__, body_limit=lambda _path: LIMIT)
 
@@ -187,7 +187,7 @@ class TestBody:
         assert ("connection" in server.headers) is not read
 
     def test_that_does_not_come_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lean, "BODY_S", 0.01)
+        monkeypatch.setattr(bodies, "BODY_S", 0.01)
         server = Server(part(b"{", more=True))
 
         asyncio.run(_serve(server, "/echo", "POST"))
@@ -195,11 +195,11 @@ class TestBody:
         assert (server.status, server.error["code"]) == (400, "invalid-request")
         assert server.headers["connection"] == "close"
 
-    @pytest.mark.parametrize("piece", [4, lean._PIECE])
+    @pytest.mark.parametrize("piece", [4, bodies._PIECE])
     def test_of_a_route_that_spools_is_a_stream(
         self, piece: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(lean, "_PIECE", piece)
+        monkeypatch.setattr(bodies, "_PIECE", piece)
         spooling = LeanHandler(__name__, body_limit=lambda _path: LIMIT, spools=["/spooled"])
 
         whole = Server(part(b"01234", more=True), part(b"56789"))
@@ -243,7 +243,7 @@ class TestRoutes:
 
 
 class _Only:
-    urlpatterns = [path("only", lean.routes(POST=echo))]  # noqa: RUF012 - read by name
+    urlpatterns = [path("only", routes(POST=echo))]  # noqa: RUF012 - read by name
 
 
 class TestErrors:

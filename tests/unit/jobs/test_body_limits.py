@@ -3,7 +3,7 @@
 import pytest
 from django.conf import settings
 
-from jobs import web
+from jobs import body_limits
 
 MIB = 1 << 20
 
@@ -27,4 +27,4 @@ MIB = 1 << 20
 )
 def test_limits(path: str, at_least: int, below: int) -> None:
     assert settings.GENIE_JSON_LIMIT_BYTES == MIB
-    assert at_least <= web.body_limit(path) < below
+    assert at_least <= body_limits.of(path) < below

@@ -14,8 +14,8 @@ from redis.exceptions import ConnectionError as RedisAway
 from genie.core.errors import Unavailable
 from jobs import follow, stream, web
 from jobs.events import Entry, EntryType
+from jobs.job_views import JobView
 from jobs.replies import Outcome
-from jobs.selectors import JobView
 from jobs.states import JobKind, JobState, Mode
 from jobs.watch import Watch
 from tests.unit.jobs import loops, views

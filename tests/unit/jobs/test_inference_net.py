@@ -8,9 +8,9 @@ import pytest
 
 from genie.core import ids
 from jobs import generations
+from jobs.asking import Asked
 from jobs.dialects import inference_net
 from jobs.dialects.inference_net import Generation
-from jobs.selectors import Asked
 from jobs.states import Facade, JobKind, JobState
 from tests import schemas
 from tests.unit.jobs import views

@@ -12,9 +12,9 @@ from budgets.gate import Decision, Mode
 from budgets.types import Foreseen
 from inference.specs import Price, Unit
 from jobs import prices, quotes
-from jobs.lifecycle import NewJob
+from jobs.lengths import UsualCompletion
+from jobs.moves import NewJob
 from jobs.quotes import Question, Quote
-from jobs.selectors import UsualCompletion
 from jobs.serving import wire
 from jobs.states import JobKind, Lane
 from jobs.states import Mode as JobMode

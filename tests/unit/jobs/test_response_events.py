@@ -12,7 +12,7 @@ from inference import scripts
 from inference.types import ChatResult, FinishReason, ToolCall
 from jobs import follow, responses
 from jobs.events import Entry, EntryType
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.serving.response_events import ResponseFrames, body_of
 from jobs.states import TERMINAL, JobKind, JobState, Mode
 from tests import schemas

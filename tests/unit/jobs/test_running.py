@@ -27,7 +27,7 @@ from inference.types import ChatResult, EmbeddingResult, FinishReason, Result, U
 from jobs import replies, running
 from jobs.claims import Claimed
 from jobs.events import Entry, EntryType
-from jobs.lifecycle import Ended, Ending, Requeue
+from jobs.moves import Ended, Ending, Requeue
 from jobs.running import RunningJob
 from jobs.states import JobKind, JobState, Mode
 from jobs.stream import Write

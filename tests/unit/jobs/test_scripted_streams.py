@@ -17,8 +17,8 @@ from inference.types import (
 )
 from jobs import follow
 from jobs.events import Entry, EntryType
-from jobs.lifecycle import Ending
-from jobs.selectors import JobView
+from jobs.job_views import JobView
+from jobs.moves import Ending
 from jobs.serving import sse
 from jobs.states import JobKind, JobState, Mode
 from tests.unit.jobs import views

@@ -12,7 +12,7 @@ from genie.core import ids
 from genie.core.errors import InvalidRequest
 from inference.specs import ModelSpec, Price, Unit
 from inference.types import Modality
-from jobs import selectors
+from jobs import job_views
 from jobs.events import Entry, EntryType
 from jobs.serving import sse, wire
 from jobs.states import TERMINAL, JobKind, JobState
@@ -67,7 +67,7 @@ class TestJobBody:
     def test_of_a_parked_job_tells_the_cap_instead_of_a_place(
         self, cap: str, fields: dict[str, str]
     ) -> None:
-        parked = selectors.parked(cap, day=views.CREATED.date())
+        parked = job_views.parked(cap, day=views.CREATED.date())
         job = views.job(parked=parked, queue_position=None)
 
         body = wire.job_body(job)

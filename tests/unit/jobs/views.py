@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from genie.core import ids
-from jobs.selectors import JobView
+from jobs.job_views import JobView
 from jobs.states import JobKind, JobState, Lane, Mode
 
 CREATED = dt.datetime(2026, 11, 20, 12, 0, 0, 123456, tzinfo=dt.UTC)

@@ -154,7 +154,7 @@ class TestNetwork:
         assert ipaddress.ip_network(public6["cidr"]) == ipaddress.ip_network("2000::/3")
 
     def test_ports_are_those_of_the_settings(self) -> None:
-        text = (REPOSITORY / "genie" / "settings.py").read_text("utf-8")
+        text = (REPOSITORY / "genie" / "settings" / "outbound.py").read_text("utf-8")
         found = re.search(r'"GENIE_OUTBOUND_PORTS", "([\d,-]+)"', text)
         assert found
 
