@@ -40,6 +40,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def operator() -> str:
     """Name who runs the command, for whoever reads it later: the machine's account, before any ``sudo``."""
+    # sudo's: in whose name a change from a command line is kept.
     name = os.environ.get("SUDO_USER", "")
     with contextlib.suppress(KeyError, OSError):  # a container's account need not have a name
         name = name or getpass.getuser()
