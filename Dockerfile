@@ -16,7 +16,8 @@ RUN python -m venv /opt/venv
 # The lock first, so that a change of code does not install everything again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY genie/__init__.py genie/__init__.py
-RUN pip install -c constraints.txt ".[s3]" && pip uninstall --yes genie
+# What settings may ask for of any process: files in a bucket, and traces.
+RUN pip install -c constraints.txt ".[s3,otel]" && pip uninstall --yes genie
 
 FROM build AS build-worker
 # torch alone comes from this index, so that no other package can; "cpu" or a CUDA version.

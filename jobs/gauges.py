@@ -132,6 +132,12 @@ def _jobs() -> Iterator[_Value]:
     yield _Value(readings.LAPSED, lapsed)
 
 
+def _pauses() -> Iterator[_Value]:
+    paused = dict.fromkeys(registry.models().queues(), 0.0)
+    paused.update({queue: 1.0 for (queue,) in _rows("SELECT queue FROM jobs_queuepause")})
+    yield from (_Value(readings.PAUSED, value, (queue,)) for queue, value in paused.items())
+
+
 _WORKERS = """
 SELECT split_part(name, '@', 1), queues, ready_queues, slots, running, model_bytes::text, memory_budget_bytes
   FROM jobs_worker WHERE left_at IS NULL AND heartbeat_at > genie_now() - %s * interval '1 second'
@@ -207,4 +213,4 @@ def _rows(statement: str, *parameters: float) -> Sequence[tuple[Any, ...]]:
     return rows
 
 
-_PARTS = (_jobs, _workers, _canaries, _money, _webhooks)
+_PARTS = (_jobs, _pauses, _workers, _canaries, _money, _webhooks)

@@ -20,10 +20,12 @@ from genie.core import errors, transactions
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('jobs.pauses ' || %s, 0))"
 _PAUSE = """
-INSERT INTO jobs_queuepause (queue, reason, paused_at) VALUES (%s, %s, genie_now())
-ON CONFLICT (queue) DO UPDATE SET reason = CASE WHEN EXCLUDED.reason = '' THEN jobs_queuepause.reason
-  ELSE EXCLUDED.reason END
-RETURNING queue, paused_at, reason
+INSERT INTO jobs_queuepause AS old (queue, reason, paused_by, paused_at)
+VALUES (%s, %s, %s, genie_now())
+ON CONFLICT (queue) DO UPDATE SET
+  reason = CASE WHEN EXCLUDED.reason = '' THEN old.reason ELSE EXCLUDED.reason END,
+  paused_by = CASE WHEN EXCLUDED.reason = '' THEN old.paused_by ELSE EXCLUDED.paused_by END
+RETURNING queue, paused_at, reason, paused_by
 """
 
 
@@ -34,12 +36,14 @@ class Pause:
     queue: str
     since: dt.datetime
     reason: str  # an operator's words; may be empty
+    by: str  # who gave it; may be empty
 
 
-def pause(queue: str, *, reason: str = "") -> Pause:
+def pause(queue: str, *, reason: str = "", by: str = "") -> Pause:
     """Let nothing more be claimed from the queue; returns once no claim is under way that would.
 
-    A queue that is paused already stays so, since then; a new reason replaces the old one.
+    A queue that is paused already stays so, since then; a new reason replaces the old one, and
+    whoever gave that.
 
     Raises:
         Unavailable: A claim took longer than the database's limit on waiting for locks.
@@ -53,9 +57,9 @@ def pause(queue: str, *, reason: str = "") -> Pause:
             raise errors.Unavailable(
                 f"A claim of {queue} takes long, so the queue is not paused; try again."
             ) from error
-        cursor.execute(_PAUSE, [queue, reason])
-        name, since, said = cursor.fetchone()
-    return Pause(queue=name, since=since, reason=said)
+        cursor.execute(_PAUSE, [queue, reason, by])
+        name, since, said, who = cursor.fetchone()
+    return Pause(queue=name, since=since, reason=said, by=who)
 
 
 def resume(queue: str) -> bool:
@@ -68,8 +72,10 @@ def resume(queue: str) -> bool:
 def read() -> dict[str, Pause]:
     """Return every pause, by queue."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT queue, paused_at, reason FROM jobs_queuepause ORDER BY queue")
+        cursor.execute(
+            "SELECT queue, paused_at, reason, paused_by FROM jobs_queuepause ORDER BY queue"
+        )
         return {
-            queue: Pause(queue=queue, since=since, reason=reason)
-            for queue, since, reason in cursor.fetchall()
+            queue: Pause(queue=queue, since=since, reason=reason, by=by)
+            for queue, since, reason, by in cursor.fetchall()
         }

@@ -27,6 +27,11 @@ WORKERS = Reading(
     says="Workers that serve a queue without delay",
     labels=_BY_QUEUE,
 )
+PAUSED = Reading(
+    name="genie_queue_paused",
+    says="Whether a queue is paused, so that nothing is claimed from it",
+    labels=_BY_QUEUE,
+)
 SLOTS = Reading(
     name="genie_worker_slots",
     says="Jobs that a topology entry's workers can run at once",
@@ -87,7 +92,7 @@ FAILING = Reading(
     says="Enabled endpoints whose latest attempts have all failed",
 )
 READINGS = (
-    *(DATABASE_UP, REDIS_UP, QUEUED, OLDEST, RUNNING, LAPSED, PARKED, WORKERS, SLOTS),
-    *(WORKER_RUNNING, MODEL_BYTES, BUDGET_BYTES, CANARY_LATENCY, CANARY_WAITING),
+    *(DATABASE_UP, REDIS_UP, QUEUED, OLDEST, RUNNING, LAPSED, PARKED, PAUSED, WORKERS),
+    *(SLOTS, WORKER_RUNNING, MODEL_BYTES, BUDGET_BYTES, CANARY_LATENCY, CANARY_WAITING),
     *(HOLDS, HELD, OLDEST_HOLD, DRIFT, VERIFIED, DUE, PENDING, OLDEST_DUE, FAILING),
 )

@@ -46,7 +46,7 @@ def existing(name: str) -> str:
     return name
 
 
-def pause(name: str, *, reason: str = "") -> Pause:
+def pause(name: str, *, reason: str = "", by: str = "") -> Pause:
     """Let nothing more be claimed from a queue, until it is resumed; submissions go on queueing.
 
     What runs goes on. Deadlines to start go on as well: a job may end as ``queue-timeout`` meanwhile.
@@ -60,7 +60,7 @@ def pause(name: str, *, reason: str = "") -> Pause:
         raise errors.InvalidRequest(
             f"The reason has {len(reason)} characters; write at most {LONGEST_REASON}."
         )
-    return pauses.pause(existing(name), reason=reason)
+    return pauses.pause(existing(name), reason=reason, by=by)
 
 
 def resume(name: str) -> Resumed:
@@ -78,7 +78,9 @@ def resume(name: str) -> Resumed:
     return Resumed(was_paused=was_paused, queued=queued, ticket_sent=sent)
 
 
-def drain(name: str, *, reason: str, timeout_s: float, progress: Callable[[int], None]) -> Drained:
+def drain(
+    name: str, *, reason: str, timeout_s: float, progress: Callable[[int], None], by: str = ""
+) -> Drained:
     """Pause a queue, and wait until none of its jobs runs any more, or the time is up.
 
     It stays paused either way. A job whose worker is lost goes back to the queue, and waits there.
@@ -88,11 +90,12 @@ def drain(name: str, *, reason: str, timeout_s: float, progress: Callable[[int],
         reason: Why, for whoever looks at the pause.
         timeout_s: How long to wait, in seconds.
         progress: Told how many jobs run, as often as that is looked at.
+        by: Who pauses it, for the same.
 
     Raises:
         NotFound, InvalidRequest, Unavailable: As for ``pause``.
     """
-    paused = pause(name, reason=reason)
+    paused = pause(name, reason=reason, by=by)
     until, tick = time.monotonic() + timeout_s, threading.Event()
     while True:
         running = standing.running(name)

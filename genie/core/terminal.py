@@ -5,6 +5,8 @@ only where somebody looks at it.
 """
 
 import contextlib
+import getpass
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
@@ -17,6 +19,7 @@ from rich.table import Table
 from genie.core.commands import GenieCommand
 
 WIDTH = 160  # columns where nobody looks at a terminal
+_NAME_LENGTH = 64  # characters of an account that are kept
 
 
 def console(command: GenieCommand) -> Console:
@@ -33,6 +36,15 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         made.add_row(*map(escape, row))
     return made
+
+
+def operator() -> str:
+    """Name who runs the command, for whoever reads it later: the machine's account, before any ``sudo``."""
+    # sudo's: in whose name a change from a command line is kept.
+    name = os.environ.get("SUDO_USER", "")
+    with contextlib.suppress(KeyError, OSError):  # a container's account need not have a name
+        name = name or getpass.getuser()
+    return f"{name[:_NAME_LENGTH]} (command line)".strip()
 
 
 @contextlib.contextmanager

@@ -23,9 +23,10 @@ from genie.core.admin import (
 )
 from genie.tenants import selectors as tenants
 from genie.tenants.models import User
-from jobs import events
+from jobs import events, pauses
 from jobs.admin import history, looking, operating
 from jobs.models import Job
+from jobs.pauses import Pause
 from jobs.states import JobKind, JobState
 from webhooks import selectors as webhooks
 
@@ -221,8 +222,15 @@ def _story(request: HttpRequest, job: Job) -> dict[str, Any]:
             "is_adjusted": any(one.kind == "adjust" for one in account.movements),
         },
         "deliveries": deliveries,
+        "pause": _pause(job),
         "live_page": _live_page(request, job),
     }
+
+
+def _pause(job: Job) -> Pause | None:
+    """Return the pause that keeps the job waiting, if one does."""
+    waits = job.state == JobState.QUEUED and not job.parked_by
+    return pauses.read().get(job.queue) if waits else None
 
 
 def _live_page(request: HttpRequest, job: Job) -> str:

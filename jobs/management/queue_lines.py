@@ -37,7 +37,11 @@ def shown(one: Standing) -> dict[str, Any]:
 
 def shown_pause(pause: Pause) -> dict[str, Any]:
     """Return a pause as JSON."""
-    return {"since": events.iso(pause.since), "reason": pause.reason or None}
+    return {
+        "since": events.iso(pause.since),
+        "reason": pause.reason or None,
+        "by": pause.by or None,
+    }
 
 
 def table(found: Sequence[Standing]) -> Table:
@@ -45,11 +49,16 @@ def table(found: Sequence[Standing]) -> Table:
     return terminal.table(_COLUMNS, [_row(one) for one in found])
 
 
+def pauses(found: Sequence[Standing]) -> list[str]:
+    """Return a sentence for each queue that is paused."""
+    return [f"{one.queue} is {_paused(one.pause)}" for one in found if one.pause is not None]
+
+
 def line(one: Standing) -> str:
     """Return a queue as one sentence."""
     oldest = f", the oldest for {one.oldest_s:.0f} s" if one.queued else ""
     return (
-        f"{one.queue:<12} {_state(one)}; {one.queued} queued{oldest}, {one.running} running; "
+        f"{one.queue:<12} {_paused(one.pause) if one.pause else _state(one)}; {one.queued} queued{oldest}, {one.running} running; "
         f"{_ticket(one)}"
     )
 
@@ -68,10 +77,15 @@ def _row(one: Standing) -> list[str]:
     ]
 
 
+def _paused(pause: Pause) -> str:
+    who = f" by {pause.by}" if pause.by else ""
+    why = f": {pause.reason}" if pause.reason else ""
+    return f"paused since {pause.since:%Y-%m-%d %H:%M:%S} UTC{who}{why}"
+
+
 def _state(one: Standing) -> str:
     if one.pause is not None:
-        reason = f": {one.pause.reason}" if one.pause.reason else ""
-        return f"paused since {one.pause.since:%Y-%m-%d %H:%M:%S}{reason}"
+        return "paused"
     if one.ready:
         return "ready"
     return f"not ready: {one.trouble}" if one.trouble else "not ready"

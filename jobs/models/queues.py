@@ -25,7 +25,11 @@ class QueuePause(models.Model):
 
     queue = models.CharField(primary_key=True, max_length=40)
     reason = models.CharField(max_length=200, default="", db_default="", blank=True)
+    paused_by = models.CharField(max_length=200, default="", db_default="", blank=True)
     paused_at = models.DateTimeField(db_default=DatabaseNow())
+
+    class Meta:
+        verbose_name = "paused queue"
 
     def __str__(self) -> str:
         return f"{self.queue}, since {self.paused_at:%Y-%m-%d %H:%M:%S}"

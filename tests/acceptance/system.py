@@ -32,6 +32,7 @@ from webhooks import signing_keys
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 READY_LIMIT_S = 100.0
+COMMANDS_END_S = 30.0  # for the process of commands to end; on a busy machine Python takes seconds
 WORKERS = ("worker-a", "worker-b")
 WEBS = ("web-1", "web-2")
 KINDS = ("worker", "web", "webhooks", "maintenance")  # of processes
@@ -198,13 +199,12 @@ class System:
 
     def stop(self) -> None:
         """Stop every process."""
-        if self._commands is not None and self._commands.stdin and self._commands.stdout:
-            self._commands.stdin.close()
-            self._commands.wait(10)
-            self._commands.stdout.close()
-        self.supervisor.stop_all(*stack.STOP_ORDER)
-        for one in self._listeners():
-            one.close()
+        try:
+            self._close_commands()
+        finally:  # whatever became of that: no process may outlive the system
+            self.supervisor.stop_all(*stack.STOP_ORDER)
+            for one in self._listeners():
+                one.close()
 
     def _listeners(self) -> list[socket.socket]:
         return [one for one in (self.listener, self.strict_listener) if one is not None]
@@ -253,6 +253,18 @@ class System:
                 stderr=log,
                 text=True,
             )
+
+    def _close_commands(self) -> None:
+        process = self._commands
+        if process is None:
+            return
+        with process:  # closes its pipes, and waits: with no input left, it ends
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(COMMANDS_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()  # every command was answered, so nothing is lost with it
 
     def _command(self, argv: Sequence[str]) -> Any:
         process = self._commands

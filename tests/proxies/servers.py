@@ -140,7 +140,11 @@ def _running(
         )
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _version(argv: list[str]) -> str:

@@ -11,7 +11,13 @@ from genie.core.admin.filters import (
     TypeAheadMedia,
     UserFilter,
 )
-from genie.core.admin.operating import Confirmed, OperatingAdmin, Operation, ReasonForm
+from genie.core.admin.operating import (
+    Confirmed,
+    OperatingAdmin,
+    Operation,
+    ReasonForm,
+    on_record,
+)
 from genie.core.admin.reading import (
     SHOWN,
     TOO_MUCH,
@@ -27,5 +33,6 @@ from genie.core.admin.words import WordedAdmin
 __all__ = [
     "SHOWN", "TOO_MUCH", "BoundedChangeList", "BoundedPaginator", "Confirmed", "OperatingAdmin",
     "Operation", "OrganizationFilter", "RangeFilter", "ReadOnly", "ReadOnlyAdmin", "ReasonForm",
-    "TimeFilter", "TypeAheadMedia", "UserFilter", "WordedAdmin", "link", "list_link", "log",
+    "TimeFilter", "TypeAheadMedia", "UserFilter", "WordedAdmin", "link", "list_link",
+    "log", "on_record",
 ]  # fmt: skip

@@ -126,7 +126,7 @@ def _operate(
         _do(
             operation, page, request, chosen, Confirmed(by=by, reason=operation.one_click, given={})
         )
-        return _to_page(page, chosen[0])
+        return _to_page(page, request, chosen[0])
     if not (chosen and confirmed and form.is_valid()):
         return _ask(operation, page, request, form, chosen, more=len(keys) > AT_ONCE)
     given = Confirmed(
@@ -136,7 +136,7 @@ def _operate(
     )
     _do(operation, page, request, chosen, given, words=form.words())
     if _is_from_page(request) and len(chosen) == 1:
-        return _to_page(page, chosen[0])
+        return _to_page(page, request, chosen[0])
     return HttpResponseRedirect(request.get_full_path())
 
 
@@ -144,7 +144,10 @@ def _is_from_page(request: HttpRequest) -> bool:
     return request.POST.get("from") == "page"
 
 
-def _to_page(page: OperatingAdmin, row: Any) -> HttpResponse:
+def _to_page(page: OperatingAdmin, request: HttpRequest, row: Any) -> HttpResponse:
+    """Lead back to the row's page, or to the list where what was done has ended the row."""
+    if not page.get_queryset(request).filter(pk=row.pk).exists():
+        return HttpResponseRedirect(request.get_full_path())
     name = f"admin:{page.opts.app_label}_{page.opts.model_name}_change"
     return HttpResponseRedirect(reverse(name, args=[row.pk]))
 
@@ -161,12 +164,11 @@ def _do(
     asked = f"{operation.name}{f' ({words})' if words else ''}"
     said, refusals = [], []
     for row in rows:
-        with _on_record(cast("uuid.UUID", request.user.pk), row, asked, why=given.reason):
-            try:
+        try:
+            with on_record(request, row, asked, why=given.reason):
                 said.append(operation.run(row.pk, given))
-            except errors.GenieError as error:
-                refusals.append(f"{_short(row)}: {error.message}")
-                raise _Refused(error.message) from error
+        except errors.GenieError as error:
+            refusals.append(f"{_short(row)}: {error.message}")
     if said or not refusals:
         page.message_user(request, f"{len(said)} {operation.done}.", level=messages.SUCCESS)
     for text in [one for one in said if one][:_TOLD]:
@@ -179,20 +181,16 @@ def _do(
         )
 
 
-class _Refused(Exception):
-    """The use case would not do it; the message says why."""
-
-
 @contextlib.contextmanager
-def _on_record(user_id: uuid.UUID, row: Any, asked: str, *, why: str) -> Iterator[None]:
-    """Write down what is done before it is, and then if it was refused or broke off."""
+def on_record(request: HttpRequest, row: Any, asked: str, *, why: str) -> Iterator[None]:
+    """Write down what the block does to a row before it does it, and then if it was refused or broke off."""
+    user_id = cast("uuid.UUID", request.user.pk)
     log.record(user_id, row, f"{asked}. Reason: {why}")
     try:
         yield
-    except _Refused as refusal:
-        log.record(user_id, row, f"{asked}: {refusal}", flag=log.REFUSED)
     except Exception as error:
-        log.record(user_id, row, f"{asked}: {type(error).__name__}", flag=log.REFUSED)
+        why_not = error.message if isinstance(error, errors.GenieError) else type(error).__name__
+        log.record(user_id, row, f"{asked}: {why_not}", flag=log.REFUSED)
         raise
 
 

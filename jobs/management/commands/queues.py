@@ -1,6 +1,7 @@
 """``queues show|pause|resume|drain``: what waits where, and queues that nothing is to be claimed from."""
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -10,6 +11,7 @@ from genie.core.commands import GenieCommand
 from jobs import standing, steering
 from jobs.management import queue_lines
 from jobs.pauses import Pause
+from jobs.standing import Standing
 
 _DRAIN_S = 600.0
 
@@ -69,10 +71,12 @@ class Command(GenieCommand):
     def _show(self, name: str | None) -> None:
         wanted = None if name is None else steering.existing(name)
         found = [one for one in standing.queues() if wanted in (None, one.queue)]
-        self.emit(
-            [queue_lines.shown(one) for one in found],
-            lambda: terminal.console(self).print(queue_lines.table(found)),
-        )
+        self.emit([queue_lines.shown(one) for one in found], lambda: self._print(found))
+
+    def _print(self, found: Sequence[Standing]) -> None:
+        terminal.console(self).print(queue_lines.table(found))
+        for sentence in queue_lines.pauses(found):
+            self.stdout.write(sentence)
 
     def _would(self, verb: str, name: str) -> None:
         (one,) = (found for found in standing.queues() if found.queue == name)
@@ -83,7 +87,7 @@ class Command(GenieCommand):
         )
 
     def _pause(self, name: str, reason: str) -> None:
-        paused = steering.pause(name, reason=reason)
+        paused = steering.pause(name, reason=reason, by=terminal.operator())
         running = standing.running(name)
         self.emit(
             queue_lines.shown_pause(paused) | {"queue": name, "running": running},
@@ -115,6 +119,7 @@ class Command(GenieCommand):
                 drained = steering.drain(
                     name,
                     reason=options["reason"],
+                    by=terminal.operator(),
                     timeout_s=options["timeout"],
                     progress=show,
                 )

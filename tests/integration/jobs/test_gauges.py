@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 from django_celery_results.models import TaskResult
 
-from jobs import canaries, gauges, scraping
+from jobs import canaries, gauges, scraping, steering
 from jobs.gauges import SystemState
 from jobs.presence import Presence, Report
 from jobs.states import Lane
@@ -62,6 +62,13 @@ class TestJobs:
 
         assert found["genie_jobs_parked",] == 1
         assert found["genie_queue_jobs", "chat", "normal"] == 1
+
+    def test_a_paused_queue(self) -> None:
+        steering.pause("chat")
+
+        found = read()
+
+        assert (found["genie_queue_paused", "chat"], found["genie_queue_paused", "image"]) == (1, 0)
 
 
 class TestWorkers:
@@ -188,7 +195,7 @@ class TestRemembering:
 
 
 def test_a_scrape_asks_few_questions(django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         SystemState().collect()
 
 

@@ -114,7 +114,8 @@ class TestPause:
         first = steering.pause("chat", reason="a new driver")
         with builders.later("1 minute"):
             assert steering.pause("chat") == first
-            assert steering.pause("chat", reason="a new card").reason == "a new card"
+            renewed = steering.pause("chat", reason="a new card", by="olga")
+            assert (renewed.reason, renewed.by) == ("a new card", "olga")
         assert pauses.read()["chat"].since == first.since
 
     @pytest.mark.parametrize("name", ["maintenance", "webhooks", "nothing"])
@@ -174,7 +175,7 @@ class TestRaces:
         with ThreadPoolExecutor(1) as pool:
             with transactions.transaction(), connection.cursor() as cursor:
                 cursor.execute(pauses._LOCK, ["chat"])
-                cursor.execute(pauses._PAUSE, ["chat", ""])
+                cursor.execute(pauses._PAUSE, ["chat", "", ""])
                 claim = pool.submit(_closing, builders.claim)  # its statement has begun
                 builders.wait_until_blocked()
             assert claim.result(LIMIT_S) == []
@@ -266,6 +267,7 @@ class TestCommand:
         assert chat["oldestSeconds"] >= 60
         assert chat["workers"] == ["cpu@host:1"]
         assert chat["paused"]["reason"] == "a new driver"
+        assert chat["paused"]["by"].endswith("(command line)")
         assert by_name["chat"]["queue"] == "chat"
         assert by_name["embedding"]["paused"] is None
         assert "paused since" in say("show")

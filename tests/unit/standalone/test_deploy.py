@@ -129,6 +129,14 @@ class TestDockerfile:
         assert "inference]" not in STAGES["build"]
         assert "inference]" in STAGES["build-worker"]
 
+    def test_both_images_have_what_a_setting_may_ask_for(self) -> None:
+        project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+        installed = re.findall(r'"\.\[([a-z0-9,]+)\]"', STAGES["build"] + STAGES["build-worker"])
+
+        # Of the rest, one is for machines without servers, and one for contributors.
+        wanted = set(project["optional-dependencies"]) - {"embedded", "dev"}
+        assert set(",".join(installed).split(",")) == wanted
+
     @pytest.mark.parametrize("stage", ["web", "worker"])
     def test_no_image_runs_as_root(self, stage: str) -> None:
         made = re.search(r"--gid (\d+) genie", STAGES["runtime"])
