@@ -345,7 +345,11 @@ class TestTranscription:
     @pytest.mark.parametrize(
         ("written_as", "media_type", "text"),
         [
-            ("json", "application/json", '{"text": "500 ms of sound"}'),
+            (
+                "json",
+                "application/json",
+                '{"text": "500 ms of sound", "usage": {"type": "duration", "seconds": 1}}',
+            ),
             ("text", "text/plain; charset=utf-8", "500 ms of sound"),
             (
                 "srt",
