@@ -13,7 +13,7 @@ from budgets.errors import AmountError
 from budgets.gate import OnCapHit
 from budgets.types import Balance
 from budgets.windows import Layer, WindowKind
-from genie.core.serializers import StrictMoment, StrictSerializer, StrictText
+from genie.core.serializers import ABSENT, StrictList, StrictMoment, StrictSerializer, StrictText
 from genie.tenants.services import UNCHANGED, Unchanged
 
 _LONGEST_URL = 2048
@@ -22,7 +22,7 @@ _LONGEST_URL = 2048
 class Credits(serializers.Field[int, Any, Any, Any]):
     """A JSON number of credits, with all its decimals; no string, no boolean. Micro-credits inside."""
 
-    default_error_messages = {"invalid": "write a number of credits, like 12.5."}
+    default_error_messages = ABSENT | {"invalid": "write a number of credits, like 12.5."}
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) not in (int, Decimal):  # a float would have lost digits; True is an int
@@ -54,7 +54,7 @@ class CapsSerializer(StrictSerializer):
     """The caps of one layer: a field that is absent stays, null is unlimited."""
 
     layer: ClassVar[Layer]
-    raises = serializers.ListField(child=RaiseSerializer(), required=False)
+    raises = StrictList(child=RaiseSerializer(), required=False)
 
     def validate_raises(self, value: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         named = [one["window"] for one in value]
@@ -114,7 +114,11 @@ class ApplicationSerializer(CapsSerializer):
     weeklySpendCap = _cap()
     monthlySpendCap = _cap()
     totalSpendCap = _cap()
-    onCapHit = serializers.ChoiceField(choices=[one.value for one in OnCapHit], required=False)
+    onCapHit = serializers.ChoiceField(
+        choices=[one.value for one in OnCapHit],
+        required=False,
+        error_messages={**ABSENT, "invalid_choice": f"must be one of {', '.join(OnCapHit)}."},
+    )
     alertWebhookUrl = StrictText(required=False, allow_null=True, max_length=_LONGEST_URL)
     # Its characters are the signature scheme's to judge.
     alertWebhookSecret = StrictText(required=False, allow_null=True, allow_blank=True)

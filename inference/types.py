@@ -270,13 +270,32 @@ class Span:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How a stretch of a recording came to be written down; all segments of the stretch share it."""
+
+    seek: int  # frames of the recording's spectrogram before the stretch
+    temperature: float  # at which its text was written
+    logprob: float  # natural; mean of its tokens, its end included, before any temperature
+    repetition: float  # bytes of its text over those of the compressed text
+    silence: float  # how likely the model held it that nobody speaks, 0 to 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Segment(Span):
+    """A sentence or so of a transcript."""
+
+    tokens: tuple[int, ...]  # of its text, as the model's tokenizer numbers them
+    decoding: Decoding
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptionResult:
     """A recording, written down."""
 
     text: str
     language: str  # ISO 639-1
     duration_ms: int  # of the recording
-    segments: tuple[Span, ...]
+    segments: tuple[Segment, ...]
     words: tuple[Span, ...] = ()  # where they were asked for
     usage: Usage
 

@@ -6,11 +6,10 @@ it goes on. What it kept until then is removed by the next one.
 """
 
 import asyncio
-import itertools
 import logging
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -21,13 +20,13 @@ from genie.tenants.principal import Principal
 from jobs import batch_lines, batch_rows, batches, feeding, library
 from jobs.batch_rows import Check, Requester
 from jobs.intake import batch_files
-from jobs.intake.batch_files import Reader
+from jobs.intake.batch_files import Line, Reader
 from jobs.submissions import Submission
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 250  # lines that are read before what came of them is kept
+_BYTES_AT_ONCE = 4 << 20  # of such lines, but for the last: they are in memory several times over
 _MOST_PROBLEMS = 1_000  # told of one file: whoever has more has one mistake in all of them
 
 
@@ -109,7 +108,7 @@ class _Found:
             library.opened(check.input_file_id, organization_id=owner) as file,
             asyncio.Runner() as own,
         ):
-            for lines in _chunks(batch_files.lines_of(file), _AT_ONCE):
+            for lines in _chunks(batch_files.lines_of(file, most=reader.longest)):
                 if self.size + len(lines) > settings.GENIE_BATCH_LINES:
                     most = settings.GENIE_BATCH_LINES
                     self.problems = [
@@ -163,7 +162,13 @@ def _principal(requester: Requester) -> Principal:
     )
 
 
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while chunk := list(itertools.islice(rest, size)):
-        yield chunk
+def _chunks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    held, size = list[Line](), 0
+    for line in lines:
+        held.append(line)
+        size += len(line.content or b"")
+        if len(held) >= _AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held

@@ -14,6 +14,7 @@ from jobs.moves import NewJob
 from jobs.states import Facade, JobKind, Mode
 
 _PAGE = 1_000  # lines read at once where only their names are
+_BYTES_AT_ONCE = 4 << 20  # of lines that become jobs together, but for the last
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,16 @@ def insert_many(batch_id: uuid.UUID, jobs: Sequence[NewJob], *, first: int) -> N
 
 
 def next_queues(batch_id: uuid.UUID, *, limit: int) -> list[str]:
-    """Return the queues that the next lines of a batch are for, in order."""
+    """Return the queues that the next lines of a batch are for, in order; of long lines fewer."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT job::json->>'queue' FROM jobs_batchline WHERE batch_id = %s ORDER BY number LIMIT %s""",
-            [batch_id, limit],
+            """SELECT queue FROM (
+                 SELECT number, job::json->>'queue' AS queue,
+                   sum(octet_length(job)) OVER (ORDER BY number) - octet_length(job) AS before
+                 FROM (SELECT number, job FROM jobs_batchline WHERE batch_id = %s
+                       ORDER BY number LIMIT %s) AS next) AS sized
+               WHERE before < %s ORDER BY number""",
+            [batch_id, limit, _BYTES_AT_ONCE],
         )
         return [row[0] for row in cursor.fetchall()]
 

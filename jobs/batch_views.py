@@ -12,6 +12,7 @@ from django.db import connection
 from jobs.states import JobKind, JobState
 
 _PAGE = 50  # members read at once: each has its whole answer
+_BYTES_AT_ONCE = 4 << 20  # of such answers, as the database keeps them, but for the last
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Counts:
     """How far the jobs of a batch have come."""
 
     completed: int = 0
-    failed: int = 0  # those included that did not begin in time
+    failed: int = 0  # those included that did not end in time
     expired: int = 0  # the latter alone
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -63,20 +64,23 @@ class Member:
     kind: JobKind
     state: JobState
     custom_id: str
+    expired: bool = False  # it had not ended within the batch's window
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
 
+# A line's own limits may end it sooner: that is no expiry.
+_EXPIRED = "j.state = 'timeout' AND j.completed_at >= b.expires_at"
 # Those of a batch that is concluded are kept with it: jobs are counted for open ones only.
-_COUNTS = """
+_COUNTS = f"""
 SELECT count(*) FILTER (WHERE j.state = 'completed') AS completed,
   count(*) FILTER (WHERE j.state IN ('failed', 'timeout')) AS failed,
-  count(*) FILTER (WHERE j.state = 'timeout' AND j.error->>'code' = 'queue-timeout') AS expired,
+  count(*) FILTER (WHERE {_EXPIRED}) AS expired,
   coalesce(sum(j.prompt_tokens), 0)::bigint AS prompt_tokens,
   coalesce(sum(j.completion_tokens), 0)::bigint AS completion_tokens,
   max(j.completed_at) AS last_ended_at
 FROM jobs_job j WHERE j.group_id = b.id AND b.counts IS NULL
-"""
+"""  # noqa: S608 - composed of constants
 
 # Lines that never became jobs ended when their batch was closed: since it was cancelled, or too late.
 _SELECT = f"""
@@ -146,14 +150,20 @@ def ended_members(batch_id: uuid.UUID) -> Iterator[Member]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                """SELECT id, kind, state, coalesce(asked->>'custom_id', ''), result::text, error::text
-                   FROM jobs_job WHERE group_id = %s AND (%s::uuid IS NULL OR id > %s) ORDER BY id LIMIT %s""",
-                [batch_id, last, last, _PAGE],
+                f"""SELECT j.id, j.kind, j.state, coalesce(j.asked->>'custom_id', ''), {_EXPIRED},
+                     j.result::text, j.error::text
+                   FROM jobs_job j JOIN jobs_batch b ON b.id = j.group_id JOIN (
+                     SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (
+                       SELECT id, coalesce(pg_column_size(result), 0) AS size FROM jobs_job
+                       WHERE group_id = %s AND (%s::uuid IS NULL OR id > %s) ORDER BY id LIMIT %s) AS next
+                   ) AS sized ON sized.id = j.id
+                   WHERE before < %s ORDER BY j.id""",  # noqa: S608 - constants
+                [batch_id, last, last, _PAGE, _BYTES_AT_ONCE],
             )
             rows = cursor.fetchall()
-        yield from map(_member, rows)
-        if len(rows) < _PAGE:
+        if not rows:
             return
+        yield from map(_member, rows)
         last = rows[-1][0]
 
 
@@ -190,8 +200,9 @@ def _member(row: tuple[Any, ...]) -> Member:
         kind=JobKind(row[1]),
         state=JobState(row[2]),
         custom_id=row[3],
-        result=_decoded(row[4]),
-        error=_decoded(row[5]),
+        expired=row[4],
+        result=_decoded(row[5]),
+        error=_decoded(row[6]),
     )
 
 

@@ -175,7 +175,8 @@ def _members(batch: Batch) -> Iterator[Member]:
             kind=line.kind,
             custom_id=line.custom_id,
             state=JobState.CANCELLED if is_cancelled else JobState.TIMEOUT,
-            error={"message": _REASON} if is_cancelled else {"code": FailureCode.QUEUE_TIMEOUT},
+            expired=not is_cancelled,
+            error={"message": _REASON} if is_cancelled else None,
         )
 
 

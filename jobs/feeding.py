@@ -125,8 +125,9 @@ def _with_room(batch: Open, limit: int) -> list[NewJob]:
 
 
 def _timed(job: NewJob, batch: Open) -> NewJob:
-    """Return a job that may begin until its batch's time is over, if it would not give up sooner."""
-    return dataclasses.replace(job, start_limit_s=min(job.start_limit_s, batch.left_s))
+    """Return a job that ends with its batch's time, whether it runs then or not, unless it does so sooner."""
+    start_s = min(job.start_limit_s, batch.left_s)
+    return dataclasses.replace(job, start_limit_s=start_s, end_limit_s=batch.left_s)
 
 
 def _share(job: NewJob) -> HoldRequest:

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
+import math
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from inference.types import (
     ChatResult,
     ChoicesResult,
     EmbeddingResult,
+    Segment,
     Span,
     TranscriptionResult,
     Usage,
@@ -181,7 +183,7 @@ def transcription_body(result: TranscriptionResult, *, written_as: str) -> dict[
         case "verbose_json":
             return _verbose(result)
         case _:
-            return {"text": result.text}
+            return {"text": result.text, "usage": _heard(result)}
 
 
 def _verbose(result: TranscriptionResult) -> dict[str, Any]:
@@ -190,10 +192,8 @@ def _verbose(result: TranscriptionResult) -> dict[str, Any]:
         "language": result.language,
         "duration": result.duration_ms / 1000,
         "text": result.text,
-        "segments": [
-            {"id": number, "start": one.start_ms / 1000, "end": one.end_ms / 1000, "text": one.text}
-            for number, one in enumerate(result.segments)
-        ],
+        "segments": [_segment(number, one) for number, one in enumerate(result.segments)],
+        "usage": _heard(result),
     }
     if result.words:
         body["words"] = [
@@ -201,6 +201,27 @@ def _verbose(result: TranscriptionResult) -> dict[str, Any]:
             for one in result.words
         ]
     return body
+
+
+def _heard(result: TranscriptionResult) -> dict[str, Any]:
+    """Return what was listened to, in whole seconds as OpenAI counts."""
+    return {"type": "duration", "seconds": math.ceil(result.duration_ms / 1000)}
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    decoding = segment.decoding
+    return {
+        "id": number,
+        "seek": decoding.seek,
+        "start": segment.start_ms / 1000,
+        "end": segment.end_ms / 1000,
+        "text": segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": decoding.temperature,
+        "avg_logprob": decoding.logprob,
+        "compression_ratio": decoding.repetition,
+        "no_speech_prob": decoding.silence,
+    }
 
 
 def _subtitles(segments: Sequence[Span], *, mark: str, head: str, numbered: bool) -> str:

@@ -5,7 +5,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from genie.core.serializers import StrictBoolean, StrictMoment, StrictSerializer, StrictText
+from genie.core.serializers import (
+    StrictBoolean,
+    StrictList,
+    StrictMap,
+    StrictMoment,
+    StrictSerializer,
+    StrictText,
+)
 from webhooks import naming, payloads
 from webhooks.endpoints import MAX_DESCRIPTION_CHARS, Minted, Spec
 from webhooks.models import MAX_NAME_CHARS, Attempt, Delivery, Endpoint, Event
@@ -21,11 +28,11 @@ class EndpointSerializer(StrictSerializer):
 
     name = StrictText(max_length=MAX_NAME_CHARS)
     url = StrictText(max_length=_LONGEST_URL, allow_null=True)
-    events = serializers.ListField(child=StrictText(), max_length=_MOST_EVENTS)
+    events = StrictList(child=StrictText(), max_length=_MOST_EVENTS)
     description = StrictText(required=False, allow_blank=True, max_length=MAX_DESCRIPTION_CHARS)
     enabled = StrictBoolean(required=False)
     include_response = StrictBoolean(required=False)
-    headers = serializers.DictField(child=StrictText(), required=False)
+    headers = StrictMap(child=StrictText(), required=False)
 
     def spec(self) -> Spec:
         """Return what a valid body describes."""

@@ -17,6 +17,7 @@ Outline (class, status, code)::
         JobTerminal               409  job-terminal
         PayloadTooLarge           413  payload-too-large
         UnsupportedMediaType      415  unsupported-media-type
+        RangeNotSatisfiable       416  range-not-satisfiable
         IdempotencyKeyReused      422  idempotency-key-reused
         RateLimited               429  rate-limited        (retryable)
         QueueFull                 429  queue-full          (retryable)
@@ -168,6 +169,20 @@ class UnsupportedMediaType(GenieError):
 
     code = "unsupported-media-type"
     http_status = 415
+
+
+class RangeNotSatisfiable(GenieError):
+    """A file has no byte of the ``Range`` that was asked for."""
+
+    code = "range-not-satisfiable"
+    http_status = 416
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"The file has {size} bytes, and none of them in this Range; ask for a part of "
+            f"bytes=0-{max(size - 1, 0)}, or for the whole without the header."
+        )
+        self.headers |= {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
 
 
 class IdempotencyKeyReused(GenieError):

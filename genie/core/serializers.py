@@ -11,9 +11,18 @@ from typing import Any
 
 from rest_framework import serializers
 
+# What any field says of a value that is not there: in our words, as the job routes do.
+ABSENT = {"required": "is required.", "null": "must not be null."}
+
 
 class StrictText(serializers.CharField):
     """A JSON string, kept as it is."""
+
+    default_error_messages = ABSENT | {
+        "invalid": "must be a string.",
+        "blank": "must not be empty.",
+        "max_length": "must have at most {max_length} characters.",
+    }
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
@@ -27,7 +36,7 @@ class StrictText(serializers.CharField):
 class StrictInteger(serializers.Field[int, Any, int, Any]):
     """A JSON integer; its bounds are the domain's."""
 
-    default_error_messages = {"invalid": "write an integer."}
+    default_error_messages = ABSENT | {"invalid": "write an integer."}
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:  # True is an int to isinstance
@@ -38,7 +47,7 @@ class StrictInteger(serializers.Field[int, Any, int, Any]):
 class StrictBoolean(serializers.Field[bool, Any, bool, Any]):
     """A JSON ``true`` or ``false``."""
 
-    default_error_messages = {"invalid": "write true or false."}
+    default_error_messages = ABSENT | {"invalid": "write true or false."}
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -49,7 +58,7 @@ class StrictBoolean(serializers.Field[bool, Any, bool, Any]):
 class StrictId(serializers.Field[uuid.UUID, Any, str, Any]):
     """A UUID as a JSON string."""
 
-    default_error_messages = {"invalid": "write a UUID."}
+    default_error_messages = ABSENT | {"invalid": "write a UUID."}
 
     def to_internal_value(self, data: Any) -> uuid.UUID:
         if isinstance(data, str) and len(data) == 36:
@@ -63,7 +72,9 @@ class StrictId(serializers.Field[uuid.UUID, Any, str, Any]):
 class StrictMoment(serializers.Field[dt.datetime, Any, str, Any]):
     """A moment as an ISO-8601 string with its offset from UTC."""
 
-    default_error_messages = {"invalid": "write a time with its offset, like 2030-01-31T12:00:00Z."}
+    default_error_messages = ABSENT | {
+        "invalid": "write a time with its offset, like 2030-01-31T12:00:00Z."
+    }
 
     def to_internal_value(self, data: Any) -> dt.datetime:
         try:
@@ -73,8 +84,25 @@ class StrictMoment(serializers.Field[dt.datetime, Any, str, Any]):
             return self.fail("invalid")
 
 
+class StrictList(serializers.ListField):
+    """A JSON array."""
+
+    default_error_messages = ABSENT | {
+        "not_a_list": "must be a list.",
+        "max_length": "must have at most {max_length} entries.",
+    }
+
+
+class StrictMap(serializers.DictField):
+    """A JSON object with whatever names."""
+
+    default_error_messages = ABSENT | {"not_a_dict": "must be an object."}
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses what it does not know, beside what its fields refuse."""
+
+    default_error_messages = ABSENT | {"invalid": "must be an object."}
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []

@@ -24,7 +24,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def decode_object(
-    raw: bytes, *, fraction: Callable[[str], float | Decimal] | None = None
+    raw: bytes,
+    *,
+    fraction: Callable[[str], float | Decimal] | None = None,
+    called: str = "the body",
 ) -> dict[str, Any]:
     """Return the object that ``raw`` says.
 
@@ -32,13 +35,14 @@ def decode_object(
         raw: The body.
         fraction: Reads a number that has a point or an exponent. By default it becomes a float;
             ``exact`` keeps every digit, for bodies that state amounts of money.
+        called: What a refusal calls it.
 
     Raises:
         InvalidRequest: It is not one well-formed JSON object.
     """
     if not raw:
-        raise InvalidRequest.of("", "the body is empty; send a JSON object with Content-Length")
-    _require_shallow(raw)
+        raise InvalidRequest.of("", f"{called} is empty; send a JSON object with Content-Length")
+    _require_shallow(raw, called)
     try:
         value = json.loads(
             raw.decode("utf-8"),
@@ -48,13 +52,13 @@ def decode_object(
             parse_float=fraction or _float,
         )
     except UnicodeDecodeError:
-        raise InvalidRequest.of("", "the body is not valid UTF-8") from None
+        raise InvalidRequest.of("", f"{called} is not valid UTF-8; encode it so") from None
     except json.JSONDecodeError as error:
         raise InvalidRequest.of(
-            "", f"the body is not valid JSON ({error.msg} at character {error.pos})"
+            "", f"{called} is not valid JSON ({error.msg} at character {error.pos})"
         ) from None
     if not isinstance(value, dict):
-        raise InvalidRequest.of("", "the body must be a JSON object")
+        raise InvalidRequest.of("", f"{called} must be a JSON object")
     # Only an escape can bring either in: raw control characters and invalid UTF-8 are refused above.
     if b"\\u" in raw:
         _require_clean(value, "")
@@ -104,7 +108,7 @@ def require_clean_text(text: str, *, field: str) -> None:
     _require_clean(text, field)
 
 
-def _require_shallow(raw: bytes) -> None:
+def _require_shallow(raw: bytes, called: str) -> None:
     """Count the nesting on the bytes: Python's decoder recurses, so it must not see a deep body."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
@@ -112,7 +116,7 @@ def _require_shallow(raw: bytes) -> None:
     for run in _NOT_BRACKETS.sub(b"", _STRINGS.sub(b"", raw)):
         depth += 1 if run in b"[{" else -1
         if depth > MAX_DEPTH:
-            raise InvalidRequest.of("", f"the body is nested deeper than {MAX_DEPTH} levels")
+            raise InvalidRequest.of("", f"{called} is nested deeper than {MAX_DEPTH} levels")
 
 
 def _require_clean(value: Any, path: str) -> None:

@@ -24,6 +24,7 @@ STATUSES = {
     409: Status("The job has ended, or somebody cancelled it while its caller waited."),
     413: Status("The body is larger than this route takes."),
     415: Status("The body is not of the media type that this route reads, or is compressed."),
+    416: Status("The file has no byte of this `Range`.", ("Content-Range",)),
     422: Status("The same `Idempotency-Key` came before with another body."),
     429: Status("The key's rate or the queue's room is used up; nothing is held.", ("Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")),
     500: Status("A defect, or the failure of the job that the caller waited for."),
@@ -52,7 +53,7 @@ HEADERS = {
     "X-Genie-Job-Id": _header("The job behind a stream, to resume it by."),
     "Idempotent-Replayed": _header("`true`: this is the answer of an earlier request."),
     "ETag": _header("For `If-None-Match`."),
-    "Content-Range": _header("Which bytes these are."),
+    "Content-Range": _header("Which bytes these are; of a 416, how many there are."),
     "Location": _header("Where the content is, for an hour."),
     "Content-Disposition": _header("The name to save it under."),
 }

@@ -3,11 +3,10 @@
 
 import datetime as dt
 
-from rest_framework import serializers
-
 from genie.core.serializers import (
     StrictId,
     StrictInteger,
+    StrictList,
     StrictMoment,
     StrictSerializer,
     StrictText,
@@ -16,9 +15,9 @@ from genie.tenants import keys, limits
 from genie.tenants.models import ApiKey
 
 
-def _texts() -> serializers.ListField:
+def _texts() -> StrictList:
     # Lengths and counts are the domain's to judge: ``limits`` words them better.
-    return serializers.ListField(child=StrictText(allow_blank=True), required=False)
+    return StrictList(child=StrictText(allow_blank=True), required=False)
 
 
 class NewKeySerializer(StrictSerializer):

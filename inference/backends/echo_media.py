@@ -14,17 +14,20 @@ import threading
 import wave
 import zlib
 
+from inference.backends import fallback
 from inference.backends.serial import Run, SerialBackend, generation_failed
 from inference.errors import InferenceError, InputRejected, ModelLoadFailed, ModelMissing
 from inference.ports import Backend
 from inference.specs import ModelSpec, Unit
 from inference.types import (
+    Decoding,
     ImageFormat,
     ImageRequest,
     MediaFile,
     MediaResult,
     Request,
     Result,
+    Segment,
     SoundFormat,
     Span,
     SpeechRequest,
@@ -175,15 +178,29 @@ class EchoTranscriptionBackend(_EchoMedia):
         usage = Usage(parts=duration_ms)
         run.advance(1, usage=usage)
         text = f"{duration_ms} ms of sound"
-        whole = Span(start_ms=0, end_ms=duration_ms, text=text)
+        whole = Segment(
+            start_ms=0,
+            end_ms=duration_ms,
+            text=text,
+            tokens=(),
+            decoding=_certain(text, request.temperature),
+        )
         return TranscriptionResult(
             text=text,
             language=request.language or "en",
             duration_ms=duration_ms,
             segments=(whole,),
-            words=(whole,) if request.with_words else (),
+            words=(Span(start_ms=0, end_ms=duration_ms, text=text),) if request.with_words else (),
             usage=usage,
         )
+
+
+def _certain(text: str, temperature: float) -> Decoding:
+    """Return how a text comes about that is no guess."""
+    repetition = fallback.quality_of(text, logprob=0).repetition
+    return Decoding(
+        seek=0, temperature=temperature, logprob=0.0, repetition=repetition, silence=0.0
+    )
 
 
 def _picture(request: ImageRequest, number: int) -> MediaFile:

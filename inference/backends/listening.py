@@ -37,6 +37,8 @@ class Written:
     ids: list[int]
     seconds: list[float]  # when each token ends, from the window's start; empty without words
     logprob: float  # mean of its tokens, before any temperature
+    temperature: float  # at which they were chosen
+    silence: float  # how likely the model held it that nobody speaks
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,10 @@ class Scribe:
         self.rate: int = self._features.sampling_rate
         self.window: int = self._features.n_samples
         self.mark_ms: int = self.window * 1000 // self.rate // positions
+        self.hop: int = self._features.hop_length
         self.first_mark: int = self._config.no_timestamps_token_id + 1
+        # Under one name or another, this one stands before it in every checkpoint.
+        self._silence: int = self._config.no_timestamps_token_id - 1
 
     @property
     def device(self) -> torch.device:
@@ -133,8 +138,12 @@ class Scribe:
                 step,
             ]
         )
+        first = _FirstStep(
+            place=head.index(self._config.decoder_start_token_id), token=self._silence
+        )
+        noting = self._model.get_output_embeddings().register_forward_hook(first)
         self._model.set_attn_implementation("eager" if manner.with_words else self._attention)
-        with torch.inference_mode():
+        with noting, torch.inference_mode():
             # Not Whisper's own generate: it drops what follows the last mark of a window, and
             # copies the caches of every window to main memory.
             outputs = transformers.GenerationMixin.generate(
@@ -145,27 +154,33 @@ class Scribe:
                 logits_processor=processors,
             )
         times = self._times(outputs, heard, begin=len(head)) if manner.with_words else None
-        return [
-            self._written(
-                outputs.sequences[row],
-                times[row] if times is not None else None,
-                len(head),
-                logprob=logprob,
+        found = []
+        for row, (logprob, silence) in enumerate(zip(step.logprobs(), first.found, strict=True)):
+            timed = None if times is None else times[row]
+            ids, seconds = self._read(outputs.sequences[row], timed, begin=len(head))
+            found.append(
+                Written(
+                    ids=ids,
+                    seconds=seconds,
+                    logprob=logprob,
+                    temperature=manner.temperature,
+                    silence=silence,
+                )
             )
-            for row, logprob in enumerate(step.logprobs())
-        ]
+        return found
 
     def text_of(self, ids: Sequence[int]) -> str:
         """Return the text of tokens; control tokens have none."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def _written(
-        self, sequence: torch.Tensor, times: torch.Tensor | None, begin: int, *, logprob: float
-    ) -> Written:
+    def _read(
+        self, sequence: torch.Tensor, times: torch.Tensor | None, *, begin: int
+    ) -> tuple[list[int], list[float]]:
+        """Return the tokens up to the end, and when each ends."""
         ids = sequence[begin:].tolist()
         length = ids.index(self._end) if self._end in ids else len(ids)
         seconds = times[begin : begin + length].tolist() if times is not None else []
-        return Written(ids=ids[:length], seconds=seconds, logprob=logprob)
+        return ids[:length], seconds
 
     def _times(self, outputs: Any, heard: Heard, *, begin: int) -> torch.Tensor:
         times: torch.Tensor = self._model._extract_token_timestamps(  # noqa: SLF001 - has no other name
@@ -205,6 +220,23 @@ class Scribe:
         if not getattr(self._config, "is_multilingual", bool(tokens)):
             return {}
         return {name.strip("<|>"): token for name, token in tokens.items()}
+
+
+class _FirstStep:
+    """Notes how likely a token is at a place of the head, which the first step alone has scores of.
+
+    Called with what the model's last layer returns.
+    """
+
+    def __init__(self, *, place: int, token: int) -> None:
+        self._place, self._token = place, token
+        self.found: list[float] = []  # a probability for each window
+
+    def __call__(self, _layer: torch.nn.Module, _inputs: Any, scores: torch.Tensor) -> None:
+        """Read the scores. [windows, head, vocabulary]."""
+        if not self.found:
+            likely = scores[:, self._place].float().softmax(-1)
+            self.found = likely[:, self._token].tolist()
 
 
 class _Step(logits_process.LogitsProcessor):  # type: ignore[misc]

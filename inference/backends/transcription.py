@@ -17,8 +17,10 @@ from inference.backends.windows import Window
 from inference.errors import EngineClosed, InferenceError, InputRejected, OutOfMemory
 from inference.specs import ModelSpec
 from inference.types import (
+    Decoding,
     Request,
     Result,
+    Segment,
     Span,
     TranscriptionRequest,
     TranscriptionResult,
@@ -127,7 +129,7 @@ class _Transcript:
         self._scribe, self._request, self._run = scribe, request, run
         self._language = request.language
         self._texts: list[str] = []
-        self._segments: list[Span] = []
+        self._segments: list[Segment] = []
         self._words: list[Span] = []
         self.heard_ms = 0
 
@@ -216,7 +218,12 @@ class _Transcript:
         )
         text = [token for token in written.ids if token < scribe.first_mark]
         self._texts.append(scribe.text_of(text))
-        self._segments += transcripts.segments(written.ids, clock=clock, decode=scribe.text_of)
+        self._segments += transcripts.segments(
+            written.ids,
+            clock=clock,
+            decode=scribe.text_of,
+            decoding=self._decoding(window, written),
+        )
         if self._request.with_words:
             self._words += transcripts.words(
                 written.ids,
@@ -225,6 +232,15 @@ class _Transcript:
                 decode=scribe.text_of,
                 language=self._language or "en",
             )
+
+    def _decoding(self, window: Window, written: Written) -> Decoding:
+        return Decoding(
+            seek=window.start // self._scribe.hop,
+            temperature=written.temperature,
+            logprob=written.logprob,
+            repetition=self._quality(written).repetition,
+            silence=written.silence,
+        )
 
     def _ms(self, samples: int) -> int:
         return samples * 1000 // self._scribe.rate

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from inference.types import Span
+from inference.types import Decoding, Segment, Span
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -30,9 +30,30 @@ class Clock:
         return self.start_ms + min(max(offset_ms, 0), self.length_ms)
 
 
-def segments(ids: Sequence[int], *, clock: Clock, decode: Decode) -> list[Span]:
-    """Return the pieces of text between marks; one that no mark ends goes on to the window's end."""
-    found: list[Span] = []
+def segments(
+    ids: Sequence[int], *, clock: Clock, decode: Decode, decoding: Decoding
+) -> list[Segment]:
+    """Return the pieces of text between marks; one that no mark ends goes on to the window's end.
+
+    Args:
+        ids: tokens of text and marks.
+        clock: of the window.
+        decode: turns tokens of text into text.
+        decoding: of the window.
+    """
+    found: list[Segment] = []
+
+    def keep(tokens: Sequence[int], start: int, end: int) -> None:
+        segment = Segment(
+            start_ms=start,
+            end_ms=max(start, end),
+            text=decode(tokens).strip(),
+            tokens=tuple(tokens),
+            decoding=decoding,
+        )
+        if segment.text:
+            found.append(segment)
+
     start, held = clock.start_ms, list[int]()
     for token in ids:
         if token < clock.first_mark:
@@ -40,13 +61,12 @@ def segments(ids: Sequence[int], *, clock: Clock, decode: Decode) -> list[Span]:
             continue
         time = clock.time_of(token)
         if held:
-            found.append(Span(start_ms=start, end_ms=max(start, time), text=decode(held).strip()))
+            keep(held, start, time)
             held = []
         start = time
     if held:
-        end = max(start, clock.at(clock.length_ms))
-        found.append(Span(start_ms=start, end_ms=end, text=decode(held).strip()))
-    return [span for span in found if span.text]
+        keep(held, start, clock.at(clock.length_ms))
+    return found
 
 
 def words(

@@ -1,14 +1,13 @@
 """A batch and the lines of its files in the words of OpenAI's contract. Pure."""
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
 from genie.core import ids
 from jobs import events
-from jobs.states import JobKind, JobState
+from jobs.states import JobState
 
-_EXPIRED = "The line did not begin within the batch's completion window."
+_EXPIRED = "The line had not ended within the batch's completion window."
 
 
 def status_of(
@@ -16,7 +15,8 @@ def status_of(
 ) -> str:
     """Return the status of a batch; it never goes back a step.
 
-    ``unended`` are its lines that have not ended, ``expired`` those that did not begin in time.
+    ``unended`` are its lines that have not ended, ``expired`` those that did not end in time. One
+    that is cancelled says so until its files are written, whatever of it had ended before.
     """
     if refused:
         return "failed"
@@ -24,9 +24,9 @@ def status_of(
         return "cancelled" if cancelling else ("expired" if expired else "completed")
     if not begun:
         return "validating"
-    if unended == 0:
-        return "finalizing"
-    return "cancelling" if cancelling else "in_progress"
+    if cancelling:
+        return "cancelling"
+    return "in_progress" if unended else "finalizing"
 
 
 def batch(seen: Any) -> dict[str, Any]:
@@ -39,7 +39,8 @@ def batch(seen: Any) -> dict[str, Any]:
         unended=seen.unended,
         expired=seen.counts.expired,
     )
-    finalizing = seen.counts.last_ended_at if seen.begun_at and seen.unended == 0 else None
+    finalizes = seen.begun_at and seen.unended == 0 and seen.cancelling_at is None
+    finalizing = seen.counts.last_ended_at if finalizes else None
     tokens_in, tokens_out = seen.counts.prompt_tokens, seen.counts.completion_tokens
     return {
         "id": batch_id(seen.id),
@@ -81,25 +82,19 @@ def line(member: Any) -> dict[str, Any]:
     return {
         "id": f"batch_req_{ids.bare(member.id)}",
         "custom_id": member.custom_id,
-        "response": _response(member.id, member.kind, member.state, member.result, member.error),
-        "error": _error(member.state, member.error),
+        "response": _response(member),
+        "error": _error(member),
     }
 
 
-def _response(
-    job_id: Any,
-    kind: JobKind,
-    state: JobState,
-    result: Mapping[str, Any] | None,
-    error: Mapping[str, Any] | None,
-) -> dict[str, Any] | None:
+def _response(member: Any) -> dict[str, Any] | None:
     """Return what the line's request was answered; None where it was not run to an end."""
-    request_id = events.public_id(job_id, kind)
-    if state is JobState.COMPLETED:
-        return {"status_code": 200, "request_id": request_id, "body": result}
-    if state is JobState.CANCELLED or _is_expired(state, error):
+    request_id = events.public_id(member.id, member.kind)
+    if member.state is JobState.COMPLETED:
+        return {"status_code": 200, "request_id": request_id, "body": member.result}
+    if member.state is JobState.CANCELLED or member.expired:
         return None
-    told = error or {}
+    told = member.error or {}
     is_wrong = told.get("code") == "invalid-request"  # as only the model could find out
     body = {
         "error": {
@@ -110,22 +105,19 @@ def _response(
         }
     }
     return {
-        "status_code": 400 if is_wrong else 504 if state is JobState.TIMEOUT else 500,
+        "status_code": 400 if is_wrong else 504 if member.state is JobState.TIMEOUT else 500,
         "request_id": request_id,
         "body": body,
     }
 
 
-def _error(state: JobState, error: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if state is JobState.CANCELLED:
-        return {"code": "batch_cancelled", "message": (error or {}).get("message", "Cancelled.")}
-    if _is_expired(state, error):
+def _error(member: Any) -> dict[str, str] | None:
+    if member.state is JobState.CANCELLED:
+        message = (member.error or {}).get("message", "Cancelled.")
+        return {"code": "batch_cancelled", "message": message}
+    if member.expired:
         return {"code": "batch_expired", "message": _EXPIRED}
     return None
-
-
-def _is_expired(state: JobState, error: Mapping[str, Any] | None) -> bool:
-    return state is JobState.TIMEOUT and (error or {}).get("code") == "queue-timeout"
 
 
 def batch_id(value: Any) -> str:

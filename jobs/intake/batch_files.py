@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import IO, Annotated, Any, Literal, NamedTuple
 
-from django.conf import settings
 from pydantic import Field
 
 from genie.core import errors, strict_json
 from genie.tenants.principal import Principal
 from inference.registry import ModelSpec
+from jobs import web
 from jobs.batch_rows import WINDOW_S
 from jobs.dialects.openai_errors import error_object
 from jobs.intake import bodies, completion, responses, submit
@@ -53,6 +53,9 @@ _ROUTES = {
 }
 
 
+_MARK = b"\xef\xbb\xbf"  # what some editors begin a file in UTF-8 with
+
+
 class Line(NamedTuple):
     """A line of a file that is not blank; no content where it is longer than any request may be."""
 
@@ -60,13 +63,15 @@ class Line(NamedTuple):
     content: bytes | None
 
 
-def lines_of(file: IO[bytes]) -> Iterator[Line]:
-    """Yield the lines of a file; has one of them in memory, whatever the file's size."""
-    most = int(settings.GENIE_JSON_LIMIT_BYTES)
+def lines_of(file: IO[bytes], *, most: int) -> Iterator[Line]:
+    """Yield the lines of a file, of up to ``most`` bytes; has one in memory, whatever the file's size.
+
+    Lines end in LF or CR LF, and a byte order mark before the first is no part of it.
+    """
     number = 0
     while piece := file.readline(most + 2):  # with what ends it, CR LF at most
         number += 1
-        content: bytes | None = piece.strip()
+        content: bytes | None = (piece.removeprefix(_MARK) if number == 1 else piece).strip()
         if not piece.endswith(b"\n") and len(piece) > most:
             content = None
             while piece and not piece.endswith(b"\n"):
@@ -90,7 +95,8 @@ class Reader:
         self._principal = principal
         self._endpoint = endpoint
         self._batch_id = batch_id
-        self._names: set[bytes] = set()  # of their digests: names may be long
+        self.longest = web.body_limit(endpoint)  # bytes of a line: as of the request that it is
+        self._names: dict[bytes, int] = {}  # lines by digests: names may be long
 
     async def read(self, lines: Sequence[Line]) -> list[Submission | dict[str, Any]]:
         """Return what each line asks for, or what is wrong with it."""
@@ -98,27 +104,30 @@ class Reader:
 
     async def _read(self, line: Line) -> Submission | dict[str, Any]:
         try:
-            parsed = self._parsed(line.content)
+            parsed = self._parsed(line)
         except errors.InvalidRequest as error:
             return problem(error, line=line.number, code="invalid_line")
         try:
             return await self._submission(parsed)
+        except (errors.ModelNotFound, errors.ModelNotAllowed) as error:
+            return problem(error, line=line.number, within="body.model")
         except errors.GenieError as error:
             return problem(error, line=line.number, within="body")
 
-    def _parsed(self, content: bytes | None) -> BatchLine:
-        if content is None:
-            most = settings.GENIE_JSON_LIMIT_BYTES
+    def _parsed(self, read: Line) -> BatchLine:
+        if read.content is None:
             raise errors.InvalidRequest.of(
-                "", f"the line is longer than the {most} bytes of a request"
+                "", f"the line is longer than the {self.longest} bytes of a request; shorten it"
             )
-        line = bodies.parse(BatchLine, strict_json.decode_object(content))
+        fields = strict_json.decode_object(read.content, called="the line")
+        line = bodies.parse(BatchLine, fields)
         if line.url != self._endpoint:
             raise errors.InvalidRequest.of("url", f"must be the batch's endpoint, {self._endpoint}")
         name = hashlib.blake2b(line.custom_id.encode(), digest_size=16).digest()
-        if name in self._names:
-            raise errors.InvalidRequest.of("custom_id", "is an earlier line's too")
-        self._names.add(name)
+        if (first := self._names.setdefault(name, read.number)) != read.number:
+            raise errors.InvalidRequest.of(
+                "custom_id", f"is that of line {first} too; give each line its own"
+            )
         return line
 
     async def _submission(self, line: BatchLine) -> Submission:

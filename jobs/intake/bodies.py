@@ -372,7 +372,7 @@ def parse(schema: type[BodyT], body: Mapping[str, Any]) -> BodyT:
     try:
         return schema.model_validate(body)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)
         details = problems.details_of(found, body)
         first = details[0]
         where = f"{first['field']}: " if first["field"] else ""

@@ -21,6 +21,7 @@ from jobs.intake.submit import Prepared, Work
 from jobs.states import JobKind, Mode
 
 _TEXTS = frozenset({"input_text", "output_text", "text"})
+_LONGEST_NAME = 200
 _ROLES = frozenset({"user", "assistant", "system", "developer"})
 # What a chat's field is called here, where an error names it.
 _FIELDS = {
@@ -162,7 +163,7 @@ def _add(messages: list[dict[str, Any]], item: Any, *, field: str) -> None:
             else:
                 messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
         case "function_call_output":
-            told = {"tool_call_id": _text(item, "call_id", field)}
+            told = {"tool_call_id": _named(item, "call_id", field)}
             messages.append(
                 {"role": "tool", "content": _content(item.get("output"), f"{field}.output")} | told
             )
@@ -197,8 +198,18 @@ def _content(value: Any, field: str) -> str:
 
 
 def _call(item: Mapping[str, Any], field: str) -> dict[str, Any]:
-    function = {name: _text(item, name, field) for name in ("name", "arguments")}
-    return {"id": _text(item, "call_id", field), "type": "function", "function": function}
+    function = {"name": _named(item, "name", field), "arguments": _text(item, "arguments", field)}
+    return {"id": _named(item, "call_id", field), "type": "function", "function": function}
+
+
+def _named(item: Mapping[str, Any], name: str, field: str) -> str:
+    """Return a name. Judged here, where it is known which item has it: messages are counted otherwise."""
+    value = _text(item, name, field)
+    if not 1 <= len(value) <= _LONGEST_NAME:
+        raise errors.InvalidRequest.of(
+            f"{field}.{name}", f"must have 1 to {_LONGEST_NAME} characters"
+        )
+    return value
 
 
 def _text(item: Mapping[str, Any], name: str, field: str) -> str:

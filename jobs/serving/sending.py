@@ -36,6 +36,7 @@ async def send(
 
     Raises:
         NotFound: The file has been removed since.
+        RangeNotSatisfiable: It has no byte of the range.
     """
     files = storage.files()
     if not isinstance(files, FileSystemStorage):
@@ -46,9 +47,6 @@ async def send(
     if etag in request.META.get("HTTP_IF_NONE_MATCH", ""):
         return HttpResponse(status=304, headers=told)
     part = _part(request, found, etag=etag)
-    if part is None:
-        told["Content-Range"] = f"bytes */{found.size}"
-        return HttpResponse(status=416, headers=told)
     try:
         opened = await asyncio.to_thread(files.open, found.name)
     except FileNotFoundError:
@@ -61,8 +59,8 @@ async def send(
     return response
 
 
-def _part(request: LeanRequest, found: Found, *, etag: str) -> _Part | None:
-    """Return the bytes to send: all of them, or one range; None for a range that there is not.
+def _part(request: LeanRequest, found: Found, *, etag: str) -> _Part:
+    """Return the bytes to send: all of them, or one range.
 
     Several ranges at once, or one under another version, are answered with all (RFC 9110, 14.2).
     """
@@ -77,7 +75,9 @@ def _part(request: LeanRequest, found: Found, *, etag: str) -> _Part | None:
         start, end = max(0, found.size - int(last)), found.size
     else:
         return whole
-    return _Part(start, end) if start < end else None
+    if start >= end:
+        raise errors.RangeNotSatisfiable(found.size)
+    return _Part(start, end)
 
 
 async def _chunks(opened: IO[bytes], part: _Part) -> AsyncIterator[bytes]:

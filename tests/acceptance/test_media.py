@@ -296,6 +296,8 @@ class TestFiles:
         beyond = fetched(url, Range=f"bytes={len(whole)}-")
         assert beyond.status_code == 416
         assert beyond.headers["Content-Range"] == f"bytes */{len(whole)}"
+        assert beyond.json()["code"] == "range-not-satisfiable"
+        assert f"bytes=0-{len(whole) - 1}" in beyond.json()["error"]
         assert fetched(url, Range="lines=1-2").content == whole
 
     def test_are_not_sent_again_to_who_has_them(self, url: str) -> None:
@@ -345,7 +347,11 @@ class TestTranscription:
     @pytest.mark.parametrize(
         ("written_as", "media_type", "text"),
         [
-            ("json", "application/json", '{"text": "500 ms of sound"}'),
+            (
+                "json",
+                "application/json",
+                '{"text": "500 ms of sound", "usage": {"type": "duration", "seconds": 1}}',
+            ),
             ("text", "text/plain; charset=utf-8", "500 ms of sound"),
             (
                 "srt",

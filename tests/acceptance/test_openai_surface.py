@@ -63,6 +63,11 @@ def test_speech_and_its_transcript(client: openai.OpenAI) -> None:
     )
     assert written.text == "500 ms of sound"
     assert written.duration == 0.5
+    assert written.segments is not None
+    segment = openai.types.audio.TranscriptionSegment.model_validate(
+        written.segments[0].to_dict(), strict=False
+    )  # fails where one of OpenAI's fields is missing
+    assert (segment.temperature, segment.no_speech_prob) == (0, 0)
     assert (
         client.audio.transcriptions.create(
             model="whisper-1", file=("a.wav", sound()), response_format="text"

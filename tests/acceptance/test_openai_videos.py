@@ -25,6 +25,15 @@ def client(caller: Caller) -> Iterator[openai.OpenAI]:
 SMALL = {"size": "64x64"}  # no size of OpenAI's: the test's own patience
 
 
+def require_no_range_beyond(caller: Caller, video_id: str, *, size: int) -> None:
+    beyond = caller.get(
+        f"/openai/v1/videos/{video_id}/content", headers={"Range": f"bytes={size}-"}
+    )
+    assert beyond.headers["Content-Range"] == f"bytes */{size}"
+    refused = schemas.require("openai", "error", beyond.json())["error"]
+    assert (beyond.status_code, refused["code"]) == (416, "range-not-satisfiable")
+
+
 def test_a_video_from_its_prompt_to_its_deletion(
     client: openai.OpenAI, caller: Caller, new_caller: Callable[..., Caller]
 ) -> None:
@@ -46,6 +55,7 @@ def test_a_video_from_its_prompt_to_its_deletion(
     assert length_ms(video) == pytest.approx(1000, abs=260)
     part = caller.get(f"/openai/v1/videos/{made.id}/content", headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
+    require_no_range_beyond(caller, made.id, size=len(video))
     assert [one.id for one in client.videos.list()] == [made.id]
     with pytest.raises(openai.BadRequestError, match="cannot be remixed"):
         client.videos.remix(made.id, prompt="a pond")

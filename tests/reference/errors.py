@@ -93,7 +93,12 @@ def _request(path: str) -> HttpRequest:
 def _example(error: type[GenieError]) -> GenieError:
     """Return an error of this class; those that word themselves are left to it."""
     wanted = inspect.signature(error).parameters
-    given: dict[str, Any] = {"method": "PUT", "allowed": ["POST"], "message": "What happened."}
+    given: dict[str, Any] = {
+        "method": "PUT",
+        "allowed": ["POST"],
+        "size": 1,
+        "message": "What happened.",
+    }
     return error(**{name: given[name] for name in wanted if name in given})
 
 

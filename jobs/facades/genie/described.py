@@ -203,9 +203,8 @@ _OPERATIONS = {
             ),
             304: Answer(description="It never changes.", headers=("ETag",)),
             307: Answer(description="It is in a bucket.", headers=("Location",)),
-            416: Answer(description="There is no such range.", headers=("Content-Range",)),
         },
-        refusals=ANYWHERE | {404, 503},
+        refusals=ANYWHERE | {404, 416, 503},
         public=True,
     ),
     "GET /health": Operation(

@@ -50,7 +50,6 @@ def _content(what: str, media_type: str) -> dict[int, Answer]:
         ),
         304: Answer(description="It has not changed.", headers=("ETag",)),
         307: Answer(description="It is in a bucket.", headers=("Location",)),
-        416: Answer(description="There is no such range.", headers=("Content-Range",)),
     }
 
 
@@ -177,7 +176,7 @@ _VIDEOS = {
             _RANGE,
         ),
         answers=_content("The video.", "video/mp4"),
-        refusals=_ONE,
+        refusals=_ONE | {416},
         scope=JOBS_READ,
     ),
     "POST /openai/v1/videos/{video_id}/remix": Operation(
@@ -242,7 +241,7 @@ _FILES = {
         tag=_TAG_FILES,
         parameters=(_RANGE,),
         answers=_content("The bytes.", "*/*"),
-        refusals=_ONE,
+        refusals=_ONE | {416},
         scope=JOBS_READ,
     ),
     "DELETE /openai/v1/files/{file_id}": Operation(

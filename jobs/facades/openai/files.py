@@ -67,7 +67,8 @@ async def listed(request: LeanRequest) -> HttpResponseBase:
     page = paging.page_of(request, most=_LIST_MOST, usual=_LIST_MOST)
     purpose = request.GET.get("purpose")
     if purpose not in (None, BATCH_OUTPUT, *_PURPOSES):
-        raise errors.InvalidRequest.of("purpose", "is not a purpose of files")
+        known = ", ".join((BATCH_OUTPUT, *_PURPOSES))
+        raise errors.InvalidRequest.of("purpose", f"must be one of {known}")
     organization_id = principal.organization_id
     after = (
         await archive.upload(page.after, organization_id=organization_id) if page.after else None

@@ -1,5 +1,6 @@
 """The transcription backend on the shipped checkpoint, which writes telephone tones down."""
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator
@@ -196,6 +197,54 @@ class TestFallback:
         written(transcription_backend, temperature=0.5)
 
         assert temperatures == [0.5]
+
+
+class TestDecoding:
+    """What a segment says of the window that it was heard in."""
+
+    def test_is_that_of_the_attempt_which_was_kept(
+        self, transcription_backend: TranscriptionBackend
+    ) -> None:
+        result = written(transcription_backend, long_recording(3))
+
+        first, last = result.segments[0], result.segments[-1]
+        tokens = [token for segment in result.segments for token in segment.tokens]
+        scribe = transcription_backend._open_scribe()
+        assert scribe.text_of(tokens).split() == (SHORT_WRITTEN.split() * 3)
+        assert first.decoding.seek == 0
+        assert 0 < last.decoding.seek <= last.start_ms / 10
+        assert first.decoding.temperature == 0
+        assert -1 < first.decoding.logprob < 0  # it is sure of what it wrote
+        said = " ".join(one.text for one in result.segments if one.decoding == first.decoding)
+        quality = fallback.quality_of(said, logprob=first.decoding.logprob)
+        assert first.decoding.repetition == quality.repetition
+        assert 0 <= first.decoding.silence < 0.5
+
+    def test_tells_the_temperature_that_was_asked_for(
+        self, transcription_backend: TranscriptionBackend
+    ) -> None:
+        result = written(transcription_backend, temperature=0.5)
+
+        assert {segment.decoding.temperature for segment in result.segments} == {0.5}
+
+    def test_of_silence_is_the_models_own_word_whatever_the_prompt(
+        self, transcription_backend: TranscriptionBackend
+    ) -> None:
+        scribe = transcription_backend._open_scribe()
+        heard = scribe.hear([tones.dial(SHORT, press_s=0.15, pause_s=0.1)])
+        model, start = scribe._model, scribe._model.config.decoder_start_token_id
+        with torch.inference_mode():
+            ids = torch.tensor([[start]])
+            scores = model(encoder_outputs=heard.encoded, decoder_input_ids=ids).logits
+        silence = scribe._tokenizer.token_to_id("<|nospeech|>")
+
+        manner = Manner(language="en", prompt="", temperature=0, with_words=False)
+        (told,) = scribe.write(heard, manner=manner, seeds=[1], check=lambda: None)
+
+        assert told.silence == pytest.approx(float(scores[0, 0].softmax(-1)[silence]), rel=1e-3)
+        prompted = dataclasses.replace(manner, prompt="5 5 5")
+        (other,) = scribe.write(heard, manner=prompted, seeds=[1], check=lambda: None)
+        assert 0 <= other.silence <= 1
 
 
 class TestTimes:

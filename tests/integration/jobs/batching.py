@@ -42,10 +42,15 @@ def new_batch(account: Any, **attributes: Any) -> NewBatch:
 def upload(account: Any, lines: Sequence[Any]) -> uuid.UUID:
     """Keep a file of these lines; what is no text is written as JSON."""
     text = "\n".join(one if isinstance(one, str) else json.dumps(one) for one in lines)
+    return kept(account, text.encode())
+
+
+def kept(account: Any, content: bytes) -> uuid.UUID:
+    """Keep a file of these bytes."""
     return library.keep(
         NewUpload(
             organization_id=account.organization_id,
-            content=io.BytesIO(text.encode()),
+            content=io.BytesIO(content),
             filename="in.jsonl",
             purpose="batch",
             media_type="application/jsonl",

@@ -137,8 +137,10 @@ def test_one_that_was_cut_short_begins_anew(account: Any, monkeypatch: pytest.Mo
         raise OSError("The process was killed.")
 
     with monkeypatch.context() as dying:
-        found = list(batch_files.lines_of(io.BytesIO(json_lines([line("a"), line("b")]))))
-        dying.setattr(batch_files, "lines_of", lambda _file: dies(found))
+        found = list(
+            batch_files.lines_of(io.BytesIO(json_lines([line("a"), line("b")])), most=1000)
+        )
+        dying.setattr(batch_files, "lines_of", lambda _file, **_more: dies(found))
         with pytest.raises(OSError, match="killed"):
             batch_checking.check_next()
     assert BatchLine.objects.count() == 2
@@ -158,8 +160,8 @@ def test_a_cancel_while_it_is_checked_ends_the_check(
     batch_id = inserted(account, [line("a"), line("b")])
     read = batch_files.lines_of
 
-    def cancelled_between(file: Any) -> Any:
-        for number, one in enumerate(read(file)):
+    def cancelled_between(file: Any, **more: Any) -> Any:
+        for number, one in enumerate(read(file, **more)):
             if number == 1:
                 batches.cancel(batch_id, organization_id=account.organization_id)
             yield one
@@ -172,17 +174,96 @@ def test_a_cancel_while_it_is_checked_ends_the_check(
     assert not Job.objects.exists()
 
 
+def test_a_file_of_another_editor_is_read_all_the_same(account: Any) -> None:
+    lines = json_lines([line("a"), line("b")]).replace(b"\n", b"\r\n")
+    file_id = batching.kept(account, b"\xef\xbb\xbf" + lines + b"\r\n\r\n")
+    batch = batching.new_batch(account, input_file_id=file_id)
+    batch_rows.insert(batch)
+
+    batch_checking.check_next()
+
+    assert told(batch.id)["status"] == "in_progress"
+    assert told(batch.id)["request_counts"]["total"] == 2
+
+
+def test_what_is_wrong_with_a_line_says_so_of_the_line(account: Any, settings: Any) -> None:
+    settings.GENIE_JSON_LIMIT_BYTES = 400
+    batch_id = inserted(
+        account,
+        [line("a"), "no json", "[]", line("a"), line("b", user="x" * 400), line("c", model="none")],
+    )
+
+    batch_checking.check_next()
+
+    assert [one["message"] for one in told(batch_id)["errors"]["data"]] == [
+        "the line is not valid JSON (Expecting value at character 0)",
+        "the line must be a JSON object",
+        "custom_id: is that of line 1 too; give each line its own",
+        "the line is longer than the 400 bytes of a request; shorten it",
+        "There is no model 'none'; GET /v1/models lists them.",
+    ]
+    assert problems(batch_id)[-1] == (6, "model_not_found", "body.model")
+
+
+def test_one_of_embeddings_may_be_as_long_as_their_request(account: Any, settings: Any) -> None:
+    settings.GENIE_JSON_LIMIT_BYTES = 300
+    one = {
+        "custom_id": "a",
+        "method": "POST",
+        "url": "/v1/embeddings",
+        "body": {"model": "genie-tiny-embedding", "input": ["x" * 300] * 3},
+    }
+    batch_id = inserted(account, [one, one | {"custom_id": "b" * 300}], endpoint="/v1/embeddings")
+
+    batch_checking.check_next()
+
+    assert problems(batch_id) == [(2, "invalid_line", None)]
+
+
+def test_long_lines_are_held_fewer_at_once(account: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of long lines, and their answers, take no more memory than one of short ones."""
+    at_once: list[int] = []
+    read = batch_files.Reader.read
+
+    async def noting(reader: Any, lines: Any) -> Any:
+        at_once.append(len(lines))
+        return await read(reader, lines)
+
+    monkeypatch.setattr(batch_files.Reader, "read", noting)
+    monkeypatch.setattr(batch_checking, "_BYTES_AT_ONCE", 300)  # about two lines
+    monkeypatch.setattr(batch_lines, "_BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(batch_views, "_BYTES_AT_ONCE", 1)
+    batch_id = inserted(account, [line(name) for name in "abc"])
+
+    batch_checking.check_next()
+    fed = [batches.run_once() for _ in range(4)]
+
+    assert at_once == [2, 1]
+    assert fed == [1, 1, 1, 0]
+    for claimed in builders.claim():
+        builders.finish(claimed, cost_microcredits=1)
+    batches.run_once()
+    file_id = told(batch_id)["output_file_id"]
+    assert [one["custom_id"] for one in batching.written(account, file_id)] == ["a", "b", "c"]
+
+
 class TestLines:
     def test_are_numbered_as_in_the_file_and_blank_ones_passed_over(self) -> None:
-        found = list(batch_files.lines_of(io.BytesIO(b"a\r\n\n \nb")))
+        found = list(batch_files.lines_of(io.BytesIO(b"a\r\n\n \nb"), most=9))
 
         assert found == [(1, b"a"), (4, b"b")]
 
-    def test_one_that_is_too_long_is_not_kept_in_memory(self, settings: Any) -> None:
-        settings.GENIE_JSON_LIMIT_BYTES = 4
+    def test_a_byte_order_mark_before_the_first_is_no_part_of_it(self) -> None:
+        file = io.BytesIO(b"\xef\xbb\xbfa\n\xef\xbb\xbfb")
+
+        found = list(batch_files.lines_of(file, most=9))
+
+        assert found == [(1, b"a"), (2, b"\xef\xbb\xbfb")]
+
+    def test_one_that_is_too_long_is_not_kept_in_memory(self) -> None:
         file = io.BytesIO(b"abcd\n" + b"x" * 5 + b"\n" + b"y" * 100 + b"\nlast")
 
-        assert list(batch_files.lines_of(file)) == [
+        assert list(batch_files.lines_of(file, most=4)) == [
             (1, b"abcd"), (2, None), (3, None), (4, b"last"),
         ]  # fmt: skip
 

@@ -107,6 +107,27 @@ class TestEnds:
         with pytest.raises(errors.JobTerminal):
             batches.cancel(batch_id, organization_id=account.organization_id)
 
+    def test_a_cancelled_one_has_both_files_of_what_was_done(self, account: Any) -> None:
+        batch_id = make_batch(account, 3)
+        done, failed = builders.claim(limit=2)
+        builders.finish(done)
+        builders.finish(failed, JobState.FAILED)
+
+        batches.cancel(batch_id, organization_id=account.organization_id)
+
+        before = told(batch_id)
+        assert (before["status"], before["finalizing_at"]) == ("cancelling", None)
+        batches.run_once()
+        ended = told(batch_id)
+        assert (ended["status"], ended["completed_at"]) == ("cancelled", None)
+        assert ended["cancelled_at"] >= ended["cancelling_at"]
+        assert ended["request_counts"] == {"total": 3, "completed": 1, "failed": 1}
+        (answer,) = lines(account, ended["output_file_id"])
+        assert (answer["custom_id"], answer["response"]["status_code"]) == ("line 0", 200)
+        others = lines(account, ended["error_file_id"])
+        assert [one["custom_id"] for one in others] == ["line 1", "line 2"]
+        assert [one["response"] and one["response"]["status_code"] for one in others] == [500, None]
+
     def test_a_stranger_cancels_nothing(self, account: Any, stranger: Any) -> None:
         batch_id = make_batch(account)
 
@@ -116,19 +137,26 @@ class TestEnds:
         assert told(batch_id)["status"] == "in_progress"
 
     def test_what_has_not_begun_within_the_window_expires(self, account: Any) -> None:
-        batch_id = make_batch(account)
-        (claimed,) = builders.claim(limit=1)
-        builders.finish(claimed)
+        """What waits, and what runs; what was answered stays, and what had failed before has failed."""
+        batch_id = make_batch(account, 4)
+        done, failed, _runs = builders.claim(limit=3)
+        builders.finish(done)
+        builders.finish(failed, JobState.TIMEOUT)
 
         with builders.later("25 hours"):
             sweep.run_once()
             batches.run_once()
 
         ended = told(batch_id)
-        assert ended["status"] == "expired"
+        assert (ended["status"], ended["completed_at"]) == ("expired", None)
+        assert ended["expired_at"] >= ended["expires_at"]
+        assert ended["request_counts"] == {"total": 4, "completed": 1, "failed": 3}
         assert len(lines(account, ended["output_file_id"])) == 1
-        (expired,) = lines(account, ended["error_file_id"])
-        assert (expired["response"], expired["error"]["code"]) == (None, "batch_expired")
+        failure, *expired = lines(account, ended["error_file_id"])
+        assert (failure["response"]["status_code"], failure["error"]) == (504, None)
+        assert [one["custom_id"] for one in expired] == ["line 2", "line 3"]
+        for one in expired:
+            assert (one["response"], one["error"]["code"]) == (None, "batch_expired")
 
     def test_what_was_never_a_job_expires_too(self, account: Any) -> None:
         batch_id = batching.begun(account, [1000] * 3)
@@ -166,6 +194,8 @@ class TestEnds:
 
         (job,) = Job.objects.all()
         assert 3590 < (job.start_deadline_at - job.created_at).total_seconds() <= 3600
+        assert job.end_deadline_at is not None  # it may not run on behind it either
+        assert job.end_deadline_at == job.start_deadline_at
 
     def test_its_files_go_when_their_lifetime_is_over(self, account: Any) -> None:
         batch_id = batching.begun(account, [1000], output_lifetime_s=3600.0)

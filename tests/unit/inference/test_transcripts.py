@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from inference.backends.transcripts import Clock, segments, words
-from inference.types import Span
+from inference.types import Decoding, Segment, Span
 
 WORDS = {1: " good", 2: " morn", 3: "ing", 4: "\N{REPLACEMENT CHARACTER}", 5: "你"}
 MARK = 100  # of 0.00; MARK + 50 is a second later
 CLOCK = Clock(first_mark=MARK, mark_ms=20, start_ms=60_000, length_ms=5_000)
+DECODING = Decoding(seek=6_000, temperature=0.2, logprob=-0.5, repetition=1.2, silence=0.1)
 
 
 def decode(ids: Sequence[int]) -> str:
@@ -20,29 +21,34 @@ def span(start_ms: int, end_ms: int, text: str) -> Span:
     return Span(start_ms=start_ms, end_ms=end_ms, text=text)
 
 
+def segment(start_ms: int, end_ms: int, text: str, *tokens: int) -> Segment:
+    return Segment(start_ms=start_ms, end_ms=end_ms, text=text, tokens=tokens, decoding=DECODING)
+
+
+def found_in(ids: Sequence[int]) -> list[Segment]:
+    return segments(ids, clock=CLOCK, decode=decode, decoding=DECODING)
+
+
 class TestSegments:
     def test_lie_between_marks(self) -> None:
         ids = [MARK + 5, 1, MARK + 50, MARK + 60, 2, 3, MARK + 100]
 
-        found = segments(ids, clock=CLOCK, decode=decode)
-
-        assert found == [span(60_100, 61_000, "good"), span(61_200, 62_000, "morning")]
+        assert found_in(ids) == [
+            segment(60_100, 61_000, "good", 1),
+            segment(61_200, 62_000, "morning", 2, 3),
+        ]
 
     def test_without_a_mark_take_the_whole_window(self) -> None:
-        assert segments([1], clock=CLOCK, decode=decode) == [span(60_000, 65_000, "good")]
+        assert found_in([1]) == [segment(60_000, 65_000, "good", 1)]
 
     def test_that_break_off_go_on_to_the_end(self) -> None:
-        found = segments([MARK + 50, 1], clock=CLOCK, decode=decode)
-
-        assert found == [span(61_000, 65_000, "good")]
+        assert found_in([MARK + 50, 1]) == [segment(61_000, 65_000, "good", 1)]
 
     def test_never_end_behind_the_window(self) -> None:
-        found = segments([MARK, 1, MARK + 1_000], clock=CLOCK, decode=decode)
-
-        assert found == [span(60_000, 65_000, "good")]
+        assert found_in([MARK, 1, MARK + 1_000]) == [segment(60_000, 65_000, "good", 1)]
 
     def test_without_text_are_left_out(self) -> None:
-        assert segments([MARK, MARK + 50, 99, MARK + 60], clock=CLOCK, decode=decode) == []
+        assert found_in([MARK, MARK + 50, 99, MARK + 60]) == []
 
 
 class TestWords:

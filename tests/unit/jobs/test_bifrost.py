@@ -176,7 +176,21 @@ RESULTS: dict[JobKind, dict[str, Any]] = {
         "language": None,
         "duration": 0.5,
         "text": "hi",
-        "segments": [{"id": 0, "start": 0.0, "end": 0.5, "text": "hi"}],
+        "segments": [
+            {
+                "id": 0,
+                "seek": 0,
+                "start": 0.0,
+                "end": 0.5,
+                "text": "hi",
+                "tokens": [7],
+                "temperature": 0.0,
+                "avg_logprob": -0.1,
+                "compression_ratio": 0.2,
+                "no_speech_prob": 0.01,
+            }
+        ],
+        "usage": {"type": "duration", "seconds": 1},
     },
 }
 

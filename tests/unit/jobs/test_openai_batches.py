@@ -20,7 +20,7 @@ from tests import schemas
         ({"unended"}, 0, "in_progress"),
         ({"unended", "cancelling"}, 0, "cancelling"),
         (set(), 0, "finalizing"),
-        ({"cancelling"}, 0, "finalizing"),
+        ({"cancelling"}, 0, "cancelling"),
         ({"concluded"}, 0, "completed"),
         ({"concluded"}, 1, "expired"),
         ({"concluded", "cancelling"}, 1, "cancelled"),
@@ -39,7 +39,9 @@ def test_statuses(facts: set[str], expired: int, status: str) -> None:
     assert told == status
 
 
-def line(state: JobState, *, code: str | None = None, result: Any = None) -> dict[str, Any]:
+def line(
+    state: JobState, *, code: str | None = None, result: Any = None, expired: bool = False
+) -> dict[str, Any]:
     error = code and {"code": code, "message": "Why."}
     told = openai_batches.line(
         SimpleNamespace(
@@ -47,6 +49,7 @@ def line(state: JobState, *, code: str | None = None, result: Any = None) -> dic
             kind=JobKind.CHAT,
             state=state,
             custom_id="mine",
+            expired=expired,
             result=result,
             error=error,
         )
@@ -67,18 +70,20 @@ def test_a_completed_line_has_the_sync_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "code", "status", "error"),
+    ("state", "code", "expired", "status", "error"),
     [
-        (JobState.FAILED, "inference-failed", 500, None),
-        (JobState.TIMEOUT, "execution-timeout", 504, None),
-        (JobState.TIMEOUT, "queue-timeout", None, "batch_expired"),
-        (JobState.CANCELLED, "cancelled", None, "batch_cancelled"),
+        (JobState.FAILED, "inference-failed", False, 500, None),
+        (JobState.TIMEOUT, "execution-timeout", False, 504, None),
+        (JobState.TIMEOUT, "queue-timeout", False, 504, None),
+        (JobState.TIMEOUT, "queue-timeout", True, None, "batch_expired"),
+        (JobState.TIMEOUT, "execution-timeout", True, None, "batch_expired"),
+        (JobState.CANCELLED, "cancelled", False, None, "batch_cancelled"),
     ],
 )
 def test_lines_without_an_answer(
-    state: JobState, code: str, status: int | None, error: str | None
+    state: JobState, code: str, *, expired: bool, status: int | None, error: str | None
 ) -> None:
-    told = line(state, code=code)
+    told = line(state, code=code, expired=expired)
 
     assert (told["response"] and told["response"]["status_code"]) == status
     assert (told["error"] and told["error"]["code"]) == error

@@ -95,12 +95,16 @@ class TestInput:
             ({"role": "user"}, "input.0.content"),
             ({"role": "user", "content": [{"type": "input_image"}]}, "input.0.content"),
             ({"type": "function_call", "name": "f", "arguments": "{}"}, "input.0.call_id"),
+            (
+                {"type": "function_call", "call_id": "", "name": "f", "arguments": "{}"},
+                "input.0.call_id",
+            ),
             ({"type": "function_call_output", "call_id": "c"}, "input.0.output"),
         ],
     )
     def test_that_cannot_be_a_chat_is_refused_by_its_place(self, item: Any, field: str) -> None:
         with pytest.raises(InvalidRequest) as caught:
-            messages(item)
+            messages(item, instructions="Be brief.")
 
         details = caught.value.extra["details"]
         assert isinstance(details, list)
