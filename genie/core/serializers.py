@@ -12,7 +12,7 @@ from typing import Any
 from rest_framework import serializers
 
 # What any field says of a value that is not there: in our words, as the job routes do.
-ABSENT = {"required": "is required.", "null": "must not be null."}
+ABSENT: dict[str, Any] = {"required": "is required.", "null": "must not be null."}
 
 
 class StrictText(serializers.CharField):
