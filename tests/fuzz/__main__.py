@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rich.table import Table
 from tests.acceptance import system as systems
 from tests.acceptance.system import System
 from tests.fuzz import driver
-from tests.fuzz.driver import QUICK_S, Report
+from tests.fuzz.driver import QUICK_S, Breach, Report
 from tests.fuzz.things import Things
 
 # Real videos wait for one another here; nobody waits for one for long.
@@ -38,8 +39,6 @@ def main() -> int:
         report = _run(system, url, options, console)
     console.print(_table(report))
     _summary(console, report, took_s=time.monotonic() - began, first_seed=options.seed)
-    for breach in report.breaches.values():
-        console.print(f"{breach.operation}: {breach.what}\n  {breach.again}", markup=False)
     return 1 if report.breaches or report.late > report.cases * driver.LATE_SHARE else 0
 
 
@@ -57,8 +56,14 @@ def _run(system: System, url: str, options: argparse.Namespace, console: Console
             managed=managed,
             cases=options.cases,
             first_seed=options.seed,
-            done=lambda label: console.print(f"[dim]{label}[/]"),
+            done=lambda label, breaches: _say(console, label, breaches),
         )
+
+
+def _say(console: Console, label: str, breaches: Sequence[Breach]) -> None:
+    console.print(f"[dim]{label}[/]")
+    for one in breaches:
+        console.print(f"{one.operation}: {one.what}\n  {one.again}", markup=False)
 
 
 def _table(report: Report) -> Table:

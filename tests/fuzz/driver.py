@@ -68,24 +68,26 @@ def run(
     managed: Things,
     cases: int,
     first_seed: int,
-    done: Callable[[str], None] = lambda _: None,
+    done: Callable[[str, list[Breach]], None] = lambda _label, _breaches: None,
 ) -> Report:
-    """Send about so many requests, shared evenly by the operations.
+    """Send about so many requests, shared evenly by the operations; who interrupts it has what came of them.
 
-    ``managed`` are those of an organization whose caps and keys may change.
+    ``managed`` are those of an organization whose caps and keys may change. ``done`` is told of each
+    operation with what it answered that must not be.
     """
     report = Report()
     found = list(operations(schema))
     each = max(1, round(cases / len(found) / 2))
     things.make(one for one in found if not is_managed(one))
     managed.make(one for one in found if is_managed(one))
-    with requests.Session() as session:
+    with requests.Session() as session, contextlib.suppress(KeyboardInterrupt):
         for number, operation in enumerate(found):
+            known = len(report.breaches)
             own = managed if is_managed(operation) else things
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 one = _Sender(operation, own, report, session, mode)
                 one.send(cases=each, with_seed=first_seed * 1000 + number)
-            done(operation.label)
+            done(operation.label, list(report.breaches.values())[known:])
     return report
 
 
