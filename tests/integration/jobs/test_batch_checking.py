@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genie.core import ids
-from jobs import asking, batch_checking, batch_rows, batches, library
+from jobs import asking, batch_checking, batch_lines, batch_rows, batch_views, batches, library
 from jobs.dialects import requests
 from jobs.intake import batch_files
 from jobs.models import BatchLine, Job
