@@ -11,7 +11,7 @@ from pydantic import Field
 from genie.core import errors, strict_json
 from genie.tenants.principal import Principal
 from inference.registry import ModelSpec
-from jobs import web
+from jobs import body_limits
 from jobs.batch_rows import WINDOW_S
 from jobs.dialects.openai_errors import error_object
 from jobs.intake import bodies, completion, responses, submit
@@ -95,7 +95,7 @@ class Reader:
         self._principal = principal
         self._endpoint = endpoint
         self._batch_id = batch_id
-        self.longest = web.body_limit(endpoint)  # bytes of a line: as of the request that it is
+        self.longest = body_limits.of(endpoint)  # bytes of a line: as of the request that it is
         self._names: dict[bytes, int] = {}  # lines by digests: names may be long
 
     async def read(self, lines: Sequence[Line]) -> list[Submission | dict[str, Any]]:
