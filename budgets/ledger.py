@@ -60,10 +60,20 @@ inserted AS (
 SELECT utc FROM clock
 """  # noqa: S608 - composed of constants
 
+# What `_told` gives: a row for each decision.
+_TOLD = """told AS (
+  INSERT INTO budgets_budgetevent (
+         decision, mode, reference, organization_id, application_id, member_id, user_id,
+         requested, layer, "window", cap, spent, held, at)
+  SELECT e.*, genie_now()
+    FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],
+                %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS e
+)"""
+
 # The rows are locked already. The cap predicate is the last wall: whatever decided, a row whose
 # sum would pass its cap is not written, and the count below then fails the transaction. Caps that
 # do not block come as null.
-_HOLD = """
+_HOLD = f"""
 WITH moved AS (
   UPDATE budgets_window w SET held = w.held + d.amount
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS d(id, amount, cap)
@@ -82,16 +92,9 @@ entered AS (
   INSERT INTO budgets_entry (kind, reference, amount, window_ids, at)
   SELECT 'hold', reference, amount, window_ids, genie_now() FROM taken
 ),
-told AS (
-  INSERT INTO budgets_budgetevent (
-         decision, mode, reference, organization_id, application_id, member_id, user_id,
-         requested, layer, "window", cap, spent, held, at)
-  SELECT e.*, genie_now()
-    FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],
-                %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS e
-)
+{_TOLD}
 SELECT count(*) FROM moved
-"""
+"""  # noqa: S608 - composed of constants
 
 # One statement, since nothing is decided between its steps: close the holds, lock their windows in
 # order, move the money, write the entries. `charged` is never above the hold. The update sees rows
@@ -144,7 +147,7 @@ SELECT (SELECT count(*) FROM moves), (SELECT count(*) FROM moved),
 # What one hold has becomes the holds of others on the same windows. What the windows hold stays what
 # it was, so none of them is locked. The comparison is the last wall, as the cap is in `_HOLD`: a hold
 # that has less left than is asked for is not written, and the count then fails the transaction.
-_PART = """
+_PART = f"""
 WITH shares AS MATERIALIZED (
   SELECT s.reference, s.amount FROM unnest(%s::uuid[], %s::bigint[]) AS s(reference, amount)
 ),
@@ -164,16 +167,9 @@ entered AS (
   UNION ALL
   SELECT 'hold', s.reference, s.amount, p.window_ids, genie_now() FROM shares s, parted p
 ),
-told AS (
-  INSERT INTO budgets_budgetevent (
-         decision, mode, reference, organization_id, application_id, member_id, user_id,
-         requested, layer, "window", cap, spent, held, at)
-  SELECT e.*, genie_now()
-    FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[],
-                %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS e
-)
+{_TOLD}
 SELECT count(*) FROM parted
-"""
+"""  # noqa: S608 - composed of constants
 
 # From the oldest on, by id, which is nearly the order of time and has an index. An array is made
 # once, where a join might run the limited query again.

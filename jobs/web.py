@@ -12,20 +12,17 @@ from weakref import WeakKeyDictionary
 
 import redis.asyncio
 from django.conf import settings
-from django.http import HttpRequest
 
 from budgets.types import Payer
 from genie.core import errors
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
 from genie.core.coalesce import one_by_one as _one_by_one
-from genie.tenants import authentication, ratelimit
 from genie.tenants import selectors as tenant_selectors
-from genie.tenants import services as tenant_services
-from genie.tenants.principal import Principal
 from jobs import (
     archive,
     asking,
+    callers,
     files,
     hub,
     journal,
@@ -60,11 +57,6 @@ class _Input(NamedTuple):
     media_type: str
 
 
-def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
-    tenant_services.record_use_many(list(set(key_ids)))
-    return [None] * len(key_ids)
-
-
 class _Cancel(NamedTuple):
     job_id: uuid.UUID
     organization_id: uuid.UUID
@@ -88,13 +80,6 @@ def _submit_together(
     return operations.submit_together(submissions, group=group)
 
 
-_keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(
-    "keys", tenant_selectors.principals_for_candidates
-)
-_sessions: Coalescer[HttpRequest, Principal] = Coalescer(
-    "sessions", _one_by_one(authentication.authenticate_session)
-)
-_key_uses: Coalescer[uuid.UUID, None] = Coalescer("key-uses", _record_uses)
 _admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", operations.submit_many)
 _together: Coalescer[tuple[Sequence[Submission], NewGroup | None], list[Accepted]] = Coalescer(
     "together", _one_by_one(_submit_together), max_batch=1
@@ -160,51 +145,14 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
     max_waiting=64,
 )
 _ALL: tuple[Coalescer[Any, Any], ...] = (
-    *(_keys, _sessions, _key_uses, _admissions, _quotes, _reads, _lists, _cancels, _waits),
+    *(_admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
     *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
     _deletions,
     _video_options,
+    *callers.COALESCERS,
     *archive.COALESCERS,
 )
-
-
-async def authenticate(
-    request: HttpRequest, *, key: str | None = None
-) -> tuple[Principal, dict[str, str]]:
-    """Return the caller and the rate-limit headers of its answer.
-
-    The key decides when a session cookie comes too. ``key`` is one that a contract carries in a
-    header of its own; then no other and no cookie counts. Network, then rate, are judged here; what the
-    caller may do is the view's question.
-
-    Raises:
-        Unauthorized, IpNotAllowed, RateLimited, Unavailable.
-    """
-    header = request.META.get("HTTP_AUTHORIZATION") if key is None else f"Bearer {key}"
-    if header is None and settings.SESSION_COOKIE_NAME in request.COOKIES:
-        principal = await _sessions.ask(request)
-    else:
-        principal = await authentication.authenticate_key(header, ask=_keys.ask)
-    principal.require_address(authentication.client_address(request))
-    decision = await ratelimit.check(principal)
-    decision.require()
-    if principal.use_is_unrecorded and principal.key_id is not None:
-        _key_uses.submit(principal.key_id)
-    return principal, decision.headers()
-
-
-async def identify(request: HttpRequest, *, key: str) -> Principal | None:
-    """Return the caller behind a key that is used where it may be; None for any other.
-
-    Counts against no rate limit and records no use: for reads that are to be free.
-    """
-    try:
-        principal = await authentication.authenticate_key(f"Bearer {key}", ask=_keys.ask)
-        principal.require_address(authentication.client_address(request))
-    except (errors.Unauthorized, errors.IpNotAllowed):
-        return None
-    return principal
 
 
 async def submit(submission: Submission) -> Accepted:

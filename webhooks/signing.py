@@ -20,7 +20,6 @@ from webhooks.signing_keys import SigningKey
 MAX_SECRET_CHARS = 256
 STANDARD_PREFIX = "whsec_"  # what follows is the key in base64
 MINTED_BYTES = 32
-TOLERANCE = dt.timedelta(seconds=300)  # how old or new a timestamp a receiver should accept
 ROTATION = dt.timedelta(hours=24)  # for how long the secret before signs too
 
 

@@ -9,7 +9,7 @@ from genie.core import errors
 from genie.core.lean import LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
-from jobs import registry, web
+from jobs import callers, registry, web
 from jobs.intake import completion, guard, media, submit, transcription, uploads
 from jobs.intake import responses as response_intake
 from jobs.intake.submit import Prepare
@@ -59,7 +59,7 @@ async def speech(request: LeanRequest) -> HttpResponseBase:
 
 async def transcriptions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/audio/transcriptions: a form with a recording."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     prepared = await transcription.prepare(request, principal)
     submission = await uploads.kept(prepared.submission, prepared.uploads)
@@ -77,7 +77,7 @@ async def submitted(
 
     ``many_values``: what is large about its bodies may be values, and not what is sent along in them.
     """
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     if many_values and len(request.body) > settings.GENIE_JSON_LIMIT_BYTES:
         fields = await asyncio.to_thread(guard.read_object, request, many_values=True)
@@ -92,7 +92,7 @@ async def submitted(
 
 async def models(request: LeanRequest) -> HttpResponseBase:
     """GET /v1/models: what the caller's key may use."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     loaded_on = (await web.live_workers()).loaded_on
     created = registry.changed_at()
     data = [
@@ -105,7 +105,7 @@ async def models(request: LeanRequest) -> HttpResponseBase:
 
 async def model(request: LeanRequest, model: str) -> HttpResponseBase:
     """GET /v1/models/:id, by id or alias."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     try:
         spec = registry.models().resolve(model)
     except UnknownModel:

@@ -15,7 +15,6 @@ Temperature: TypeAlias = Annotated[float, Field(ge=0, le=2)]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Penalty: TypeAlias = Annotated[float, Field(ge=-2, le=2)]
 Positive: TypeAlias = Annotated[int, Field(ge=1)]
-Objects: TypeAlias = list[dict[str, Any]]
 EditSize: TypeAlias = Literal["256x256", "512x512", "1024x1024", "1536x1024", "1024x1536", "auto"]
 ImageSize: TypeAlias = Literal[
     "256x256",

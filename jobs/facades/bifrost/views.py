@@ -12,7 +12,7 @@ from genie.core import errors, ids
 from genie.core.lean import LeanRequest, View
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import events, web
+from jobs import callers, events, web
 from jobs.dialects import bifrost
 from jobs.dialects.bifrost import RequestType, Seen
 from jobs.facades.bifrost import keys, reading, works
@@ -70,7 +70,7 @@ async def _authenticated(request: LeanRequest) -> tuple[Principal, dict[str, str
     key = keys.presented(request.META)
     if key is None:
         raise KeyMissing
-    principal, headers = await web.authenticate(request, key=key)
+    principal, headers = await callers.authenticate(request, key=key)
     principal.require_scope(Scope.INFERENCE)
     return principal, headers
 
@@ -160,7 +160,7 @@ async def _owned(request: LeanRequest, job_id: str, request_type: RequestType) -
     """Return the job if the caller's key has submitted it, as this type, and it has not expired."""
     key, parsed = keys.presented(request.META), ids.parse(job_id)
     kind = bifrost.KINDS.get(request_type)
-    caller = await web.identify(request, key=key) if key is not None else None
+    caller = await callers.identify(request, key=key) if key is not None else None
     if caller is None or caller.key_id is None or parsed is None or kind is None:
         return None
     return await web.owned_job(OwnedKey(job_id=parsed, api_key_id=caller.key_id, kind=kind))

@@ -9,7 +9,7 @@ from budgets.types import Payer
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import web
+from jobs import callers, web
 from jobs.facades.genie import spending
 from jobs.serving import answers, wire
 from jobs.spending import GroupBy, UsageFilter
@@ -17,7 +17,7 @@ from jobs.spending import GroupBy, UsageFilter
 
 async def effective(request: LeanRequest) -> HttpResponseBase:
     """GET /v1/budgets/effective: every cap that binds the caller, and who holds the money."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     payer = Payer(
         organization_id=principal.organization_id,
@@ -31,7 +31,7 @@ async def effective(request: LeanRequest) -> HttpResponseBase:
 
 async def usage(request: LeanRequest) -> HttpResponseBase:
     """GET /v1/usage: jobs, tokens and cost by day, model, application and member."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     today = timezone.now().astimezone(dt.UTC).date()
     wanted = spending.usage_filter(

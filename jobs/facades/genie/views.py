@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 from genie.core import errors, ids
 from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
-from jobs import follow, readiness, web
+from jobs import callers, follow, readiness, web
 from jobs.facades.genie import quoting
 from jobs.intake import guard
 from jobs.job_views import JobView
@@ -24,7 +24,7 @@ _MAX_PAGE = 200
 
 async def quote(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/jobs/quote: what a body would cost and whether a cap forbids it. Changes nothing."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     route, prepared = await quoting.prepare(request, principal, guard.read_object(request))
     found = await web.quote(await quoting.question(prepared))
@@ -33,7 +33,7 @@ async def quote(request: LeanRequest) -> HttpResponseBase:
 
 async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:
     """GET /v1/jobs/:id. Free and without side effects; ``Prefer: wait=N`` waits for the end."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     parsed = _job_id(job_id)
     found = await web.job(parsed, organization_id=principal.organization_id)
@@ -61,7 +61,7 @@ async def _wait_for(found: JobView, *, wait_s: int) -> JobView | None:
 
 async def jobs(request: LeanRequest) -> HttpResponseBase:
     """GET /v1/jobs: a page of the organisation's jobs, newest first."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     wanted = list_filter(request.GET, organization_id=principal.organization_id)
     found = await web.job_list(wanted)
@@ -78,7 +78,7 @@ async def jobs(request: LeanRequest) -> HttpResponseBase:
 
 async def job_events(request: LeanRequest, job_id: str) -> HttpResponseBase:
     """GET /v1/jobs/:id/events: the job's stream from any process, also after it has ended."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     parsed, after = _job_id(job_id), answers.last_event_id(request)
     stack = contextlib.ExitStack()
@@ -104,7 +104,7 @@ async def job_events(request: LeanRequest, job_id: str) -> HttpResponseBase:
 
 async def cancel(request: LeanRequest, job_id: str) -> HttpResponseBase:
     """POST /v1/jobs/:id/cancel and DELETE /v1/jobs/:id."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     parsed = _job_id(job_id)
     await web.cancel(

@@ -12,7 +12,7 @@ from genie.core import errors, ids
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import generations, web
+from jobs import callers, generations, web
 from jobs.dialects import inference_net
 from jobs.facades.inference_net import submitting
 from jobs.facades.inference_net.errors import GroupNotFound
@@ -119,7 +119,7 @@ async def _authenticated(request: LeanRequest, scope: Scope) -> tuple[Principal,
     """Return the caller, who comes with a key: a browser's session is no part of this contract."""
     if "HTTP_AUTHORIZATION" not in request.META:
         raise errors.Unauthorized
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(scope)
     return principal, headers
 

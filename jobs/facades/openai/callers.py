@@ -3,7 +3,7 @@
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import web
+from jobs import callers
 
 
 async def authenticated(request: LeanRequest, scope: Scope) -> tuple[Principal, dict[str, str]]:
@@ -12,6 +12,6 @@ async def authenticated(request: LeanRequest, scope: Scope) -> tuple[Principal, 
     Raises:
         Unauthorized, IpNotAllowed, RateLimited, Forbidden, Unavailable.
     """
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(scope)
     return principal, headers

@@ -10,7 +10,7 @@ from genie.core import errors, ids
 from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import events, web
+from jobs import callers, events, web
 from jobs.dialects import requests
 from jobs.facades.openai import input_items as items
 from jobs.facades.openai.queries import flag, limited, whole
@@ -41,7 +41,7 @@ async def create(request: LeanRequest) -> HttpResponseBase:
 
 async def retrieve(request: LeanRequest, response_id: str) -> HttpResponseBase:
     """GET /openai/v1/responses/:id; with ``stream=true`` its events after ``starting_after``."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     if flag(request, "stream"):
         after = whole(request, "starting_after", usual=-1)
@@ -53,7 +53,7 @@ async def retrieve(request: LeanRequest, response_id: str) -> HttpResponseBase:
 
 async def cancel(request: LeanRequest, response_id: str) -> HttpResponseBase:
     """POST /openai/v1/responses/:id/cancel: of one in the background; one that has ended stays so."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     found = await _found(principal, response_id)
     if not found.job.terminal:
@@ -67,7 +67,7 @@ async def cancel(request: LeanRequest, response_id: str) -> HttpResponseBase:
 
 async def delete(request: LeanRequest, response_id: str) -> HttpResponseBase:
     """DELETE /openai/v1/responses/:id: nobody sees it from then on; one that runs is cancelled."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     found = await _found(principal, response_id)
     await web.delete(found.job.id, organization_id=principal.organization_id)
@@ -78,7 +78,7 @@ async def delete(request: LeanRequest, response_id: str) -> HttpResponseBase:
 
 async def input_items(request: LeanRequest, response_id: str) -> HttpResponseBase:
     """GET /openai/v1/responses/:id/input_items: a page of what was sent, the last item first."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     order = request.GET.get("order", "desc")
     if order not in ("asc", "desc"):

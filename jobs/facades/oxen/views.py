@@ -12,7 +12,7 @@ from genie.core import errors, ids
 from genie.core.lean import LeanRequest
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Scope
-from jobs import web
+from jobs import callers, web
 from jobs.facades.oxen import namespaces, rows, works
 from jobs.facades.oxen.works import Generations
 from jobs.intake import guard, uploads
@@ -35,7 +35,7 @@ _KINDS = {
 
 async def enqueue(request: LeanRequest) -> HttpResponseBase:
     """POST /api/ai/queue: one to four generations, all or none."""
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     fields = guard.read_object(request)
     works.media_model_of(fields)
@@ -116,13 +116,13 @@ async def cancel_queued(request: LeanRequest, generation_id: str) -> HttpRespons
 
 
 async def _reader(request: LeanRequest) -> tuple[Principal, dict[str, str]]:
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.JOBS_READ)
     return principal, headers
 
 
 async def _writer(request: LeanRequest) -> tuple[Principal, dict[str, str]]:
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     return principal, headers
 

@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseBase
 from genie.core.lean import LeanRequest
 from genie.tenants.scopes import Scope
 from inference.types import Modality
-from jobs import web
+from jobs import callers
 from jobs.facades.oxen import namespaces, works
 from jobs.intake import guard, uploads
 from jobs.job_views import JobView
@@ -42,7 +42,7 @@ async def videos(request: LeanRequest) -> HttpResponseBase:
 async def _generated(
     request: LeanRequest, *, modality: Modality, name: str, limit_s: float
 ) -> HttpResponseBase:
-    principal, headers = await web.authenticate(request)
+    principal, headers = await callers.authenticate(request)
     principal.require_scope(Scope.INFERENCE)
     fields = guard.read_object(request)
     works.model_of(fields)

@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import functools
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
@@ -65,11 +64,6 @@ def deliver_elsewhere(send: delivery.Post = post) -> int:
         return deliver(send)
     finally:
         connection.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> bool:
-    tick = threading.Event()
-    return any(condition() or tick.wait(0.02) for _ in range(500))
 
 
 class TestDelivery:

@@ -53,12 +53,6 @@ class RecordingListener:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.deltas) >= number, timeout)
 
-    def wait_for_progress(self, percent: int, timeout: float = 60.0) -> None:
-        with self._changed:
-            assert self._changed.wait_for(
-                lambda: self.percents and self.percents[-1] >= percent, timeout
-            ), f"only {self.percents[-1:]} % in time"
-
 
 class CancellingListener(RecordingListener):
     """Cancels its own request at its first progress."""

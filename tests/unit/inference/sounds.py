@@ -61,13 +61,6 @@ def silent_video() -> bytes:
     return written.getvalue()
 
 
-def decoded_ms(content: bytes, *, container: str) -> int:
-    """Return how long a file really is: by decoding it."""
-    with av.open(io.BytesIO(content), "r", format=container) as opened:
-        frames = list(opened.decode(audio=0))
-    return sum(frame.samples for frame in frames) * 1000 // int(frames[0].sample_rate)
-
-
 def _frame(part: "array.array[int]", *, rate: int, at: int) -> av.AudioFrame:
     frame = av.AudioFrame(format="s16", layout="mono", samples=len(part))
     frame.planes[0].update(part.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))

@@ -1,6 +1,5 @@
 """Function calling: which tool a request needs, and its arguments out of the request's own words."""
 
-import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -166,11 +165,6 @@ def with_distractors(rng: random.Random, wanted: Tool) -> list[Tool]:
     offered = [wanted, *(_declare(rng, family) for family in drawn)]
     rng.shuffle(offered)
     return offered
-
-
-def call_text(call: Mapping[str, Any]) -> str:
-    """Return a call as the model writes it."""
-    return f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>"
 
 
 def _reported(rng: random.Random, family: Family) -> list[Message]:
