@@ -4,6 +4,7 @@
 everything else beside them. Without `-n` all run in this one.
 """
 
+import gc
 import os
 import secrets
 import shutil
@@ -61,20 +62,37 @@ def _only_distributes() -> bool:
     return "GENIE_TEST_PROCESSES" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ
 
 
+_ZOO = "tests/acceptance/test_zoo.py"  # the one of them that has a system of its own
+
+
 class _Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Keeps together what shares a running system or a loaded model: the acceptance tests, a file."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "acceptance" if path.startswith("tests/acceptance/") else path
+        return "acceptance" if path.startswith("tests/acceptance/") and path != _ZOO else path
 
 
 # Not by marks for `--dist loadgroup`: pytest 9.2 does not let xdist 3.8 write them into the ids that
 # its scheduler reads, and nothing says so.
 @pytest.hookimpl(optionalhook=True)  # without xdist nobody asks
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Together:
-    """Distribute by what belongs together."""
+    """Distribute by what belongs together, in the order of the paths.
+
+    Not by the number of tests, as is usual: what takes long has few. Whole systems come first, and last
+    the hundreds of short files below tests/unit, so that all processes end at nearly the same time.
+    """
+    config.option.loadscopereorder = False
     return _Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Take what stays for good out of every later search for garbage: libraries, and all the tests.
+
+    A search through these takes seconds, and a model that is loaded or closed asks for one.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

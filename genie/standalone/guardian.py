@@ -1,4 +1,4 @@
-"""Outlive a killed supervisor just long enough to end what it had started.
+"""Outlive a killed supervisor just long enough to end what it had started: ``guardian.py GRACE_S``.
 
 The kernel signals the direct children of a supervisor that dies (see launch.py), but not their
 children, and a child may take its time. This process reads `watch PGID` and `forget PGID` lines;
@@ -27,12 +27,12 @@ def main() -> None:
             watched.add(int(group))
         else:
             watched.discard(int(group))
-    end(watched)
+    end(watched, grace_s=float(sys.argv[1]))
 
 
-def end(groups: set[int]) -> None:
+def end(groups: set[int], *, grace_s: float) -> None:
     """Wait for the groups to end by themselves, then kill those that have not."""
-    deadline = time.monotonic() + GRACE_S
+    deadline = time.monotonic() + grace_s
     while any(exists(group) for group in groups) and time.monotonic() < deadline:
         select.select([], [], [], POLL_S)
     for group in filter(exists, groups):

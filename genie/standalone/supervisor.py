@@ -140,7 +140,7 @@ def _how(code: int) -> str:
 
 def _start_guardian() -> "subprocess.Popen[str]":
     return subprocess.Popen(  # noqa: S603 - our own script
-        [sys.executable, "-I", "-S", guardian.__file__],
+        [sys.executable, "-I", "-S", guardian.__file__, str(guardian.GRACE_S)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

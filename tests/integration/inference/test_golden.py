@@ -5,7 +5,6 @@ A change of a library, a checkpoint or the code shows here by what it changes. W
 exact. Numbers may differ a little: processors add in different orders.
 """
 
-import gc
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -85,12 +84,10 @@ REQUESTS: dict[str, Request] = {
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    gc.freeze()  # each unloading collects: of what was there before there is nothing to collect
     opened = Engine(registry.load_registry(build.CHECKPOINTS.parent / "models.toml"))
     yield opened
     opened.drain()
     opened.close(timeout_s=20)
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 
 from genie.core import redis as core_redis
-from tests.integration.budgets.conftest import flush_passes_the_append_only_trigger
-
-__all__ = ["flush_passes_the_append_only_trigger"]
 
 
 @pytest.fixture

@@ -13,9 +13,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from tests import builders
-from tests.integration.budgets.conftest import flush_passes_the_append_only_trigger
 
-__all__ = ["flush_passes_the_append_only_trigger"]
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "genie_restored"
 

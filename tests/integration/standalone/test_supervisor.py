@@ -24,8 +24,10 @@ REPOSITORY = Path(__file__).parents[3]
 # Another process that supervises, so that it can be killed.
 VICTIM = """
 import pathlib, sys, threading
+from genie.standalone import guardian
 from genie.standalone.supervisor import Supervisor
 from tests.integration.standalone import programs
+guardian.GRACE_S = 1.0  # "three" takes all of it
 directory = pathlib.Path(sys.argv[1])
 supervisor = Supervisor(marker=sys.argv[2])
 for name, body in (("one", programs.LOYAL), ("two", programs.PARENT), ("three", programs.STUBBORN)):
