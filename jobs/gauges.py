@@ -33,10 +33,14 @@ logger = logging.getLogger(__name__)
 # Note [What a scrape costs]
 #     Counting a queue takes time in proportion to its depth, so what was read is told again for a
 #     moment, and for longer where reading took long: at most a part in ``_COST`` of the time goes
-#     into it, however many ask. A statement that takes longer than ``_LIMIT_MS`` is given up.
+#     into it, however many ask. A statement that takes longer than ``_LIMIT_MS`` is given up. A
+#     server that hangs gives up nothing, so a scrape waits no longer than ``LIMIT_S`` for all of it,
+#     and tells by ``genie_database_up`` that its gauges are absent.
 REMEMBERED_S = 1.0
+_REMEMBERED_MOST_S = 60.0
 _COST = 20
 _LIMIT_MS = 3000
+LIMIT_S = 2.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,14 +60,42 @@ class SystemState(Collector):
         self._until = float("-inf")
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Return the gauges; those of a part that does not answer are left out."""
+        """Return the gauges; of a database that does not answer, only that it does not."""
         with self._lock:
             began = self._clock()
             if began >= self._until:
-                self._families = list(_families(_read()))
+                values = _read()
+                self._families = list(_families(values)) or without_database()
                 ended = self._clock()
-                self._until = ended + max(REMEMBERED_S, _COST * (ended - began))
+                cost_s = _COST * (ended - began) if values else 0.0
+                self._until = ended + max(REMEMBERED_S, min(cost_s, _REMEMBERED_MOST_S))
             return self._families
+
+
+class RedisState(Collector):
+    """Tells whether Redis answers, and whether it takes what is written to it."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Return the gauges of Redis."""
+        try:
+            refused = bool(core_redis.refusal(core_redis.client()))
+        except RedisError:
+            return without_redis()
+        return list(
+            _families(
+                [_Value(readings.REDIS_UP, 1.0), _Value(readings.REDIS_REFUSES, float(refused))]
+            )
+        )
+
+
+def without_database() -> list[GaugeMetricFamily]:
+    """Return what is told while the database does not answer."""
+    return list(_families([_Value(readings.DATABASE_UP, 0.0)]))
+
+
+def without_redis() -> list[GaugeMetricFamily]:
+    """Return what is told while Redis does not answer."""
+    return list(_families([_Value(readings.REDIS_UP, 0.0)]))
 
 
 def _families(values: Iterable[_Value]) -> Iterator[GaugeMetricFamily]:
@@ -75,29 +107,25 @@ def _families(values: Iterable[_Value]) -> Iterator[GaugeMetricFamily]:
 
 
 def _read() -> list[_Value]:
-    values = []
+    """Return everything that the database says; nothing if it does not answer."""
     try:
         with transactions.transaction():  # so that the limit is of these statements alone
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {_LIMIT_MS}")
-            values = [value for part in _PARTS for value in part()]
+            (only_reads,) = _rows(_BEGIN, f"{_LIMIT_MS}ms")[0]
+            return [
+                _Value(readings.DATABASE_UP, 1.0),
+                _Value(readings.DATABASE_ONLY_READS, float(only_reads)),
+                *(value for part in _PARTS for value in part()),
+            ]
     except DatabaseError as error:
         logger.warning("A scrape goes without the tables: %s", type(error).__name__)
         connection.close()
-        values = []
-    up = float(bool(values))
-    return [
-        _Value(readings.DATABASE_UP, up),
-        _Value(readings.REDIS_UP, float(_redis_answers())),
-        *values,
-    ]
+        return []
 
 
-def _redis_answers() -> bool:
-    try:
-        return bool(core_redis.client().ping())
-    except RedisError:
-        return False
+_BEGIN = """
+SELECT current_setting('transaction_read_only') = 'on'
+  FROM set_config('statement_timeout', %s, true)
+"""
 
 
 # Each branch walks a partial index of its own; one condition over all would walk the table.
@@ -206,7 +234,7 @@ def _webhooks() -> Iterator[_Value]:
     yield _Value(readings.FAILING, backlog.failing_endpoints)
 
 
-def _rows(statement: str, *parameters: float) -> Sequence[tuple[Any, ...]]:
+def _rows(statement: str, *parameters: float | str) -> Sequence[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: Sequence[tuple[Any, ...]] = cursor.fetchall()

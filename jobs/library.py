@@ -167,7 +167,7 @@ def list_uploads(wanted: UploadFilter) -> list[Upload]:
 
 def remove(file_id: uuid.UUID, *, organization_id: uuid.UUID) -> bool:
     """Let a file be no more; tell whether there was one. Housekeeping removes its content."""
-    with connection.cursor() as cursor:
+    with transactions.transaction(), connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE jobs_file SET expires_at = genie_now() WHERE id = %s AND organization_id = %s AND {_KEPT}",  # noqa: S608 - constants
             [file_id, organization_id],

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from budgets import services as budgets
-from jobs import batch_lines, erasing, files, ledger_check, retention
+from jobs import attendance, batch_lines, erasing, files, ledger_check, retention
 from webhooks import services as webhooks
 
 logger = logging.getLogger(__name__)
@@ -27,10 +27,6 @@ def expire() -> dict[str, int]:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM jobs_worker WHERE heartbeat_at < genie_now() - interval '1 hour'"
-        )
-        workers = cursor.rowcount
-        cursor.execute(
             "DELETE FROM django_celery_results_taskresult WHERE date_done < now() - %s * interval '1 second'",
             [settings.GENIE_RESULT_TTL_S],
         )
@@ -42,7 +38,7 @@ def expire() -> dict[str, int]:
     return {
         "idempotency_keys": _in_batches(_expire_keys),
         "expired_jobs": _in_batches(_erase_expired_jobs),
-        "workers": workers,
+        "workers": attendance.forget_lost(),
         "task_results": results,
         "bookings": bookings,
         "webhooks": notifications,

@@ -16,8 +16,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from celery import current_app
+from django.conf import settings
+from redis.exceptions import RedisError
 
 from genie.core import broker, metrics
+from genie.core import redis as core_redis
 from genie.core.tracing import Span
 from jobs import carrying, control
 
@@ -26,7 +29,9 @@ logger = logging.getLogger(__name__)
 TICKET_TASK = "jobs.ticket"
 CANARY_TASK = "jobs.canary"
 JOBS_PER_TICKET = 64
-TICKET_LIFE_S = 60  # a ticket that nobody took by then is noise: the sweep has sent newer ones
+# A ticket that nobody took by then is noise: the sweep has sent newer ones. The broker drops it, where
+# it can (RabbitMQ). No worker judges it: by a clock that is ahead every ticket would be stale.
+TICKET_LIFE_S = 60
 WINDOW_S = 0.2
 _BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
 _BACKLOG = 10_000
@@ -132,14 +137,19 @@ def send_canary(queue_name: str, token: uuid.UUID) -> bool:
     return _send(queue_name, CANARY_TASK, {"queue": queue_name, "token": str(token)})
 
 
-def broker_answers() -> bool:
-    """Tell whether the broker lets us in, after at most its timeouts; makes a connection for it."""
+def broker_trouble() -> str:
+    """Return what is wrong with the broker, after at most its timeouts; an empty string if nothing is.
+
+    Makes a connection for it, and writes to a Redis: a full one lets in whoever only asks.
+    """
     try:
         with current_app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=0, interval_start=0)
-    except broker.ERRORS:
-        return False
-    return True
+            if broker.is_redis(settings.GENIE_BROKER_URL):
+                return core_redis.refusal(connection.default_channel.client)
+    except (*broker.ERRORS, RedisError):
+        return "does not answer"
+    return ""
 
 
 def _send(queue_name: str, task: str, arguments: dict[str, object], **options: Any) -> bool:
@@ -148,7 +158,7 @@ def _send(queue_name: str, task: str, arguments: dict[str, object], **options: A
             task,
             kwargs=arguments,
             queue=queue_name,
-            expires=TICKET_LIFE_S,
+            expiration=TICKET_LIFE_S,
             ignore_result=True,
             retry=False,
             **options,

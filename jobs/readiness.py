@@ -3,8 +3,9 @@
 import asyncio
 
 from django.conf import settings
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from genie.core import redis as core_redis
 from genie.core.errors import GenieError
 from jobs import queue, registry, web
 from jobs.live import LiveWorkers
@@ -51,9 +52,10 @@ def _queue_problem(name: str, workers: LiveWorkers) -> str:
 async def _database() -> tuple[str, LiveWorkers | None]:
     try:
         async with asyncio.timeout(_LIMIT_S):
-            return "", await web.live_workers()
+            workers, only_reads = await asyncio.gather(web.live_workers(), web.only_reads())
     except (GenieError, TimeoutError):
-        return "does not answer", None
+        return _SILENT, None
+    return _ONLY_READS if only_reads else "", workers
 
 
 async def _broker() -> str:
@@ -61,16 +63,22 @@ async def _broker() -> str:
         return await _streams()
     try:
         async with asyncio.timeout(_LIMIT_S):
-            answers = await asyncio.to_thread(queue.broker_answers)
+            return await asyncio.to_thread(queue.broker_trouble)
     except TimeoutError:
-        answers = False
-    return "" if answers else "does not answer"
+        return _SILENT
 
 
 async def _streams() -> str:
+    """Write something: a server that is full, or a replica, answers whoever only asks."""
     try:
         async with asyncio.timeout(_LIMIT_S):
-            await web.stream_client().ping()
+            await web.stream_client().set(core_redis.PROBE, 1, ex=core_redis.PROBE_LIFE_S)
+    except ResponseError as error:
+        return core_redis.said(error)
     except (RedisError, OSError, TimeoutError):
-        return "does not answer"
+        return _SILENT
     return ""
+
+
+_SILENT = "does not answer"
+_ONLY_READS = "only reads: no job is accepted, and none can end"

@@ -6,8 +6,19 @@ _BY_QUEUE = ("queue",)
 _BY_LANE = ("queue", "lane")
 _BY_WORKER = ("worker",)
 
-DATABASE_UP = Reading(name="genie_database_up", says="Whether the database answered this scrape")
-REDIS_UP = Reading(name="genie_redis_up", says="Whether Redis answered this scrape")
+DATABASE_UP = Reading(
+    name="genie_database_up",
+    says="Whether the database answered this scrape within 2 s; what is read from it is absent where not",
+)
+DATABASE_ONLY_READS = Reading(
+    name="genie_database_only_reads",
+    says="Whether the database takes no writes: a standby, or told so",
+)
+REDIS_UP = Reading(name="genie_redis_up", says="Whether Redis answered this scrape within 2 s")
+REDIS_REFUSES = Reading(
+    name="genie_redis_refuses_writes",
+    says="Whether Redis answers and takes nothing: it is full, a replica, or cannot save",
+)
 QUEUED = Reading(
     name="genie_queue_jobs", says="Jobs that wait in a queue, parked ones left out", labels=_BY_LANE
 )
@@ -92,7 +103,8 @@ FAILING = Reading(
     says="Enabled endpoints whose latest attempts have all failed",
 )
 READINGS = (
-    *(DATABASE_UP, REDIS_UP, QUEUED, OLDEST, RUNNING, LAPSED, PARKED, PAUSED, WORKERS),
+    *(DATABASE_UP, DATABASE_ONLY_READS, REDIS_UP, REDIS_REFUSES),
+    *(QUEUED, OLDEST, RUNNING, LAPSED, PARKED, PAUSED, WORKERS),
     *(SLOTS, WORKER_RUNNING, MODEL_BYTES, BUDGET_BYTES, CANARY_LATENCY, CANARY_WAITING),
     *(HOLDS, HELD, OLDEST_HOLD, DRIFT, VERIFIED, DUE, PENDING, OLDEST_DUE, FAILING),
 )

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from genie.core import errors, machine, metric_files, metrics
+from genie.core.in_time import InTime
 from genie.tenants import authentication, networks
 from jobs import gauges
 
@@ -36,7 +37,13 @@ _machine = CollectorRegistry()
 _machine.register(Processes())
 _machine.register(machine.Machine())
 _state = CollectorRegistry()
-_state.register(gauges.SystemState())
+_state.register(
+    InTime(
+        (gauges.SystemState(), gauges.without_database),
+        (gauges.RedisState(), gauges.without_redis),
+        limit_s=gauges.LIMIT_S,
+    )
+)
 
 
 def of_machine() -> bytes:
@@ -45,7 +52,7 @@ def of_machine() -> bytes:
 
 
 def of_system() -> bytes:
-    """Return the same, and the state of the whole system: asks the database."""
+    """Return the same, and the state of the whole system: asks the database, for a bounded time."""
     return of_machine() + generate_latest(_state)
 
 

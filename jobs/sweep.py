@@ -8,7 +8,7 @@ import dataclasses
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -134,8 +134,25 @@ def _reap_leases(swept: Swept) -> None:
     announce.ended(ended)
     for job_id, name in requeued.items():
         queue.sender.send({name: [job_id]})
+    _tell_of_lost(swept, [*requeued, *(one.job_id for one in ended)])
 
 
+def _tell_of_lost(swept: Swept, job_ids: Sequence[uuid.UUID]) -> None:
+    """Log what became of jobs whose workers were lost: an operator asks why they took long."""
+    if not job_ids:
+        return
+    logger.warning(
+        "Leases of %d jobs had lapsed: %d wait in their queues again, %d ended as worker-lost, %d as"
+        " cancelled",
+        *(len(job_ids), swept.requeued, swept.worker_lost, swept.cancelled),
+        extra={
+            "jobs": [str(one) for one in job_ids[:_TOLD]],
+            "jobs_left_out": max(0, len(job_ids) - _TOLD),
+        },
+    )
+
+
+_TOLD = 10  # of the jobs' ids
 _LOST = "The workers that ran this job were lost {} times; nothing of a further attempt is promised to differ."
 
 

@@ -14,7 +14,7 @@ import redis.asyncio
 from django.conf import settings
 
 from budgets.types import Payer
-from genie.core import errors
+from genie.core import errors, outages
 from genie.core import redis as core_redis
 from genie.core.coalesce import Coalescer
 from genie.core.coalesce import one_by_one as _one_by_one
@@ -126,6 +126,9 @@ _queued: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
     "workers", _one_by_one(lambda within_s: live.workers(within_s=within_s))
 )
+_reading: Coalescer[None, bool] = Coalescer(
+    "only-reads", _one_by_one(lambda _: outages.database_only_reads())
+)
 _spendings: Coalescer[Payer, Spending] = Coalescer(
     "spendings", _one_by_one(jobs_spending.spending), max_waiting=64
 )
@@ -147,7 +150,17 @@ _inputs: Coalescer[_Input, uuid.UUID] = Coalescer(
 _ALL: tuple[Coalescer[Any, Any], ...] = (
     *(_admissions, _quotes, _reads, _lists, _cancels, _waits),
     *(_queued, _workers, _spendings, _usages, _endpoints, _files, _inputs),
-    *(_together, _asked, _members, _groups, _owned, _named_endpoints, _media, _namespaces),
+    *(
+        _reading,
+        _together,
+        _asked,
+        _members,
+        _groups,
+        _owned,
+        _named_endpoints,
+        _media,
+        _namespaces,
+    ),
     _deletions,
     _video_options,
     *callers.COALESCERS,
@@ -281,6 +294,11 @@ async def live_workers(*, fresh: bool = False) -> LiveWorkers:
     if fresh or _live.value is None or now - _live.at > _LIVE_FOR_S:
         _live.value, _live.at = await _workers.ask(settings.GENIE_NO_WORKER_S), now
     return _live.value
+
+
+async def only_reads() -> bool:
+    """Return whether the database takes no writes."""
+    return await _reading.ask(None)
 
 
 async def has_worker(queue: str) -> bool:

@@ -15,8 +15,8 @@ from genie.core import broker, metrics, transactions
 
 QUEUE = "webhooks"
 TASK = "webhooks.deliver"
-# The sweep sends another while work is due; without this, a worker that was away for an hour would
-# find a ticket for every sweep it missed.
+# The sweep sends another while work is due, so a broker that can (RabbitMQ) drops old ones. No worker
+# judges them: by a clock that is ahead every ticket would be stale, and nothing would be delivered.
 TICKET_LIFE_S = 60
 PAUSE_S = 2.0  # after a failure; the sweep comes round as often
 
@@ -60,7 +60,7 @@ def send_ticket() -> bool:
     """Send one ticket now, waiting for the broker; False when it took none."""
     try:
         current_app.send_task(
-            TASK, queue=QUEUE, expires=TICKET_LIFE_S, ignore_result=True, retry=False
+            TASK, queue=QUEUE, expiration=TICKET_LIFE_S, ignore_result=True, retry=False
         )
     except broker.ERRORS as error:
         metrics.ticket_send_failed.labels(QUEUE).inc()

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import OperationalError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 
-from genie.core import metrics, transactions
+from genie.core import metrics, outages, transactions
 from webhooks import endpoints, formats, outcomes
 from webhooks.claims import Claim
 from webhooks.models import DisabledReason
@@ -85,7 +86,7 @@ def record(results: Sequence[Result]) -> int:
     An endpoint that is gone, or has failed for too long, is disabled in the same transaction.
 
     Raises:
-        OperationalError: The database stayed away; the leases lapse and the deliveries go out again.
+        DatabaseError: The database stayed away, or only reads; the leases lapse and the deliveries go out again.
     """
     if not results:
         return 0
@@ -115,7 +116,9 @@ def _insist(results: Sequence[Result], rows: Sequence[tuple[Any, ...]]) -> int:
     for pause_s in RECORD_PAUSES_S:
         try:
             return _write(results, rows)
-        except OperationalError:
+        except DatabaseError as error:
+            if outages.refusal(error) is None:
+                raise
             connection.close()
             threading.Event().wait(pause_s)
     return _write(results, rows)

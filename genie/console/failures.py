@@ -33,6 +33,8 @@ def page(request: HttpRequest, error: errors.GenieError) -> HttpResponse:
         context["principal"] = None
     response = pages.render(request, "console/error.html", context, status=error.http_status)
     response.headers["X-Request-Id"] = request_id
+    if "Retry-After" in error.headers:
+        response.headers["Retry-After"] = error.headers["Retry-After"]
     return response
 
 
@@ -58,10 +60,10 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Answer after a defect."""
+    """Answer after a defect, or an outage of the database."""
     if _is_program(request):
         return api.handler500(request)
-    return page(request, errors.InternalError())
+    return page(request, api.what_broke())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

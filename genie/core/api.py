@@ -2,11 +2,11 @@
 
 import logging
 import random
+import sys
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -14,7 +14,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from genie.core import errors, strict_json
+from genie.core import errors, outages, strict_json
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def translate(error: Exception, *, method: str = "") -> errors.GenieError:
     for raised, make in _TRANSLATIONS:
         if isinstance(error, raised):
             return make(error)
-    return errors.InternalError()
+    return outages.refusal(error) or errors.InternalError()
 
 
 def _invalid(error: Exception) -> errors.GenieError:
@@ -113,12 +113,6 @@ _TRANSLATIONS: tuple[_Translation, ...] = (
         lambda _: errors.PayloadTooLarge("The body is larger than this route accepts."),
     ),
     (SuspiciousOperation, lambda _: errors.InvalidRequest.of("", "The request is malformed.")),
-    (
-        (OperationalError, InterfaceError),
-        lambda _: errors.Unavailable(
-            "The database does not answer; nothing was accepted. Try again shortly."
-        ),
-    ),
 )
 
 
@@ -138,8 +132,14 @@ def handler404(request: HttpRequest, exception: Exception | None = None) -> Json
 
 
 def handler500(request: HttpRequest) -> JsonResponse:
-    """Answer after a defect."""
-    return _json(errors.InternalError())
+    """Answer after a defect, or an outage."""
+    return _json(what_broke())
+
+
+def what_broke() -> errors.GenieError:
+    """Return the error of our tree for what is being handled: an outage of the database, else a defect."""
+    error = sys.exc_info()[1]
+    return (outages.refusal(error) if error is not None else None) or errors.InternalError()
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeAlias, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
-from psycopg_pool import PoolTimeout
+from django.db import Error as DatabaseError
+from django.db import connection
 
+from genie.core import outages, transactions
 from genie.core.errors import GenieError, Unavailable
 
 In = TypeVar("In")
@@ -30,21 +30,73 @@ _Waiter: TypeAlias = "Future[Out] | asyncio.Future[Out]"
 logger = logging.getLogger(__name__)
 
 
+def insisting(function: Callable[[In], Out]) -> Callable[[In], Out]:
+    """Return ``function`` as one that tries again where nothing of it remains and the reason may have gone.
+
+    That is where it lost against another transaction, or its connection broke: after a restart of the
+    server each connection from before it breaks once. What it writes it writes in transactions of
+    ``genie.core.transactions``; once one of them was sent its commit, it is not done again.
+
+    Raises:
+        Unavailable: The connection broke after a commit was sent, so the outcome is not known.
+    """
+
+    def run(item: In) -> Out:
+        tries = 1
+        while True:
+            sent = transactions.commits()
+            try:
+                return function(item)
+            except DatabaseError as error:
+                broke, done = outages.lost_connection(error), transactions.commits() != sent
+                if broke and done:
+                    raise Unavailable(_UNKNOWN) from error
+                may_do = (broke or outages.lost_to_another(error)) and not done
+                if not may_do or tries == _TRIES:
+                    raise
+                logger.warning("The database is asked again: %s", _cause(error))
+                if broke:
+                    connection.close()
+            tries += 1
+
+    return run
+
+
 def one_by_one(
     function: Callable[[In], Out],
 ) -> Callable[[Sequence[In]], list[Out | BaseException]]:
-    """Return a batch function that calls ``function`` on each item and keeps each one's refusal."""
+    """Return a batch function that calls ``function`` on each item and keeps each one's error.
 
-    def run(items: Sequence[In]) -> list[Out | BaseException]:
+    An item is tried again by itself, so that what was done for those before it is not done twice. An
+    outage is told to all that come after.
+    """
+    return _OneByOne(function)
+
+
+class _OneByOne(Generic[In, Out]):
+    def __init__(self, function: Callable[[In], Out]) -> None:
+        self._function = insisting(function)
+
+    def __call__(self, items: Sequence[In]) -> list[Out | BaseException]:
+        """Return an answer for each item; raises what the database raises at the first of them."""
         answers: list[Out | BaseException] = []
         for item in items:
             try:
-                answers.append(function(item))
+                answers.append(self._function(item))
             except GenieError as error:
                 answers.append(error)
+            except Exception as error:
+                refusal = outages.refusal(error)
+                if refusal is None:
+                    logger.exception("One of a batch failed")
+                    answers.append(error)
+                elif answers:
+                    logger.warning("The database left in the middle of a batch: %s", _cause(error))
+                    connection.close()
+                    return [*answers, *[refusal] * (len(items) - len(answers))]
+                else:
+                    raise
         return answers
-
-    return run
 
 
 class Coalescer(Generic[In, Out]):
@@ -54,7 +106,8 @@ class Coalescer(Generic[In, Out]):
         name: Names the thread.
         run_batch: Takes a batch and returns one answer or exception for each item, in order. If it
             raises on a batch of several, the items are run one by one, so that one item that the
-            database chokes on cannot fail its neighbours.
+            database chokes on cannot fail its neighbours. It may be called again with the same batch
+            as long as no transaction of its was sent a commit, so it writes in none but those.
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
         linger_s: After a batch of many, how long the next one waits at most for as many.
@@ -73,7 +126,7 @@ class Coalescer(Generic[In, Out]):
         company: Callable[[], int] = lambda: 1,
     ) -> None:
         self._name = name
-        self._run_batch = run_batch
+        self._run_batch = run_batch if isinstance(run_batch, _OneByOne) else insisting(run_batch)
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._linger_s = linger_s
@@ -108,7 +161,7 @@ class Coalescer(Generic[In, Out]):
             async with asyncio.timeout(_PATIENCE_S):
                 return await future
         except TimeoutError:
-            raise Unavailable(_SILENT) from None
+            raise Unavailable(_UNKNOWN) from None
 
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Answer what waits, then end the thread."""
@@ -160,14 +213,18 @@ class Coalescer(Generic[In, Out]):
     def _answers(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
         """Run the batch; whatever it raises becomes the answer of the items that it is about."""
         try:
-            answers = self._run_through_contention(items)
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("%s: the database did not answer: %s", self._name, type(error).__name__)
-            connection.close()  # a broken connection is replaced at the next batch
-            if isinstance(error.__cause__, PoolTimeout):
-                self._send_away()
-            return [Unavailable(_AWAY)] * len(items)
+            answers = self._run_batch(items)
+        except Unavailable as error:  # the outcome is not known
+            connection.close()
+            return [error] * len(items)
         except Exception as error:
+            refusal = outages.refusal(error)
+            if refusal is not None:
+                logger.warning("%s: the database refused: %s", self._name, _cause(error))
+                connection.close()  # a broken connection is replaced at the next batch
+                if outages.no_connection(error):
+                    self._send_away()
+                return [refusal] * len(items)
             if len(items) > 1:
                 return [answer for item in items for answer in self._answers([item])]
             logger.exception("%s: a batch of one failed", self._name)
@@ -186,18 +243,7 @@ class Coalescer(Generic[In, Out]):
         with self._changed:
             waiting = [waiter for _, waiter in self._waiting if _is_wanted(waiter)]
             self._waiting.clear()
-        _deliver(waiting, [Unavailable(_AWAY)] * len(waiting))
-
-    def _run_through_contention(self, items: Sequence[In]) -> Sequence[Out | BaseException]:
-        """Run the batch again when it lost against another transaction: nothing of it was done."""
-        for _ in range(_TRIES - 1):
-            try:
-                return self._run_batch(items)
-            except OperationalError as error:
-                if not isinstance(error.__cause__, _CONTENTION):
-                    raise
-                logger.warning("%s: lost a lock: %s", self._name, type(error.__cause__).__name__)
-        return self._run_batch(items)
+        _deliver(waiting, [Unavailable(outages.AWAY)] * len(waiting))
 
 
 _COMPANY = (
@@ -206,12 +252,15 @@ _COMPANY = (
 _IDLE_S = 1.0  # without a batch for so long, the thread does not keep a connection
 _PATIENCE_S = 15.0  # longer than any statement may take: see statement_timeout in the settings
 _TRIES = 3  # each waits at most lock_timeout for a lock
-_CONTENTION = (DeadlockDetected, LockNotAvailable, SerializationFailure)
-_SILENT = (
+_UNKNOWN = (
     "The database does not answer, so the outcome is not known. Try again; a submit with the same"
     " Idempotency-Key makes no second job."
 )
-_AWAY = "The database does not answer; nothing was accepted. Try again shortly."
+
+
+def _cause(error: BaseException) -> str:
+    """Return the driver's name of what happened, which says more than Django's."""
+    return type(error.__cause__ or error).__name__
 
 
 def _is_wanted(waiter: "_Waiter[Out]") -> bool:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
+from genie.core import outages
 from genie.core.errors import GenieError
 
 
@@ -62,7 +63,14 @@ class GenieCommand(SentenceCommand):
             return super().execute(*args, **options)
         except GenieError as error:
             raise CommandError(error.message) from error
-        except OperationalError as error:
+        except DatabaseError as error:
+            if outages.only_reads(error):
+                raise CommandError(
+                    "The database only reads, so nothing was done. Is DATABASE_URL's server a standby?"
+                    " `manage.py doctor --only database` says more."
+                ) from error
+            if not isinstance(error, OperationalError):
+                raise
             raise CommandError(
                 f"The database does not answer ({str(error).strip().splitlines()[0]}). "
                 "Is the system running? Start it with 'make up', or set DATABASE_URL."

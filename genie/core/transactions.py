@@ -6,6 +6,7 @@ statements share their way to the server; ``check_when_answered`` and ``Later`` 
 to say.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,23 @@ from django.db import connection
 from django.db import transaction as django_transaction
 
 T = TypeVar("T")
+
+
+class _Thread(threading.local):
+    """What a thread has sent."""
+
+    commits = 0
+
+
+_thread = _Thread()
+
+
+def commits() -> int:
+    """Return how many commits this thread has sent so far, whatever became of them.
+
+    As long as it has not grown, nothing that was done in ``transaction`` since can have remained.
+    """
+    return _thread.commits
 
 
 class WrongTransaction(RuntimeError):
@@ -30,6 +48,7 @@ def transaction() -> Iterator[None]:
     """
     with django_transaction.atomic(durable=True):
         yield
+        _thread.commits += 1  # before it is sent: its answer may be lost
 
 
 @contextmanager

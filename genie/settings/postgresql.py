@@ -18,7 +18,7 @@ def _database() -> dict[str, Any]:
             "DATABASE_URL is not understood; write postgresql://user:password@host:5432/name."
         ) from None
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "genie.core.postgresql",
         "NAME": parts.pop("dbname", ""),
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),
@@ -26,7 +26,7 @@ def _database() -> dict[str, Any]:
         "PORT": parts.pop("port", ""),
         # Threads of ours keep their connection; request threads give theirs back to the pool.
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": False,  # the backend has its own, which is never slow to give up
         "OPTIONS": {
             "pool": {
                 "min_size": 0,

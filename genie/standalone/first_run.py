@@ -11,7 +11,7 @@ from genie.standalone.client import Answer, Client
 from genie.standalone.console import Console
 from genie.standalone.errors import StandaloneError
 
-MODEL = "lite"
+PREFERRED = "lite"  # the persona of a small and fast model
 PATH = "/v1/chat/completions"
 QUESTIONS = (
     "What is the capital of France?",
@@ -23,23 +23,39 @@ POLL_LIMIT = 6
 DELIVERY_LIMIT_S = 30.0
 
 
-def run(client: Client, console: Console, *, webhook_secret: str) -> bool:
+def chat_model(client: Client) -> str | None:
+    """Return the chat model to show jobs of: ``lite``, else one that is in memory, else any; None without one.
+
+    Raises:
+        StandaloneError: The system does not tell which models it has.
+    """
+    try:
+        models = _expect(client.get("/v1/models"), 200)["data"]
+    except (OSError, http.client.HTTPException) as error:
+        raise StandaloneError(f"which models there are is not told: {error}") from error
+    chats = [one for one in models if one["modality"] == "chat"]
+    if any(PREFERRED in (one["id"], *one["aliases"]) for one in chats):
+        return PREFERRED
+    return next((one["id"] for one in sorted(chats, key=lambda one: not one["loaded"])), None)
+
+
+def run(client: Client, console: Console, *, model: str, webhook_secret: str) -> bool:
     """Show one job per mode and return whether all of them succeeded."""
     console.heading("First jobs")
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("sync", lambda: run_sync(client, console)),
-        ("stream", lambda: run_stream(client, console)),
-        ("async", lambda: run_async(client, console, webhook_secret)),
+        ("sync", lambda: run_sync(client, console, model)),
+        ("stream", lambda: run_stream(client, console, model)),
+        ("async", lambda: run_async(client, console, model, webhook_secret)),
     )
     results = [_attempt(mode, step, console) for mode, step in steps]  # one failure hides no other
     return all(results)
 
 
-def run_sync(client: Client, console: Console) -> None:
+def run_sync(client: Client, console: Console, model: str) -> None:
     """Ask and wait for the whole answer."""
     began = time.monotonic()
     with console.waiting("the first job of a model waits until a worker has loaded it"):
-        answer = _expect(client.post(PATH, _body(QUESTIONS[0])), 200)
+        answer = _expect(client.post(PATH, _body(model, QUESTIONS[0])), 200)
     took_ms = 1000 * (time.monotonic() - began)
     text, usage = answer["choices"][0]["message"]["content"], answer["usage"]
     console.job("sync", QUESTIONS[0], text)
@@ -49,11 +65,11 @@ def run_sync(client: Client, console: Console) -> None:
     )
 
 
-def run_stream(client: Client, console: Console) -> None:
+def run_stream(client: Client, console: Console, model: str) -> None:
     """Ask and show the tokens as they arrive."""
     console.job("stream", QUESTIONS[1], "", end="")
     began, first_ms, chunks = time.monotonic(), 0.0, 0
-    for data in client.stream(PATH, {**_body(QUESTIONS[1]), "stream": True}):
+    for data in client.stream(PATH, {**_body(model, QUESTIONS[1]), "stream": True}):
         if data == "[DONE]":
             break
         chunk = json.loads(data)
@@ -68,11 +84,11 @@ def run_stream(client: Client, console: Console) -> None:
     console.note(f"{chunks} events, the first after {first_ms:.0f} ms")
 
 
-def run_async(client: Client, console: Console, webhook_secret: str) -> None:
+def run_async(client: Client, console: Console, model: str, webhook_secret: str) -> None:
     """Submit, poll until the end, and receive the signed webhook."""
     with receiver.listening(webhook_secret) as sink:
         webhook = {"url": sink.url, "secret": webhook_secret}
-        body = {**_body(QUESTIONS[2]), "mode": "async", "webhook": webhook}
+        body = {**_body(model, QUESTIONS[2]), "mode": "async", "webhook": webhook}
         accepted = _expect(client.post(PATH, body), 202)
         console.job("async", QUESTIONS[2], f"202 {accepted['status']}, {accepted['id']}")
         result = _poll(client, console, accepted["poll_url"])
@@ -111,8 +127,8 @@ def _attempt(mode: str, step: Callable[[], None], console: Console) -> bool:
     return True
 
 
-def _body(question: str) -> dict[str, Any]:
-    return {"model": MODEL, "messages": [{"role": "user", "content": question}], "temperature": 0}
+def _body(model: str, question: str) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": question}], "temperature": 0}
 
 
 def _delta(chunk: dict[str, Any]) -> str:

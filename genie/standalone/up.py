@@ -19,7 +19,7 @@ CURL = """\
 curl {base_url}/v1/chat/completions \\
   -H "Authorization: Bearer {api_key}" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model": "lite", "messages": [{{"role": "user", "content": "{question}"}}], "temperature": 0}}'"""
+  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "{question}"}}], "temperature": 0}}'"""
 
 
 def serve(options: Options, console: Console) -> None:
@@ -86,13 +86,28 @@ def _show(running: System, console: Console) -> None:
     run = running.run
     if run is None:
         return
+    model = _show_first_jobs(running, console)
+    _print_facts(run, running.state.path, console, model=model)
+
+
+def _show_first_jobs(running: System, console: Console) -> str | None:
+    """Show a job of each mode; return the model that they were for, None if there was none to ask."""
+    failed = f"Genie runs, but a first job failed; the logs are in {running.state.logs}"
+    try:
+        model = first_run.chat_model(running.client)
+    except StandaloneError as error:
+        console.problem(f"{failed} ({error})")
+        return None
+    if model is None:
+        console.problem("The models file has no chat model, so no first job is shown.")
+        return None
     secret = running.secrets["webhook_secret"]
-    if not first_run.run(running.client, console, webhook_secret=secret):
-        console.problem(f"Genie runs, but a first job failed; the logs are in {running.state.logs}")
-    _print_facts(run, running.state.path, console)
+    if not first_run.run(running.client, console, model=model, webhook_secret=secret):
+        console.problem(failed)
+    return model
 
 
-def _print_facts(run: RunFile, directory: Path, console: Console) -> None:
+def _print_facts(run: RunFile, directory: Path, console: Console, *, model: str | None) -> None:
     console.heading("Genie is running")
     password = run.admin_password or "as its owner set it"
     console.facts(
@@ -107,7 +122,14 @@ def _print_facts(run: RunFile, directory: Path, console: Console) -> None:
             ("details", str(directory / "run.json")),
         ]
     )
-    console.line()
-    question = first_run.QUESTIONS[0]
-    console.line(CURL.format(base_url=run.base_url, api_key=run.api_key, question=question))
+    if model is not None:
+        console.line()
+        console.line(
+            CURL.format(
+                base_url=run.base_url,
+                api_key=run.api_key,
+                model=model,
+                question=first_run.QUESTIONS[0],
+            )
+        )
     console.line("\nPress Ctrl-C to stop.")

@@ -1,19 +1,24 @@
 """The workers that have been seen, and what organisations count for in queues."""
 
-from django.conf import settings
-from django.contrib import admin
-from django.utils import timezone
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
+from django.http import HttpRequest
+
+from genie.core import ages
 from genie.core.admin import ReadOnlyAdmin, WordedAdmin
+from genie.core.models import DatabaseNow
+from jobs import attendance
 from jobs.models import Weight, Worker
 
 
 @admin.register(Worker)
 class WorkerAdmin(ReadOnlyAdmin):
-    """Workers that have been seen lately."""
+    """Workers that are there, and those that have not been gone for long."""
 
     list_display = (
-        "name", "is_alive", "serves", "running", "slots", "loaded_models", "trouble", "started_at",
+        "name", "health", "serves", "running", "slots", "loaded_models", "trouble", "started_at",
         "heartbeat_at",
     )  # fmt: skip
     ordering = ("-heartbeat_at",)
@@ -26,11 +31,23 @@ class WorkerAdmin(ReadOnlyAdmin):
             for queue in worker.queues
         )
 
-    @admin.display(description="alive", boolean=True)
-    def is_alive(self, worker: Worker) -> bool:
-        """Whether it is counted on; one that left or was lost is listed for an hour."""
-        silent_s = (timezone.now() - worker.heartbeat_at).total_seconds()
-        return worker.left_at is None and silent_s < settings.GENIE_NO_WORKER_S
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows with how long each has been silent, by the database's clock."""
+        silent = ExpressionWrapper(DatabaseNow() - F("heartbeat_at"), output_field=DurationField())
+        return super().get_queryset(request).annotate(silent=silent)
+
+    @admin.display(description="health", ordering="left_at")
+    def health(self, worker: Any) -> str:
+        """Say how it does, and since when nothing was heard of one that does not report."""
+        silent_s = worker.silent.total_seconds()
+        health = attendance.health_of(
+            age_s=silent_s,
+            has_left=worker.left_at is not None,
+            trouble=worker.trouble,
+            is_ready=set(worker.queues) <= set(worker.ready_queues),
+        )
+        reports = health in (attendance.Health.SERVING, attendance.Health.LOADING)
+        return str(health) if reports else f"{health}, heard of {ages.ago(silent_s)}"
 
 
 @admin.register(Weight)

@@ -111,7 +111,14 @@ def _redis(check: str, client: redis.Redis) -> Iterator[Finding]:
         yield findings.wrong(
             check, "Redis could not write its append-only file.", "Look at its log and its disk."
         )
-    yield from _memory(check, info)
+    if refused := core_redis.refusal(client):
+        yield findings.wrong(
+            check, f"Redis {refused}: it takes no tickets and no streams.",
+            "Raise `maxmemory`, lower GENIE_STREAM_TTL_S, or name the primary; until then jobs start"
+            " some seconds late, and none is lost.",
+        )  # fmt: skip
+    else:
+        yield from _memory(check, info)
 
 
 def _memory(check: str, info: dict[str, Any]) -> Iterator[Finding]:

@@ -23,12 +23,13 @@ def workers() -> Iterator[Finding]:
     there = attendance.workers()
     for name in (*registry.models().queues(), *registry.SERVICE_QUEUES):
         yield _server(name, [one for one in there if name in one.queues])
-    lost = [one.name for one in there if one.health in (Health.LOST, Health.STALE)]
-    if lost:
-        yield findings.note(
-            "workers", f"{', '.join(lost)}: not heard of for a while, and has not said goodbye.",
-            "If it runs still, look at its log; its jobs are given to others once their leases lapse.",
-        )  # fmt: skip
+    for one in there:
+        if one.health in (Health.LOST, Health.STALE):
+            yield findings.note(
+                "workers", f"{one.name} is {one.health}: heard of {one.heard_of}, and it has not said goodbye.",
+                "If it runs still, look at its log; its jobs are given to others once their leases"
+                f" lapse, and it is forgotten after {attendance.LOST_KEPT_S / 60:.0f} minutes.",
+            )  # fmt: skip
 
 
 def _server(name: str, servers: list[Attendant]) -> Finding:

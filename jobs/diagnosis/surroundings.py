@@ -1,5 +1,7 @@
 """Checks what this process was given: secrets and settings, the storage of files, room on disks."""
 
+import contextlib
+import errno
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core import checks
 from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
 
 from genie.core import key_strength
 from jobs import storage
@@ -52,18 +55,45 @@ def _placeholders() -> Iterator[Finding]:
 def files() -> Iterator[Finding]:
     """Write a file to the storage, read it and remove it again."""
     store, name = storage.files(), f"doctor/{uuid.uuid4().hex}"
-    saved = store.save(name, ContentFile(b"genie"))
     try:
-        with store.open(saved) as kept:
-            same = kept.read() == b"genie"
-    finally:
-        store.delete(saved)
+        same = _round_trip(store, name)
+    except OSError as error:
+        yield findings.wrong("files", _refused(error), _ROOM if error.errno in _FULL else _FILES)
+        return
     if same:
         yield findings.ok("files", "The storage of files takes, gives back and removes a file.")
     else:
         yield findings.wrong("files", "The storage gives back other bytes than it took.", _FILES)
 
 
+def _round_trip(store: Storage, name: str) -> bool:
+    """Return whether what was stored comes back as it was; nothing of it stays."""
+    try:
+        saved = store.save(name, ContentFile(b"genie"))
+        with store.open(saved) as kept:
+            same = bool(kept.read() == b"genie")
+    except OSError:
+        with contextlib.suppress(OSError):  # what was raised before says more
+            store.delete(name)
+        raise
+    store.delete(saved)
+    return same
+
+
+def _refused(error: OSError) -> str:
+    """Return one sentence of what the storage answered: its place, and its reason in words."""
+    place = settings.GENIE_FILES_BUCKET or settings.GENIE_FILES_DIR
+    if error.errno in _FULL:
+        return f"The storage of files is full: nothing can be written at {place}."
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"The storage of files at {place} refuses a file: {reason.rstrip('.')}."
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_ROOM = (
+    "Make room, or `manage.py jobs purge --older-than 30d`; until then jobs whose result is a file"
+    " fail, and all others go on."
+)
 _FILES = "Look at GENIE_FILES_DIR or GENIE_FILES_BUCKET, and at who may write there."
 
 

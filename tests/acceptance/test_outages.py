@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
@@ -12,6 +13,7 @@ from tests.acceptance.callers import Caller, raw_stream, text_of
 from tests.acceptance.parallel import together
 from tests.acceptance.system import System, until
 
+CHAT = {"model": "echo", "messages": [{"role": "user", "content": "x"}]}
 WORDS = " ".join(f"word{number}" for number in range(20))
 
 
@@ -109,6 +111,74 @@ def test_without_postgresql_everything_is_503_and_then_as_before(caller: Caller)
     assert job["result"]["choices"][0]["message"]["content"] == f"echo: {WORDS}"
     until(lambda: caller.balance()[1] == 0, what="the holds to be settled")
     assert until(lambda: _ledger(caller), what="commands to meet the database again")["clean"]
+
+
+# A submit of each contract, and what each says of a database that does not take it.
+REFUSED = {
+    "/v1/chat/completions": (CHAT, 503, "only reads"),
+    "/openai/v1/chat/completions": (CHAT, 503, "only reads"),
+    "/v1/async/chat/completions": (CHAT, 500, "storage unavailable"),
+    "/v1/slow/chat/completions": (CHAT, 503, "only reads"),
+    "/api/images/generate": ({"model": "flux-schnell", "prompt": "x"}, 503, "only reads"),
+}
+
+
+def test_connections_that_are_ended_are_met_by_no_caller(caller: Caller) -> None:
+    job_id = caller.submit("before")
+    caller.ended(job_id)
+    caller.get("/ready")
+
+    def ask(number: int) -> tuple[int, str]:
+        path = ("/v1/models", f"/v1/jobs/{job_id}", "/v1/jobs", "/v1/usage")[number % 4]
+        return caller.get(path).status_code, path
+
+    for _ in range(3):
+        together(24, ask)  # so that every thread of every web process has a connection
+        _end_connections(caller)
+        assert {status for status, _ in together(24, ask)} == {200}
+        assert caller.chat(mode="async").status_code == 202
+
+
+def test_a_database_that_only_reads_refuses_and_is_written_to_as_soon_as_it_may(
+    caller: Caller,
+) -> None:
+    job_id = caller.submit("before")
+    caller.ended(job_id)
+    with _only_reads(caller):
+        for path, (body, status, says) in REFUSED.items():
+            answer = caller.post(path, body)
+            assert answer.status_code == status, (path, answer.text)
+            assert says in answer.text, path
+            assert int(answer.headers["Retry-After"]) >= 1, path
+        ready = caller.get("/ready")
+        assert ready.status_code == 503
+        assert ready.json()["checks"]["database"].startswith("only reads")
+        assert caller.get(f"/v1/jobs/{job_id}").json()["status"] == "completed"
+
+    caller.system.wait_ready()
+    assert caller.chat("after").status_code == 200
+
+
+@contextlib.contextmanager
+def _only_reads(caller: Caller) -> Iterator[None]:
+    """Let every session of the database that begins from now on only read, and no other go on."""
+    ((name,),) = caller.system.sql("SELECT current_database()")
+    change = f'ALTER DATABASE "{name}" {{}} default_transaction_read_only {{}}'
+    caller.system.sql(change.format("SET", "= on"))
+    _end_connections(caller)
+    try:
+        yield
+    finally:
+        options = "-c default_transaction_read_only=off"
+        with psycopg.connect(caller.system.servers.database_url, options=options) as connection:
+            connection.execute(change.format("RESET", ""))
+
+
+def _end_connections(caller: Caller) -> None:
+    caller.system.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND datname = current_database() AND backend_type = 'client backend'"
+    )
 
 
 def _ledger(caller: Caller) -> dict[str, Any] | None:

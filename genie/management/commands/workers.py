@@ -58,7 +58,7 @@ class Command(GenieCommand):
             [_shown(one) for one in found],
             (lambda: terminal.console(self).print(terminal.table(_COLUMNS, rows)))
             if found
-            else "No worker was seen within the last hour; start one with `manage.py workers`.",
+            else "No worker is there, nor was lately; start one with `manage.py workers`.",
         )
 
 
@@ -87,7 +87,7 @@ def _row(one: Attendant) -> list[str]:
         f"{len(one.jobs)} of {one.slots}" if one.slots else "-",
         " ".join(one.model_bytes) or "-",
         f"{sizes.in_words(used)}{budget}" if used else "-",
-        f"{one.heartbeat_age_s:.0f} s ago",
+        one.heard_of,
     ]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -53,6 +54,17 @@ class TestHealth:
         with builders.later(age):
             assert health() is expected
 
+    def test_one_that_is_lost_is_listed_for_ten_minutes_and_one_that_left_for_an_hour(self) -> None:
+        worker("lost@rack-1:7", ["chat"])
+        worker("left@rack-1:8", ["chat"])._leave()
+
+        with builders.later("9 minutes"):
+            assert [one.name for one in attendance.workers()] == ["left@rack-1:8", "lost@rack-1:7"]
+        with builders.later("11 minutes"):
+            assert [one.name for one in attendance.workers()] == ["left@rack-1:8"]
+        with builders.later("61 minutes"):
+            assert attendance.workers() == []
+
     @pytest.mark.parametrize(
         ("trouble", "expected"), [("", Health.LEFT), ("A step hangs.", Health.REPLACED)]
     )
@@ -86,4 +98,10 @@ class TestCommand:
 
         assert run() == []
         assert [one["health"] for one in run("--all")] == ["left"]
-        assert "No worker was seen" in say()
+        assert "No worker is there" in say()
+
+    def test_says_since_when_nothing_was_heard_of_one_that_is_lost(self) -> None:
+        worker("cpu@host:1", ["chat"])
+
+        with builders.later("5 minutes"):
+            assert re.search(r"lost .* 5 min ago", say())

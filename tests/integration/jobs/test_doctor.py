@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import errno
 import io
 import json
 import shutil
@@ -181,11 +182,25 @@ class TestServers:
             def info(self) -> dict[str, Any]:
                 return info
 
+            def set(self, *_: object, **__: object) -> None:
+                """Take it: there is room for this one."""
+
         monkeypatch.setattr("genie.core.redis.client", Client)
 
         assert levels(servers.redis_server()) == [
             Level.OK, Level.WRONG, Level.NOTE, Level.WRONG,
         ]  # fmt: skip
+
+    def test_a_redis_that_takes_nothing_more(self, redis_server: Any) -> None:
+        redis_server.config_set("maxmemory", 1)
+        try:
+            found = [one for one in servers.redis_server() if one.level is Level.WRONG]
+        finally:
+            redis_server.config_set("maxmemory", 0)
+
+        assert [one.says for one in found] == [
+            "Redis is full (maxmemory): it takes no tickets and no streams."
+        ]
 
 
 class TestServing:
@@ -211,7 +226,8 @@ class TestServing:
         with builders.later("40 seconds"):
             found = list(serving.workers())
 
-        assert found[-1].says.startswith("gpu@host:1: not heard of for a while")
+        assert found[-1].says.startswith("gpu@host:1 is lost: heard of 40 s ago")
+        assert "forgotten after 10 minutes" in found[-1].advice
 
     def test_tickets_that_do_not_arrive_and_queues_that_are_paused(self) -> None:
         pauses.pause("embedding")
@@ -264,6 +280,19 @@ class TestSurroundings:
         (found,) = examination.examine([check])
 
         assert found.level is Level.WRONG
+        assert found.says.startswith(f"The storage of files at {files} refuses a file: ")
+
+    def test_a_storage_that_is_full(self, monkeypatch: pytest.MonkeyPatch, files: Path) -> None:
+        def refuse(*_: object) -> str:
+            raise OSError(errno.ENOSPC, "No space left on device", "doctor/name")
+
+        monkeypatch.setattr("jobs.storage.DurableFileSystemStorage._save", refuse)
+
+        (found,) = surroundings.files()
+
+        assert found.level is Level.WRONG
+        assert found.says == f"The storage of files is full: nothing can be written at {files}."
+        assert found.advice.startswith("Make room")
 
     def test_leaves_nothing_in_the_storage(self, files: Path) -> None:
         assert levels(surroundings.files()) == [Level.OK]

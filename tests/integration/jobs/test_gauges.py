@@ -5,11 +5,14 @@ import uuid
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+import redis
+from django.db import OperationalError, connection
 from django_celery_results.models import TaskResult
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from jobs import canaries, gauges, scraping, steering
-from jobs.gauges import SystemState
+from jobs.gauges import RedisState, SystemState
 from jobs.presence import Presence, Report
 from jobs.states import Lane
 from tests import builders
@@ -23,7 +26,8 @@ def read() -> dict[tuple[str, ...], float]:
     """Return every gauge by its name and the values of its labels."""
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in SystemState().collect()
+        for state in (SystemState(), RedisState())
+        for family in state.collect()
         for sample in family.samples
     }
 
@@ -162,12 +166,36 @@ class TestOutages:
 
         monkeypatch.setattr(gauges, "_PARTS", (away,))
 
-        assert read() == {("genie_database_up",): 0, ("genie_redis_up",): 1}
+        found = {name: value for name, value in read().items() if "redis" not in name[0]}
+
+        assert found == {("genie_database_up",): 0}
+
+    def test_without_redis_the_rest_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        nobody = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
+        monkeypatch.setattr("genie.core.redis.client", lambda: nobody)
+
+        found = read()
+
+        assert (found["genie_database_up",], found["genie_redis_up",]) == (1, 0)
+        assert ("genie_redis_refuses_writes",) not in found
+
+    def test_a_database_that_only_reads_and_a_redis_that_is_full(self, redis_server: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL transaction_read_only = on")
+        redis_server.config_set("maxmemory", 1)
+        try:
+            found = read()
+        finally:
+            redis_server.config_set("maxmemory", 0)
+
+        assert (found["genie_database_up",], found["genie_database_only_reads",]) == (1, 1)
+        assert (found["genie_redis_up",], found["genie_redis_refuses_writes",]) == (1, 1)
 
     def test_everything_is_there_otherwise(self) -> None:
         found = read()
 
-        assert (found["genie_database_up",], found["genie_redis_up",]) == (1, 1)
+        assert (found["genie_database_up",], found["genie_database_only_reads",]) == (1, 0)
+        assert (found["genie_redis_up",], found["genie_redis_refuses_writes",]) == (1, 0)
 
 
 class TestRemembering:
@@ -192,6 +220,25 @@ class TestRemembering:
         state.collect()
 
         assert reads == [0.0, 10.6]
+
+    def test_an_outage_that_took_long_to_be_noticed_is_not_remembered_for_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, reads = [0.0], list[float]()
+
+        def hang() -> list[Any]:
+            reads.append(now[0])
+            now[0] += 30
+            return []
+
+        monkeypatch.setattr(gauges, "_read", hang)
+        state = SystemState(clock=lambda: now[0])
+        state.collect()
+        now[0] += 1.5
+
+        state.collect()
+
+        assert reads == [0.0, 31.5]
 
 
 def test_a_scrape_asks_few_questions(django_assert_max_num_queries: Any) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from django_celery_results.models import TaskResult
 
 from budgets.models import BudgetEvent
@@ -35,15 +36,24 @@ class TestExpire:
         assert isinstance(answer, Accepted)
         assert (answer.job_id, answer.replayed) == (again.job.id, False)
 
-    def test_deletes_workers_that_left_without_a_word(self) -> None:
-        Worker.objects.create(name="gone", queues=["chat"])
-        with builders.later("50 minutes"):
+    def test_deletes_workers_that_left_without_a_word_sooner_than_others(self) -> None:
+        Worker.objects.create(name="lost", queues=["chat"])
+        Worker.objects.create(name="stopped", queues=["chat"], left_at=timezone.now())
+        with builders.later("5 minutes"):
             _worker("alive")
 
-        with builders.later("61 minutes"):
+        with builders.later("11 minutes"):
             assert maintenance.expire()["workers"] == 1
+            assert {one.name for one in Worker.objects.all()} == {"alive", "stopped"}
+        with builders.later("61 minutes"):
+            assert maintenance.expire()["workers"] == 2
 
-        assert Worker.objects.get().name == "alive"
+    def test_keeps_a_lost_worker_for_as_long_as_somebody_counts_on_it(self, settings: Any) -> None:
+        settings.GENIE_NO_WORKER_S = 3600
+        _worker("lost")
+
+        with builders.later("61 minutes"):
+            assert maintenance.expire()["workers"] == 0
 
     def test_deletes_recorded_outcomes_of_tasks(self) -> None:
         old, new = (TaskResult.objects.create(task_id=name) for name in ("old", "new"))

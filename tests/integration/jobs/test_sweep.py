@@ -35,6 +35,25 @@ class TestLapsedLeases:
         assert Attempt.objects.get().outcome == "lost"
         assert tickets == [("chat", [claimed.job_id])]
 
+    def test_one_line_tells_what_became_of_them_and_names_ten_at_most(
+        self, tickets: Tickets, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        account = builders.make_account()
+        lost = [builders.make_running_job(account) for _ in range(11)]
+        builders.make_running_job(account, max_attempts=1)
+
+        with builders.later("31 seconds"):
+            sweep.run_once()
+
+        (line,) = [one for one in caplog.records if one.name == "jobs.sweep"]
+        assert line.levelname == "WARNING"
+        assert line.getMessage().startswith(
+            "Leases of 12 jobs had lapsed: 11 wait in their queues again, 1 ended as worker-lost"
+        )
+        told = line.__dict__
+        assert set(told["jobs"]) <= {str(one.job_id) for one in lost}
+        assert (len(told["jobs"]), told["jobs_left_out"]) == (10, 2)
+
     def test_a_lease_that_holds_is_left_alone(self, tickets: Tickets) -> None:
         builders.make_running_job()
 

@@ -5,13 +5,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 
+import psycopg
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError
-from psycopg.errors import AdminShutdown, DeadlockDetected, LockNotAvailable
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
+from psycopg.errors import (
+    AdminShutdown,
+    DeadlockDetected,
+    LockNotAvailable,
+    ReadOnlySqlTransaction,
+)
 from psycopg_pool import PoolTimeout
 
 from genie.core import coalesce
-from genie.core.coalesce import Coalescer
+from genie.core.coalesce import Coalescer, one_by_one
 from genie.core.errors import NotFound, Unavailable
 
 Batch = Sequence[str]
@@ -267,22 +273,61 @@ class TestErrors:
         script.let_go()
         assert coalescer.submit("g").result(LIMIT_S) == "G"
 
-    def test_a_broken_connection_is_no_reason_to_send_away_who_waits(
-        self, script: Script, coalescer: Coalescer[str, str]
+    @pytest.mark.parametrize(
+        "cause", [AdminShutdown("terminating connection"), psycopg.OperationalError("closed")]
+    )
+    def test_a_batch_whose_connection_broke_is_run_again_on_another(
+        self, script: Script, coalescer: Coalescer[str, str], cause: Exception
     ) -> None:
         def fail_once(_: Batch) -> list[str | BaseException]:
             script.answer = _echo
-            raise _lost(AdminShutdown("terminating connection"))
+            raise _lost(cause)
 
         script.answer = fail_once
         first = coalescer.submit("a")
         script.wait_until_running()
         second = coalescer.submit("b")
+        script.let_go(3)
+
+        assert (first.result(LIMIT_S), second.result(LIMIT_S)) == ("A", "B")
+        assert script.batches == [["a"], ["a"], ["b"]]
+
+    def test_a_batch_that_may_have_been_committed_is_not_run_again(
+        self, script: Script, coalescer: Coalescer[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commits = iter(range(9))
+        monkeypatch.setattr(coalesce.transactions, "commits", lambda: next(commits))
+
+        def fail(_: Batch) -> list[str | BaseException]:
+            raise _lost(AdminShutdown("terminating connection"))
+
+        script.answer = fail
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        second = coalescer.submit("b")
         script.let_go(2)
 
-        with pytest.raises(Unavailable):
-            first.result(LIMIT_S)
-        assert second.result(LIMIT_S) == "B"
+        for future in (first, second):
+            with pytest.raises(Unavailable, match="outcome is not known"):
+                future.result(LIMIT_S)
+        assert script.batches == [["a"], ["b"]]
+
+    def test_a_database_that_only_reads_is_unavailable(
+        self, script: Script, coalescer: Coalescer[str, str]
+    ) -> None:
+        def fail(_: Batch) -> list[str | BaseException]:
+            raise InternalError from ReadOnlySqlTransaction("cannot execute INSERT")
+
+        script.answer = fail
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        others = [coalescer.submit(item) for item in "bc"]
+        script.let_go(2)
+
+        for future in (first, *others):
+            with pytest.raises(Unavailable, match="only reads"):
+                future.result(LIMIT_S)
+        assert script.batches == [["a"], ["b", "c"]]
 
     def test_a_batch_that_lost_a_lock_is_run_again_as_it_was(
         self, script: Script, coalescer: Coalescer[str, str]
@@ -324,6 +369,47 @@ class TestErrors:
             coalescer.submit("a").result(LIMIT_S)
         script.answer = _echo
         assert coalescer.submit("b").result(LIMIT_S) == "B"
+
+
+class TestOneByOne:
+    """Each item has an answer, an error, and tries of its own."""
+
+    def test_what_was_done_before_a_lost_lock_is_not_done_again(self) -> None:
+        asked: list[str] = []
+
+        def answer(item: str) -> str:
+            asked.append(item)
+            if asked == ["a", "b"]:
+                raise _lost(LockNotAvailable())
+            return item.upper()
+
+        assert one_by_one(answer)("abc") == ["A", "B", "C"]
+        assert asked == ["a", "b", "b", "c"]
+
+    def test_an_outage_in_the_middle_is_told_to_the_rest_alone(self) -> None:
+        def answer(item: str) -> str:
+            if item != "a":
+                raise _lost(PoolTimeout("no connection"))
+            return item.upper()
+
+        first, *rest = one_by_one(answer)("abc")
+
+        assert first == "A"
+        assert [type(one) for one in rest] == [Unavailable, Unavailable]
+
+    def test_a_defect_is_the_answer_of_one_item_and_nothing_is_done_twice(self) -> None:
+        asked: list[str] = []
+
+        def answer(item: str) -> str:
+            asked.append(item)
+            if item == "b":
+                raise IntegrityError("poison")
+            return item.upper()
+
+        first, second, third = one_by_one(answer)("abc")
+
+        assert (first, type(second), third) == ("A", IntegrityError, "C")
+        assert asked == ["a", "b", "c"]
 
 
 class TestAsk:

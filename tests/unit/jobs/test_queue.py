@@ -1,7 +1,8 @@
 """Tickets leave in the background, a few for a burst, and a broker that is away costs nobody."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import celery
 import pytest
@@ -101,3 +102,26 @@ class TestBroker:
 
         assert not queue.send_now("chat", [str(ids.new_id())])
         assert not webhooks_queue.send_ticket()
+
+
+class TestAge:
+    """Which ticket is stale is nothing that a worker finds by its own clock."""
+
+    @pytest.mark.parametrize(
+        "send",
+        [lambda: queue.send_now("chat", [str(ids.new_id())]), webhooks_queue.send_ticket],
+        ids=["of-jobs", "of-webhooks"],
+    )
+    def test_is_left_to_the_broker(
+        self, send: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[dict[str, Any]] = []
+        monkeypatch.setattr(
+            celery.current_app, "send_task", lambda _, **options: sent.append(options)
+        )
+
+        assert send()
+
+        (options,) = sent
+        assert "expires" not in options  # the worker's clock against the sender's
+        assert options["expiration"] == 60  # the broker's own
