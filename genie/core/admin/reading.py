@@ -93,11 +93,6 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
     change_list_template = "admin/bounded_change_list.html"
     change_form_template = "admin/read_only_change_form.html"
 
-    class Media:
-        """A style sheet; a subclass adds its own to it."""
-
-        css: ClassVar = {"all": ["core/admin.css"]}
-
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list; a search or a filter that reads for too long is given up with a word."""
         try:
