@@ -1,7 +1,7 @@
 """The bases of read-only admin pages over large tables: bounded lists, and nothing to change."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import psycopg
 from django.contrib import admin, messages
