@@ -21,7 +21,7 @@ if ! [ -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/nu
     echo "Making $venv with $("$python" -V) ..."
     "$python" -m venv "$venv"
 fi
-echo "Installing what constraints.txt pins (the first time this downloads a few hundred megabytes) ..."
+echo "Installing what constraints.txt pins: a few minutes of silence, the first time (docs/install.md has a smaller torch) ..."
 set -- --quiet --disable-pip-version-check
 if [ -n "${TORCH_INDEX:-}" ]; then
     # torch alone comes from there, so that no other package can.

@@ -11,6 +11,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "genie.core.reports.Filter"
 
 INSTALLED_APPS = [
+    "genie.core",  # before the admin, whose template of all pages it extends
     "genie.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -26,7 +27,6 @@ INSTALLED_APPS = [
     "django_otp",
     "genie.apps.GenieConfig",
     "django_htmx",  # its static files
-    "genie.core",
     "genie.openapi",
     "genie.tenants",
     "webhooks",

@@ -28,6 +28,8 @@ from genie.tenants.models import ApiKey, Application, Member, Organization, User
 class PersonAdmin(WordedAdmin, UserAdmin[User]):
     """People. One who has done something in the admin is made inactive, never deleted: the log stays."""
 
+    readonly_fields = ["last_login", "date_joined"]  # what has happened, and so not to be set
+
 
 @admin.register(Organization)
 class OrganizationAdmin(WordedAdmin):

@@ -3,15 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tests.acceptance import admin_pages, models_file
 from tests.acceptance import browser as browsers
 from tests.acceptance.browser import PHONE, Browser, overflow, violations
-from tests.acceptance.callers import Caller
+from tests.acceptance.callers import Caller, uuid_of
+from tests.acceptance.receivers import Receiver
 from tests.acceptance.system import System
 
 PAGES = (
@@ -25,6 +27,13 @@ PAGES = (
         "/nowhere",
     ),
 )
+
+
+# Tables that need not have a row: there is no group, nobody has met a cap or failed to sign in.
+NOT_SEEN = {"auth_group", "axes_accessattempt", "axes_accessfailurelog", "budgets_alert"}
+ASKED = {"Adjust the charge", "Cancel", "Disable", "Requeue", "Resume", "Revoke"} | {
+    "Send webhooks again"
+}
 
 
 # What the browser has made of a file. Not by polling: that evaluates text, which the policy refuses.
@@ -246,3 +255,43 @@ class TestDesk:
             page.wait_for_selector("#found tbody tr:nth-child(5)")
 
             assert page.evaluate("window.notReloaded") is True
+
+
+class TestAdmin:
+    def test_every_page_is_whole_and_fit_for_everybody(
+        self,
+        system: System,
+        browser: Browser,
+        receiver: Receiver,
+        new_caller: Callable[..., Caller],
+    ) -> None:
+        system.manage("create_org", "admin-pages", "--owner", "ada-admin")
+        password = system.make_staff("ada-admin")
+        system.sql("UPDATE tenants_user SET is_superuser = true WHERE username = 'ada-admin'")
+        caller = new_caller(slug="admin-pages")
+        told = admin_pages.seed(caller, receiver)
+        look = admin_pages.Look()
+
+        with browser.tab() as page:
+            admin_pages.watch(page, look)
+            page.goto("/admin/")
+            admin_pages.at(page, "sign in", look)
+            page.fill("#id_username", "ada-admin")
+            page.fill("#id_password", password)
+            page.press("#id_password", "Enter")
+            page.goto("/admin/jobs/queuepause/add/")
+            admin_pages.at(page, "pause a queue", look)
+            page.select_option("#id_queue", models_file.ALONE)
+            page.fill("#id_reason", "a new card")
+            page.press("#id_reason", "Enter")
+            page.wait_for_selector(".messagelist:has-text('is paused')")
+            try:
+                caller.submit("it waits", model="echo-alone")
+                admin_pages.walk(page, look)
+                admin_pages.row_page(page, f"/admin/jobs/job/{uuid_of(told)}/change/", look)
+            finally:
+                system.manage("queues", "resume", models_file.ALONE)
+
+        assert look.faults == []
+        assert admin_pages.tables() - look.opened <= NOT_SEEN
+        assert look.asked == ASKED

@@ -191,11 +191,11 @@ class UserFilter(TypeAheadFilter):
 
 
 class TypeAheadMedia(admin.ModelAdmin[Any]):
-    """Loads the script of a ``TypeAheadFilter`` on its page, and the style of filters that are forms."""
+    """Loads the script of a ``TypeAheadFilter`` on its page."""
 
     @property
     def media(self) -> Any:
-        own = forms.Media(css={"all": ["core/admin.css"]}, js=["core/type_ahead.js"])
+        own = forms.Media(js=["core/type_ahead.js"])
         return super().media + own
 
 

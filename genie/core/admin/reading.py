@@ -1,7 +1,7 @@
 """The bases of read-only admin pages over large tables: bounded lists, and nothing to change."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import psycopg
 from django.contrib import admin, messages
@@ -92,11 +92,6 @@ class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Any]):
     actions: Any = None
     change_list_template = "admin/bounded_change_list.html"
     change_form_template = "admin/read_only_change_form.html"
-
-    class Media:
-        """A style sheet; a subclass adds its own to it."""
-
-        css: ClassVar = {"all": ["core/admin.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list; a search or a filter that reads for too long is given up with a word."""
