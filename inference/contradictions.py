@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from inference import options, upstreams
-from inference.specs import ModelSpec
+from inference.specs import ModelSpec, Unit
 from inference.types import Modality
 
 MICROCREDITS_PER_CREDIT = 1_000_000
@@ -26,7 +26,7 @@ def of_one(spec: ModelSpec, backends: Collection[tuple[str, Modality]]) -> list[
             f"default_max_tokens is {spec.default_max_tokens}; it must not be more than "
             f"max_output_tokens, {spec.max_output_tokens}."
         )
-    if spec.modality in (Modality.CHAT, Modality.EMBEDDING):
+    if Unit.PROMPT in spec.price.rates:
         problems += _too_dear(spec)
     if spec.backend == upstreams.BACKEND:
         problems += upstreams.problems(spec)

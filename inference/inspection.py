@@ -90,13 +90,15 @@ def _config(spec: ModelSpec, directory: Path) -> Iterator[str]:
         except (ValueError, OSError):
             yield f"{path.relative_to(directory)} is not readable as JSON. Fetch it again."
             return
-    if spec.modality not in (Modality.CHAT, Modality.EMBEDDING):
+    if spec.modality not in (Modality.CHAT, Modality.EMBEDDING, Modality.RERANK):
         return
     if not (directory / "config.json").is_file():
         yield "config.json is missing. Fetch it again."
         return
     config = json.loads((directory / "config.json").read_text("utf-8"))
     yield from _text_config(spec, directory, config.get("text_config", config))
+    if spec.modality is Modality.RERANK and (problem := head_problem(config)) is not None:
+        yield problem
 
 
 def _text_config(spec: ModelSpec, directory: Path, config: dict[str, Any]) -> Iterator[str]:
@@ -110,6 +112,17 @@ def _text_config(spec: ModelSpec, directory: Path, config: dict[str, Any]) -> It
         yield "it has no tokenizer (tokenizer.json). Fetch it again."
     if spec.modality is Modality.CHAT and not _has_template(directory):
         yield "it has no chat template, so it is no model for chats. Choose its instruct variant."
+
+
+def head_problem(config: dict[str, Any]) -> str | None:
+    """Return why a checkpoint of this config.json is no cross-encoder with one score, or None."""
+    named = config.get("architectures") or []
+    if not any(str(name).endswith("ForSequenceClassification") for name in named):
+        return "its config.json names no model for sequence classification. Choose a cross-encoder."
+    labels = len(config.get("id2label") or (0, 1))  # the library's own default is two
+    if labels != 1:
+        return f"it tells {labels} labels apart; a reranker has one score. Choose a cross-encoder."
+    return None
 
 
 def _has_template(directory: Path) -> bool:

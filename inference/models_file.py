@@ -119,7 +119,7 @@ def _read_price(keys: toml_keys.Keys, *, modality: str | None) -> Price:
     if modality is not None:
         keys.problems += _unit_problems(Modality(modality), rates)
     if Unit.PROMPT in rates:
-        rates.setdefault(Unit.COMPLETION, 0)  # embeddings generate nothing
+        rates.setdefault(Unit.COMPLETION, 0)  # embeddings and scores generate nothing
     return Price(version=version, rates=rates)
 
 
@@ -193,6 +193,7 @@ _MEDIA = {
     Modality.AUDIO.value: frozenset({"max_seconds", "max_characters", "voices"}),
     Modality.CHAT.value: frozenset(),
     Modality.EMBEDDING.value: frozenset(),
+    Modality.RERANK.value: frozenset(),
 }
 _PER = {
     Unit.PROMPT: "million tokens",

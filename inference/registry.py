@@ -17,6 +17,7 @@ __all__ = ["ModelSpec", "Price", "Registry", "load_registry", "open_backend"]
 _BACKENDS = {
     ("echo", Modality.CHAT): "inference.backends.echo:EchoBackend",
     ("echo", Modality.EMBEDDING): "inference.backends.echo:EchoBackend",
+    ("echo", Modality.RERANK): "inference.backends.echo:EchoBackend",
     ("echo", Modality.IMAGE): "inference.backends.echo_media:EchoImageBackend",
     ("echo", Modality.AUDIO): "inference.backends.echo_media:open_audio",
     ("diffusers", Modality.IMAGE): "inference.backends.images:ImageBackend",
@@ -25,6 +26,7 @@ _BACKENDS = {
     ("openai", Modality.EMBEDDING): "inference.backends.openai:OpenAIBackend",
     ("transformers", Modality.CHAT): "inference.backends.transformers:ChatBackend",
     ("transformers", Modality.EMBEDDING): "inference.backends.embeddings:EmbeddingBackend",
+    ("transformers", Modality.RERANK): "inference.backends.reranking:RerankBackend",
     ("transformers", Modality.AUDIO): "inference.backends.audio:open_audio",
 }
 

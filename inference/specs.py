@@ -39,6 +39,7 @@ _PARTS = {
 UNITS_OF: Mapping[Modality, tuple[Unit, ...]] = {
     Modality.CHAT: (Unit.PROMPT, Unit.COMPLETION),
     Modality.EMBEDDING: (Unit.PROMPT, Unit.COMPLETION),
+    Modality.RERANK: (Unit.PROMPT, Unit.COMPLETION),
     Modality.IMAGE: (Unit.MEGAPIXEL_STEP,),
     Modality.VIDEO: (Unit.MEGAPIXEL_SECOND,),
     Modality.AUDIO: (Unit.MINUTE, Unit.THOUSAND_CHARACTERS),
@@ -78,8 +79,8 @@ class ModelSpec:
     revision: str | None = None  # commit or tag of a hub id
     description: str = ""  # a sentence for people who choose
     free_tier: bool = False  # serves free-tier organisations instead of any other of its modality
-    context_tokens: int = 0  # prompt and completion together; per input for embeddings; 0 for media
-    max_output_tokens: int = 0  # the most that a request may ask for; 0 for embeddings
+    context_tokens: int = 0  # prompt and completion together; per input or pair where nothing is generated; 0 for media
+    max_output_tokens: int = 0  # the most that a request may ask for; 0 where nothing is generated
     default_max_tokens: int = 0  # for requests that do not say
     capabilities: tuple[str, ...] = ()  # what requests may ask of it; shown to callers
     price: Price

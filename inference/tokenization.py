@@ -67,6 +67,8 @@ class PromptTokenizer:
         self.raw.no_truncation()
         self.raw.no_padding()
         self._plain = tokenizers.Tokenizer.from_file(str(directory / "tokenizer.json"))
+        self._plain.no_truncation()
+        self._plain.no_padding()
         self._plain.encode_special_tokens = True
         config = _read_json(directory / "tokenizer_config.json")
         source = _template_source(directory, config)
@@ -112,6 +114,10 @@ class PromptTokenizer:
     def text_ids(self, text: str) -> list[int]:
         """Return the token ids of one text, with the special tokens the model expects around it."""
         return list(self.raw.encode(text).ids)
+
+    def encode_plain(self, text: str) -> Any:
+        """Return the encoding of a text alone: no special token before, behind or within it."""
+        return self._plain.encode(text, add_special_tokens=False)
 
     def count_chat(self, messages: Messages, tools: Tools = ()) -> int:
         """Return the tokens of a prompt, those of the chat template included."""

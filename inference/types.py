@@ -15,6 +15,7 @@ class Modality(enum.StrEnum):
     IMAGE = "image"
     VIDEO = "video"
     AUDIO = "audio"
+    RERANK = "rerank"
 
 
 class FinishReason(enum.StrEnum):
@@ -83,6 +84,17 @@ class EmbeddingRequest:
     model: str
     inputs: tuple[str | tuple[int, ...], ...]
     dimensions: int | None = None  # keep this many leading dimensions, then normalise again
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RerankRequest:
+    """How well each of some documents answers a query. What is too long is cut at its end."""
+
+    request_id: str
+    model: str
+    query: str  # not empty; at most half of the model's context
+    documents: tuple[str, ...]  # at least one, none empty
+    document_tokens: int | None = None  # of each document at most; None: as many as fit
 
 
 class ImageFormat(enum.StrEnum):
@@ -242,6 +254,14 @@ class EmbeddingResult:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RerankResult:
+    """One score per document, in the order of the documents."""
+
+    scores: tuple[float, ...]  # 0 to 1; higher is more relevant
+    usage: Usage  # of all pairs of query and document that were read
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MediaFile:
     """One picture, video or recording."""
 
@@ -304,9 +324,12 @@ Request = (
     ChatRequest
     | CompletionRequest
     | EmbeddingRequest
+    | RerankRequest
     | ImageRequest
     | VideoRequest
     | SpeechRequest
     | TranscriptionRequest
 )
-Result = ChatResult | ChoicesResult | EmbeddingResult | MediaResult | TranscriptionResult
+Result = (
+    ChatResult | ChoicesResult | EmbeddingResult | RerankResult | MediaResult | TranscriptionResult
+)

@@ -6,7 +6,8 @@ from django.conf import settings
 # has at most 10 MB.
 _GROUP_TIMES = 8
 # Of one request for embeddings: 2,048 texts of 2,000 bytes, or OpenAI's 300,000 tokens as numbers.
-_EMBEDDING_TIMES = 4
+# Of one for reranking: 1,000 documents of 4,000 bytes.
+_TEXTS_TIMES = 4
 # Routes whose JSON may carry two pictures in base64.
 _WITH_PICTURES = (
     *("/videos/transitions", "/jobs/quote", "/images/edits", "/images/variations"),
@@ -21,8 +22,8 @@ def of(path: str) -> int:
     json_bytes = int(settings.GENIE_JSON_LIMIT_BYTES)
     if path.startswith(("/v1/slow/group/", "/v1/async/group/")):
         return _GROUP_TIMES * json_bytes
-    if path.endswith("/embeddings"):
-        return _EMBEDDING_TIMES * json_bytes
+    if path.endswith(("/embeddings", "/rerank")):
+        return _TEXTS_TIMES * json_bytes
     if path.endswith("/audio/transcriptions"):
         return json_bytes + int(settings.GENIE_UPLOAD_LIMIT_BYTES)
     if path in SPOOLED:

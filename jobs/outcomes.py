@@ -9,6 +9,7 @@ from inference.types import (
     ChoicesResult,
     EmbeddingResult,
     MediaResult,
+    RerankResult,
     Result,
     TranscriptionResult,
 )
@@ -58,6 +59,10 @@ def _body(claimed: Claimed, result: Result) -> dict[str, Any]:
         case EmbeddingResult():
             encoding = claimed.request.get("encoding_format", "float")
             return results.embedding_body(model=claimed.model, encoding=encoding, result=result)
+        case RerankResult():
+            return results.rerank_body(
+                claimed.job_id, model=claimed.model, request=claimed.request, result=result
+            )
         case TranscriptionResult():
             written_as = claimed.request.get("written_as", "json")
             return results.transcription_body(result, written_as=written_as)

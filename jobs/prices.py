@@ -91,7 +91,7 @@ def used(kind: JobKind, usage: Usage) -> Quantities:
 
 
 def tokens(*, prompt: int, completion: int) -> Quantities:
-    """Return the parts of a chat or of embeddings: tokens."""
+    """Return the parts of a chat, of embeddings or of scores: tokens."""
     return {Unit.PROMPT: _product(prompt), Unit.COMPLETION: _product(completion)}
 
 

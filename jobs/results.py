@@ -12,6 +12,7 @@ from inference.types import (
     ChatResult,
     ChoicesResult,
     EmbeddingResult,
+    RerankResult,
     Segment,
     Span,
     TranscriptionResult,
@@ -127,6 +128,31 @@ def embedding_body(*, model: str, encoding: str, result: EmbeddingResult) -> dic
             {"object": "embedding", "index": index, "embedding": _encoded(vector, encoding)}
             for index, vector in enumerate(result.vectors)
         ],
+        "usage": {
+            "prompt_tokens": result.usage.prompt_tokens,
+            "total_tokens": result.usage.total_tokens,
+        },
+    }
+
+
+def rerank_body(
+    job_id: uuid.UUID, *, model: str, request: Mapping[str, Any], result: RerankResult
+) -> dict[str, Any]:
+    """Return the body of ranked documents: the best first, as many as ``request`` wants.
+
+    Documents of one score keep their order.
+    """
+    best_first = sorted(enumerate(result.scores), key=lambda one: -one[1])
+    told = [
+        {"index": index, "relevance_score": score}
+        | ({"document": request["documents"][index]} if request["return_documents"] else {})
+        for index, score in best_first[: request["top_n"]]
+    ]
+    return {
+        "id": events.public_id(job_id, JobKind.RERANK),
+        "object": OBJECTS[JobKind.RERANK],
+        "model": model,
+        "results": told,
         "usage": {
             "prompt_tokens": result.usage.prompt_tokens,
             "total_tokens": result.usage.total_tokens,

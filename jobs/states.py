@@ -61,6 +61,7 @@ class JobKind(StrEnum):
     TRANSITION = "transition"  # a video from one picture to another
     SPEECH = "speech"
     TRANSCRIPTION = "transcription"
+    RERANK = "rerank"  # documents, by how well they answer a query
 
 
 ID_PREFIXES = {
@@ -73,6 +74,7 @@ ID_PREFIXES = {
     JobKind.TRANSITION: "vidgen-",
     JobKind.SPEECH: "aud-",
     JobKind.TRANSCRIPTION: "aud-",
+    JobKind.RERANK: "rerank-",
 }
 OBJECTS = {
     JobKind.CHAT: "chat.completion",
@@ -84,6 +86,7 @@ OBJECTS = {
     JobKind.TRANSITION: "video.transition",
     JobKind.SPEECH: "audio.speech",
     JobKind.TRANSCRIPTION: "audio.transcription",
+    JobKind.RERANK: "rerank",
 }
 
 

@@ -13,6 +13,7 @@ from inference.types import (
     ImageFormat,
     ImageRequest,
     Request,
+    RerankRequest,
     SamplingParams,
     SoundFormat,
     SpeechRequest,
@@ -40,8 +41,9 @@ def request_of(claimed: Claimed, inputs: Mapping[str, bytes] | None = None) -> R
     if (refused := request.get("refused")) is not None:
         raise InputRejected(refused["message"], field=refused["field"])
     match claimed.kind:
-        case JobKind.EMBEDDING:
-            return _embedding(named, request)
+        case JobKind.EMBEDDING | JobKind.RERANK:
+            encoded = _rerank if claimed.kind is JobKind.RERANK else _embedding
+            return encoded(named, request)
         case JobKind.IMAGE:
             return ImageRequest(
                 **named, **request["image"] | {"format": ImageFormat(request["image"]["format"])}
@@ -67,6 +69,15 @@ def request_of(claimed: Claimed, inputs: Mapping[str, bytes] | None = None) -> R
 def _embedding(named: Mapping[str, Any], request: Mapping[str, Any]) -> EmbeddingRequest:
     inputs = tuple(one if isinstance(one, str) else tuple(one) for one in request["inputs"])
     return EmbeddingRequest(**named, inputs=inputs, dimensions=request.get("dimensions"))
+
+
+def _rerank(named: Mapping[str, Any], request: Mapping[str, Any]) -> RerankRequest:
+    return RerankRequest(
+        **named,
+        query=request["query"],
+        documents=tuple(one["text"] for one in request["documents"]),
+        document_tokens=request["document_tokens"],
+    )
 
 
 def _chat(named: Mapping[str, Any], request: Mapping[str, Any]) -> ChatRequest:

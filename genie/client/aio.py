@@ -63,6 +63,7 @@ class AsyncClient(AsyncBound):
 
     chat = awaiting(asking.chat)
     embed = awaiting(asking.embed)
+    rerank = awaiting(asking.rerank)
     images = awaiting(asking.images)
     speech = awaiting(asking.speech)
     transcribe = awaiting(asking.transcribe)

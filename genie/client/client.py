@@ -74,6 +74,7 @@ class Client(Bound):
 
     chat = blocking(asking.chat)
     embed = blocking(asking.embed)
+    rerank = blocking(asking.rerank)
     images = blocking(asking.images)
     speech = blocking(asking.speech)
     transcribe = blocking(asking.transcribe)
@@ -122,7 +123,7 @@ class Client(Bound):
 
         Args:
             kind: ``chat``, ``completion``, ``response``, ``embedding``, ``image``, ``video``,
-                ``transition``, ``speech`` or ``transcription``.
+                ``transition``, ``speech``, ``transcription`` or ``rerank``.
             webhook: Where its end is to be told: an address, or ``{"url", "secret"}``.
             idempotency_key: Makes the same submission, repeated within a day, the same job.
             fields: The body's fields under their names on the wire; ``messages`` may be a text, and

@@ -114,6 +114,28 @@ class Embeddings(Result):
         return [one.embedding for one in self.data]
 
 
+class Ranked(Value):
+    """A document by its place in the request, and how well it answers the query."""
+
+    index: int
+    relevance_score: float  # 0 to 1
+    document: dict[str, Any] | None = None  # with ``return_documents``
+
+
+class Ranking(Result):
+    """Documents, the best first."""
+
+    id: str = ""
+    model: str
+    results: list[Ranked]
+    usage: Usage = Usage()
+
+    @property
+    def order(self) -> list[int]:
+        """Return the places of the documents in the request, that of the best first."""
+        return [one.index for one in self.results]
+
+
 class Image(Value):
     """A picture: its public address, or its bytes in base64."""
 
@@ -196,6 +218,11 @@ class JobInfo(Result):
     def embeddings(self) -> Embeddings:
         """Return the result of embeddings; raises ValueError where there is none."""
         return Embeddings.model_validate({**self._required(), "job_id": self.id})
+
+    @property
+    def ranking(self) -> Ranking:
+        """Return the result of reranking; raises ValueError where there is none."""
+        return Ranking.model_validate({**self._required(), "job_id": self.id})
 
     @property
     def images(self) -> Images:

@@ -12,7 +12,7 @@ import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from genie.exercises.calls import Answer, Failure, Link, Target
 
@@ -79,6 +79,31 @@ def models(target: Target) -> list[Model]:
     return sorted(found, key=lambda one: not one.loaded)
 
 
+class _Once(NamedTuple):
+    """Work that one job of the set does."""
+
+    what: str
+    mode: str
+    modality: str
+    capability: str
+    path: str
+    body: Mapping[str, Any]
+
+
+_DOCUMENTS = ("A recipe for bread.", "A lighthouse shows ships a light at sea.")
+_ONCE = (
+    _Once("rerank", "sync", "rerank", "", "/v1/rerank",
+          {"query": "light at sea", "documents": _DOCUMENTS}),
+    _Once("image", "async", "image", "", "/v1/images/generations",
+          {"prompt": "a lighthouse at dusk", "size": "256x256"}),
+    _Once("video", "async", "video", "", "/v1/videos/generations",
+          {"prompt": "waves on a beach", "duration_seconds": 1}),
+    _Once("speech", "async", "audio", "speech", "/v1/audio/speech",
+          {"input": "Good evening.", "response_format": "wav"}),
+    _Once("transcription", "sync", "audio", "transcription", "/v1/audio/transcriptions", {}),
+)  # fmt: skip
+
+
 def jobs(there: Sequence[Model]) -> list[Job]:
     """Return the set for these models: what none of them can do is left out."""
 
@@ -91,17 +116,11 @@ def jobs(there: Sequence[Model]) -> list[Job]:
         made += [_chat(chat.id, mode) for mode in ("sync", "stream", "async")]
     if embedding := first("embedding"):
         made += [_embedding(embedding.id, mode) for mode in ("sync", "async")]
-    if image := first("image"):
-        made.append(_media("image", image.id, "/v1/images/generations",
-                           {"prompt": "a lighthouse at dusk", "size": "256x256"}))  # fmt: skip
-    if video := first("video"):
-        made.append(_media("video", video.id, "/v1/videos/generations",
-                           {"prompt": "waves on a beach", "duration_seconds": 1}))  # fmt: skip
-    if speech := first("audio", "speech"):
-        made.append(_media("speech", speech.id, "/v1/audio/speech",
-                           {"input": "Good evening.", "response_format": "wav"}))  # fmt: skip
-    if transcription := first("audio", "transcription"):
-        made.append(_job("transcription", "sync", transcription.id, "/v1/audio/transcriptions", {}))
+    made += [
+        _job(one.what, one.mode, model.id, one.path, one.body)
+        for one in _ONCE
+        if (model := first(one.modality, one.capability))
+    ]
     return made
 
 
@@ -199,6 +218,9 @@ def _summary(result: Any) -> str:
         return str(choices[0]["message"]["content"])[:_SHOWN]
     if "text" in result:
         return str(result["text"])[:_SHOWN]
+    if ranked := result.get("results"):
+        best = ranked[0]
+        return f"document {best['index'] + 1} first, at {best['relevance_score']:.2f}"
     if data := result.get("data"):
         first = data[0]
         if "embedding" in first:
@@ -215,10 +237,6 @@ def _chat(model: str, mode: str) -> Job:
 
 def _embedding(model: str, mode: str) -> Job:
     return _job("embedding", mode, model, "/v1/embeddings", {"input": "a lighthouse at dusk"})
-
-
-def _media(what: str, model: str, path: str, body: Mapping[str, Any]) -> Job:
-    return _job(what, "async", model, path, body)
 
 
 def _job(what: str, mode: str, model: str, path: str, body: Mapping[str, Any]) -> Job:

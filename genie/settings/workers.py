@@ -17,6 +17,7 @@ GENIE_PULSE_DIR = env.text("GENIE_PULSE_DIR", "")
 GENIE_STALL_S = {
     "chat": env.seconds("GENIE_STALL_CHAT_S", 60),  # the longest step: a token, a part of a prompt
     "embedding": env.seconds("GENIE_STALL_EMBEDDING_S", 60),  # the longest step: a batch
+    "rerank": env.seconds("GENIE_STALL_RERANK_S", 60),  # the longest step: a batch
     "image": env.seconds("GENIE_STALL_IMAGE_S", 120),  # the longest step of a picture
     "video": env.seconds("GENIE_STALL_VIDEO_S", 600),  # the longest step of all frames of a video
     "audio": env.seconds("GENIE_STALL_AUDIO_S", 120),  # the longest step: a token, a sentence

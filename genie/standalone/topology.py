@@ -16,7 +16,7 @@ NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 # As nvidia-smi, CUDA and MIG name a device: a number, GPU-..., MIG-...
 GPU_PATTERN = re.compile(r"[0-9]{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]{1,80}")
 SIZE_PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT])iB")
-MODALITIES = ("chat", "embedding", "image", "video", "audio")
+MODALITIES = ("chat", "embedding", "image", "video", "audio", "rerank")
 MAX_SLOTS = 256
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 

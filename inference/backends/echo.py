@@ -4,18 +4,15 @@ It does honestly what it says: real tokens (words), real usage, stop strings, li
 token. Everything is deterministic, whatever else runs.
 """
 
-import array
-import hashlib
 import heapq
 import itertools
 import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
 
 from inference import sizes
-from inference.backends import echo_faults
+from inference.backends import echo_faults, echo_values
 from inference.backends.stops import StopScanner
 from inference.errors import Cancelled, EngineClosed, InferenceError, InputRejected, ModelLoadFailed
 from inference.fanout import Generated
@@ -30,6 +27,8 @@ from inference.types import (
     FinishReason,
     Modality,
     Request,
+    RerankRequest,
+    RerankResult,
     Result,
     Usage,
 )
@@ -37,12 +36,17 @@ from inference.types import (
 logger = logging.getLogger(__name__)
 
 _WIDTH = 64  # dimensions of a vector; option width
+_REQUESTS = {
+    Modality.CHAT: Generated,
+    Modality.EMBEDDING: EmbeddingRequest,
+    Modality.RERANK: RerankRequest,
+}
 
 
 class EchoBackend:
     """One thread that gives each running request its next token when it is due.
 
-    Options: step_seconds between tokens (or before the vectors), load_seconds, fail_load,
+    Options: step_seconds between tokens (or before the vectors or scores), load_seconds, fail_load,
     memory_bytes, and those of echo_faults.
     """
 
@@ -79,7 +83,7 @@ class EchoBackend:
 
     def submit(self, request: Request, listener: Listener) -> Handle:
         """Queue a request; whatever is wrong with it reaches on_done."""
-        echo = _Echo(request, listener, self)
+        echo = _Echo(request, listener, self, self._spec)
         problem = _problem_of(self._spec, request)
         with self._changed:
             if problem is None and not self._is_open:
@@ -158,7 +162,7 @@ class EchoBackend:
             self.end(echo, fault)
             return
         try:
-            outcome = echo.step(int(self._spec.options.get("width", _WIDTH)))
+            outcome = echo.step()
         except Exception:
             logger.exception("request %s: the listener failed", echo.request.request_id)
             outcome = Cancelled("The request was dropped: nobody takes its tokens.")
@@ -173,8 +177,11 @@ class EchoBackend:
 class _Echo:
     """One request and how far it is. Only the backend's thread steps it."""
 
-    def __init__(self, request: Request, listener: Listener, backend: EchoBackend) -> None:
+    def __init__(
+        self, request: Request, listener: Listener, backend: EchoBackend, spec: ModelSpec
+    ) -> None:
         self.request = request
+        self._spec = spec
         self.listener = listener
         self.is_done = False
         self.usage = Usage()
@@ -190,10 +197,13 @@ class _Echo:
         """End the request as cancelled, unless it has ended."""
         self._backend.end(self, Cancelled())
 
-    def step(self, width: int) -> Result | InferenceError | None:
-        """Make one token, or all vectors; return the outcome once it is complete."""
+    def step(self) -> Result | InferenceError | None:
+        """Make one token, or all vectors or scores; return the outcome once it is complete."""
         if isinstance(self.request, EmbeddingRequest):
-            return self._embed(self.request, width)
+            width = int(self._spec.options.get("width", _WIDTH))
+            return self._at_once(echo_values.vectors(self.request, width))
+        if isinstance(self.request, RerankRequest):
+            return self._at_once(echo_values.scores(self._spec, self.request))
         if not isinstance(self.request, Generated):
             raise TypeError(f"{type(self.request).__name__} should have been refused.")
         sampling = self.request.sampling
@@ -215,15 +225,13 @@ class _Echo:
         reason = FinishReason.LENGTH if is_cut else FinishReason.STOP
         return ChatResult(text="".join(self._pieces), finish_reason=reason, usage=self.usage)
 
-    def _embed(self, request: EmbeddingRequest, width: int) -> EmbeddingResult:
-        self.usage = Usage(prompt_tokens=EchoCounter().count_texts(request.inputs))
-        vectors = tuple(_vector(item, request.dimensions or width) for item in request.inputs)
-        return EmbeddingResult(vectors=vectors, usage=self.usage)
+    def _at_once(self, result: EmbeddingResult | RerankResult) -> Result:
+        self.usage = result.usage
+        return result
 
 
 def _problem_of(spec: ModelSpec, request: Request) -> InferenceError | None:
-    is_chat = spec.modality is Modality.CHAT
-    if not isinstance(request, Generated if is_chat else EmbeddingRequest):
+    if not isinstance(request, _REQUESTS[spec.modality]):
         return InputRejected(f"Model {spec.id} is for {spec.modality} only.", field="model")
     if isinstance(request, Generated):
         prompt = _prompt_tokens(request)
@@ -234,16 +242,8 @@ def _problem_of(spec: ModelSpec, request: Request) -> InferenceError | None:
                 field="messages",
             )
         return None
-    return _problem_of_inputs(spec, request)
-
-
-def _problem_of_inputs(spec: ModelSpec, request: EmbeddingRequest) -> InferenceError | None:
-    for number, item in enumerate(request.inputs):
-        if not 0 < EchoCounter().count_texts([item]) <= spec.context_tokens:
-            return InputRejected(
-                f"input[{number}] must have 1 to {spec.context_tokens} tokens.",
-                field=f"input[{number}]",
-            )
+    if isinstance(request, EmbeddingRequest | RerankRequest):
+        return echo_values.problem_of(spec, request)
     return None
 
 
@@ -273,13 +273,3 @@ def _reply(request: Generated) -> list[str]:
     rounds = math.ceil(request.sampling.min_tokens / len(tokens))
     again = [f" {tokens[0]}", *tokens[1:]]
     return tokens + again * (rounds - 1) if rounds > 1 else tokens
-
-
-def _vector(item: str | Sequence[int], width: int) -> "array.array[float]":
-    """Return a vector of length 1 that depends on the input and nothing else."""
-    seed = item if isinstance(item, str) else ",".join(map(str, item))
-    size = 4 * width
-    raw = hashlib.shake_256(seed.encode()).digest(size)
-    numbers = [int.from_bytes(raw[i : i + 4], "big") / 2**31 - 1 for i in range(0, size, 4)]
-    length = math.sqrt(sum(number * number for number in numbers)) or 1.0
-    return array.array("f", [number / length for number in numbers])

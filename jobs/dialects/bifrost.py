@@ -54,6 +54,7 @@ KINDS = {
     RequestType.SPEECH: JobKind.SPEECH,
     RequestType.TRANSCRIPTION: JobKind.TRANSCRIPTION,
     RequestType.IMAGE_GENERATION: JobKind.IMAGE,
+    RequestType.RERANK: JobKind.RERANK,
 }
 _TYPES = {kind: request_type for request_type, kind in KINDS.items()}
 

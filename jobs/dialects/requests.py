@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 # Parts of the engine's request whose fields are those of a body.
 _SECTIONS = frozenset({"sampling", "transcription"})
-_RENAMED = {"inputs": "input", "prompts": "prompt"}
+_RENAMED = {"inputs": "input", "prompts": "prompt", "document_tokens": "max_tokens_per_doc"}
 # What a worker is told and no caller has said.
 _UNSAID = frozenset(
     {
@@ -40,7 +40,7 @@ def told_again(request: Mapping[str, Any], *, model: str) -> dict[str, Any]:
 
 
 def _text(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a chat, a text completion or embeddings."""
+    """Return the fields of a chat, a text completion, embeddings or ranked documents."""
     fields: dict[str, Any] = {}
     for name, value in request.items():
         if name in _SECTIONS:

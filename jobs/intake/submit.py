@@ -37,6 +37,7 @@ _MODALITIES = {
     JobKind.COMPLETION: Modality.CHAT,
     JobKind.RESPONSE: Modality.CHAT,
     JobKind.EMBEDDING: Modality.EMBEDDING,
+    JobKind.RERANK: Modality.RERANK,
     JobKind.IMAGE: Modality.IMAGE,
     JobKind.VIDEO: Modality.VIDEO,
     JobKind.TRANSITION: Modality.VIDEO,

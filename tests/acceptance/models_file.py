@@ -10,12 +10,19 @@ CHECKPOINTS = Path(__file__).resolve().parents[2] / "inference" / "checkpoints"
 _SHIPPED = (
     "genie-tiny-chat",
     "genie-tiny-embedding",
+    "genie-tiny-rerank",
     "genie-tiny-speech",
     "genie-tiny-transcription",
 )
 TINY = tuple(name for name in _SHIPPED if (CHECKPOINTS / name / "model.safetensors").is_file())
 
-needs_tiny_chat, needs_tiny_embedding, needs_tiny_speech, needs_tiny_transcription = (
+(
+    needs_tiny_chat,
+    needs_tiny_embedding,
+    needs_tiny_rerank,
+    needs_tiny_speech,
+    needs_tiny_transcription,
+) = (
     pytest.mark.skipif(name not in TINY, reason=f"{name} is not built: run `make models`")
     for name in _SHIPPED
 )
@@ -129,6 +136,17 @@ max_batch = 64
 price = {{ version = "test-1", prompt = "1" }}
 options = {{ device = "cpu" }}
 """,
+    "genie-tiny-rerank": """
+[[models]]
+id = "genie-tiny-rerank"
+modality = "rerank"
+backend = "transformers"
+source = "{checkpoints}/genie-tiny-rerank"
+context_tokens = 512
+max_batch = 64
+price = {{ version = "test-1", prompt = "1" }}
+options = {{ device = "cpu" }}
+""",
     "genie-tiny-speech": """
 [[models]]
 id = "genie-tiny-speech"
@@ -175,6 +193,9 @@ def write(path: Path, *, only: Collection[str] = ()) -> None:
             *(_chat(f"echo-{fault}", options=_fault(path.parent, fault)) for fault in FAULTS),
             _chat("echo-small", context=40, options="step_seconds = 0.0"),
             _echo("echo-embedding", modality="embedding", options="width = 64"),
+            _echo("echo-rerank", modality="rerank", options="step_seconds = 0.0", more=""),
+            _echo("echo-rerank-broken", modality="rerank", options="fail_load = true", more=""),
+            _echo("echo-rerank-slow", modality="rerank", options="step_seconds = 60.0", more=""),
             # One input may cost a billion credits nearly; two of that length are above all bounds.
             _echo(
                 "echo-dear",

@@ -58,7 +58,7 @@ STANDARD = (
     *(
         WorkerEntry(
             name=name.removeprefix("worker-"),
-            queues=("chat", "embedding", "image", "audio", models_file.ALONE),
+            queues=("chat", "embedding", "image", "audio", "rerank", models_file.ALONE),
         )
         for name in WORKERS
     ),

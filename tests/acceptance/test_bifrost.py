@@ -52,6 +52,14 @@ JSON_BODIES: dict[str, dict[str, Any]] = {
         "max_output_tokens": 32,
     },
     "embedding": {"model": "echo-embedding", "input": ["a", "b"], "webhook": "ignored"},
+    "rerank": {
+        "model": "echo-rerank",
+        "query": "a",
+        "documents": [{"text": "b"}, {"text": "a", "id": "second", "meta": {"page": 3}}],
+        "top_n": 1,
+        "return_documents": True,
+        "priority": 3,
+    },
     "speech": {"model": "echo-speech", "input": "hi", "voice": "alloy", "response_format": "wav"},
     "image_generation": {
         "model": "genie/echo-image",
@@ -160,7 +168,8 @@ def refusal(answer: requests.Response, status: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("request_type", "form"), list(zip(SERVED, [*HEADERS, "bearer", "api-key"], strict=True))
+    ("request_type", "form"),
+    list(zip(SERVED, [*HEADERS, "bearer", "api-key", "x-bf-vk"], strict=True)),
 )
 def test_each_type_is_submitted_and_polled_with_a_key_in_any_header(
     caller: Caller, request_type: str, form: str
@@ -190,6 +199,9 @@ def test_results_are_the_answers_of_the_synchronous_routes(client: Client) -> No
     assert base64.b64decode(spoken["audio"]).startswith(b"RIFF")
     written = client.ended(client.submit("transcription"), "transcription")["result"]
     assert (written["text"], written["duration"]) == ("500 ms of sound", 0.5)
+    ranked = client.ended(client.submit("rerank"), "rerank")["result"]
+    document = {"text": "a", "id": "second", "meta": {"page": 3}}
+    assert ranked["results"] == [{"index": 1, "relevance_score": 1.0, "document": document}]
     drawn = client.ended(client.submit("image_generation"), "image_generation")["result"]
     assert [one["index"] for one in drawn["data"]] == [0, 1]
     picture = requests.get(drawn["data"][0]["url"], timeout=30)
@@ -338,7 +350,6 @@ def test_what_is_refused_leaves_no_job(client: Client, caller: Caller) -> None:
 
 def test_what_nobody_serves_is_refused_after_its_fields(client: Client, caller: Caller) -> None:
     whole: dict[str, dict[str, Any]] = {
-        "rerank": {"model": "x", "query": "q", "documents": [{"text": "d"}], "top_n": 1},
         "ocr": {"model": "x", "document": {"type": "image_url", "image_url": "data:,"}},
         "image_edit": {"model": "x", "prompt": "p", "n": "2", "size": "auto"},
         "image_variation": {"model": "x", "n": "1"},

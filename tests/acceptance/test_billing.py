@@ -17,6 +17,7 @@ from tests.acceptance.parallel import together
 from tests.acceptance.system import until
 
 CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hello there"}]}
+RERANK = {"model": "echo-rerank", "query": "hello", "documents": ["hello there", "nobody"]}
 IMAGE = {"model": "echo-image", "prompt": "a lake", "size": "256x256"}
 EMBEDDING = {"model": "echo-embedding", "input": ["hello there"]}
 BILLABLE: dict[str, list[dict[str, Any]]] = {
@@ -24,6 +25,7 @@ BILLABLE: dict[str, list[dict[str, Any]]] = {
     "completions": [{"model": "echo", "prompt": "hello there"}],
     "responses": [{"model": "echo", "input": "hello there"}],
     "embeddings": [EMBEDDING, EMBEDDING | {"mode": "async"}],
+    "rerank": [RERANK, RERANK | {"mode": "async"}],
     "images/generations": [IMAGE, IMAGE | {"mode": "async"}],
     "audio/speech": [{"model": "tts-1", "input": "hello", "response_format": "wav"}],
     "videos/generations": [

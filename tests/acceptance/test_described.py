@@ -24,7 +24,7 @@ VIDEOS = [
 REFUSED = {
     f"bifrost{verb}{kind}"
     for verb in ("Submit", "Poll")
-    for kind in ("ImageEdit", "ImageVariation", "Rerank", "Ocr")
+    for kind in ("ImageEdit", "ImageVariation", "Ocr")
 } | {"openaiRemixVideo"}
 FILES = {"openaiCreateFile": batch_file()}
 

@@ -181,6 +181,7 @@ class Things:
             "completions": {"prompt": "hi"},
             "responses": {"input": "hi"},
             "embeddings": {"model": "echo-embedding", "input": "hi"},
+            "rerank": {"model": "echo-rerank", "query": "hi", "documents": [{"text": "hi"}]},
             "audio/speech": {"model": "echo-speech", "input": "hi", "voice": "alloy"},
             "images/generations": {"model": "flux-schnell", "prompt": "a", "size": "256x256"},
         }

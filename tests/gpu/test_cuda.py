@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from inference.backends.embeddings import EmbeddingBackend
+from inference.backends.reranking import RerankBackend
 from inference.backends.transformers import ChatBackend
 from inference.errors import Cancelled
 from inference.specs import ModelSpec
@@ -15,6 +16,8 @@ from inference.types import (
     ChatResult,
     EmbeddingRequest,
     EmbeddingResult,
+    RerankRequest,
+    RerankResult,
     SamplingParams,
 )
 from tests.integration.inference import builders
@@ -107,3 +110,22 @@ def test_embeddings_run(tmp_path: Path) -> None:
     backend.close(timeout_s=30)
     assert isinstance(outcome, EmbeddingResult)
     assert len(outcome.vectors) == 2
+
+
+def test_documents_are_ranked_as_on_the_cpu() -> None:
+    documents = ("a light at sea", "a recipe for bread", "the sea")
+    found = []
+    for device in ("cuda", "cpu"):
+        backend = RerankBackend(builders.rerank_spec(options={"device": device}))
+        backend.load()
+        listener = RecordingListener()
+        backend.submit(
+            RerankRequest(request_id="r", model="m", query="light at sea", documents=documents),
+            listener,
+        )
+        outcome = listener.wait()
+        backend.close(timeout_s=30)
+        assert isinstance(outcome, RerankResult)
+        found.append(outcome.scores)
+
+    assert found[0] == pytest.approx(found[1], abs=0.05)  # bfloat16 has three digits

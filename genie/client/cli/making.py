@@ -1,4 +1,4 @@
-"""``genie models|embed|image|speech|transcribe``."""
+"""``genie models|embed|rerank|image|speech|transcribe``."""
 
 import argparse
 import base64
@@ -21,6 +21,10 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
     models.set_defaults(run=_models)
     embed = verbs.add_parser("embed", parents=[common], help="texts as vectors, one a line")
     embed.add_argument("text", nargs="*", metavar="TEXT", help="none: the lines of stdin")
+    rerank = verbs.add_parser("rerank", parents=[common], help="texts, the best answer first")
+    rerank.add_argument("query", metavar="QUERY", help="what they are to answer")
+    rerank.add_argument("text", nargs="*", metavar="TEXT", help="none: the lines of stdin")
+    rerank.add_argument("-n", type=int, metavar="N", help="only the best N")
     image = verbs.add_parser("image", parents=[common], help="pictures of a text")
     image.add_argument("text", metavar="TEXT", help="what is to be seen; - reads stdin")
     image.add_argument("-n", type=int, default=1, help="how many")
@@ -39,6 +43,7 @@ def add(verbs: Any, common: argparse.ArgumentParser) -> None:
         )
     for verb, run in (
         (embed, _embed),
+        (rerank, _rerank),
         (image, _image),
         (speech, _speech),
         (transcribe, _transcribe),
@@ -65,15 +70,38 @@ def _models(args: argparse.Namespace, out: Output) -> int:
 
 
 def _embed(args: argparse.Namespace, out: Output) -> int:
-    texts = args.text or [line for line in arguments.text_of(None).splitlines() if line.strip()]
     with Client(base_url=args.base_url) as client:
         found = client.embed(
-            texts, model=args.model, timeout_s=args.timeout_s, **arguments.merged(args.fields)
+            _texts(args),
+            model=args.model,
+            timeout_s=args.timeout_s,
+            **arguments.merged(args.fields),
         )
     for vector in found.vectors:
         out.line(json.dumps(vector))
     out.document(found.model_dump())
     return 0
+
+
+def _rerank(args: argparse.Namespace, out: Output) -> int:
+    texts = _texts(args)
+    with Client(base_url=args.base_url) as client:
+        found = client.rerank(
+            args.query,
+            texts,
+            model=args.model,
+            timeout_s=args.timeout_s,
+            **({"top_n": args.n} | arguments.merged(args.fields)),
+        )
+    for one in found.results:
+        out.line(f"{one.relevance_score:.4f}  {texts[one.index]}")
+    out.document(found.model_dump())
+    return 0
+
+
+def _texts(args: argparse.Namespace) -> list[str]:
+    """Return the texts of the command line, else the lines of stdin that have any."""
+    return args.text or [line for line in arguments.text_of(None).splitlines() if line.strip()]
 
 
 def _image(args: argparse.Namespace, out: Output) -> int:

@@ -1,6 +1,6 @@
-"""Calls that wait for a result: chat, embeddings, pictures, sound."""
+"""Calls that wait for a result: chat, embeddings, ranked documents, pictures, sound."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genie.client.config import Config
@@ -13,6 +13,7 @@ from genie.client.types import (
     Images,
     Messages,
     OnDisconnect,
+    Ranking,
     Speech,
     Transcription,
 )
@@ -78,6 +79,32 @@ def embed(
         idempotency_key=idempotency_key,
     )
     return reading.result(Embeddings, found.answer, found.fields())
+
+
+def rerank(
+    config: Config,
+    /,
+    query: str,
+    documents: Sequence[str | Mapping[str, Any]],
+    *,
+    model: str,
+    timeout_s: float | None = None,
+    idempotency_key: str | None = None,
+    **fields: Any,
+) -> Exchange[Ranking]:
+    """Return which documents answer a query, the best first; see ``chat`` for the rest.
+
+    A document is a text, or ``{"text", "id", "meta"}``; ``fields`` such as ``top_n`` and
+    ``return_documents``.
+    """
+    found = yield from submitting.waited(
+        config,
+        ROUTES["rerank"],
+        {**fields, "model": model, "query": query, "documents": list(documents)},
+        timeout_s=timeout_s,
+        idempotency_key=idempotency_key,
+    )
+    return reading.result(Ranking, found.answer, found.fields())
 
 
 def images(

@@ -24,6 +24,7 @@ ROUTES: Mapping[str, str] = {
     "transition": "/v1/videos/transitions",
     "speech": "/v1/audio/speech",
     "transcription": "/v1/audio/transcriptions",
+    "rerank": "/v1/rerank",
 }
 File: TypeAlias = bytes | str | Path | BinaryIO
 

@@ -38,7 +38,7 @@ class Command(GenieCommand):
         parser.add_argument(
             "--only",
             action="append",
-            choices=["chat", "embedding", "image", "video", "speech", "transcription"],
+            choices=["chat", "embedding", "rerank", "image", "video", "speech", "transcription"],
             help="only these; repeatable",
         )
         parser.add_argument("--dry-run", action="store_true", help="show the jobs, submit none")

@@ -17,6 +17,7 @@ from inference.backends.tiny import (
     embedding_building,
     image_building,
     reporting,
+    rerank_building,
     speech_building,
     transcription_building,
     video_building,
@@ -26,7 +27,8 @@ CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 CHAT, EMBEDDING = "genie-tiny-chat", "genie-tiny-embedding"
 SDXL, FLUX, WAN, LTX = "genie-tiny-sdxl", "genie-tiny-flux", "genie-tiny-wan", "genie-tiny-ltx"
 SPEECH, TRANSCRIPTION = "genie-tiny-speech", "genie-tiny-transcription"
-NAMES = (EMBEDDING, CHAT, SDXL, FLUX, WAN, LTX, SPEECH, TRANSCRIPTION)
+RERANK = "genie-tiny-rerank"
+NAMES = (EMBEDDING, CHAT, SDXL, FLUX, WAN, LTX, SPEECH, TRANSCRIPTION, RERANK)
 THREADS = 2  # the shipped checkpoints were built with two; sums in another order round otherwise
 
 
@@ -63,6 +65,7 @@ def check(
             embedding=output / EMBEDDING,
             speech=output / SPEECH,
             transcription=output / TRANSCRIPTION,
+            rerank=output / RERANK,
         ),
         count=count,
         seed=seed,
@@ -107,6 +110,7 @@ def _builders(console: rich.console.Console) -> dict[str, Callable[[Path], None]
         LTX: video_building.build_ltx,
         SPEECH: lambda directory: speech_building.build(directory, console=console),
         TRANSCRIPTION: lambda directory: transcription_building.build(directory, console=console),
+        RERANK: lambda directory: rerank_building.build(directory, console=console),
     }
 
 

@@ -8,12 +8,14 @@ from inference.backends.tiny import (
     chat_evaluation,
     embedding_evaluation,
     handwritten,
+    rerank_evaluation,
     speech_evaluation,
     transcription_evaluation,
 )
 from inference.backends.tiny.chat_evaluation import Score
 from inference.backends.tiny.dialogue import Kind
 from inference.backends.tiny.embedding_evaluation import Retrieval
+from inference.backends.tiny.rerank_evaluation import Ranking
 from inference.backends.tiny.speech_evaluation import Dialled
 from inference.backends.tiny.transcription_evaluation import Hearing
 
@@ -28,6 +30,7 @@ class Checkpoints:
     embedding: Path
     speech: Path
     transcription: Path
+    rerank: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Report:
     retrieval: Retrieval
     dialled: Dialled
     hearing: Hearing
+    ranking: Ranking
 
     @property
     def passed(self) -> bool:
@@ -51,6 +55,7 @@ class Report:
             and self.retrieval.share >= embedding_evaluation.REQUIRED
             and self.dialled.share >= speech_evaluation.REQUIRED
             and self.hearing.share >= transcription_evaluation.REQUIRED
+            and self.ranking.share >= rerank_evaluation.REQUIRED
         )
 
     @property
@@ -70,6 +75,9 @@ def check(checkpoints: Checkpoints, *, count: int, seed: int) -> Report:
         retrieval=embedding_evaluation.score(encoder, rounds=_ROUNDS, seed=seed),
         dialled=speech_evaluation.score(checkpoints.speech, count=max(1, count // 6), seed=seed),
         hearing=transcription_evaluation.score(checkpoints.transcription, count=count, seed=seed),
+        ranking=rerank_evaluation.score(
+            rerank_evaluation.Ranker(checkpoints.rerank), rounds=_ROUNDS, seed=seed
+        ),
     )
 
 

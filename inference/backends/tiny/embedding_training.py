@@ -15,6 +15,7 @@ from inference.backends.tiny.paraphrasing import Pair
 VOCABULARY = 2048
 POSITIONS = 512
 _SPECIAL = (_PAD, _UNKNOWN, _START, _END, _MASK) = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+_WITH_TYPES = ["input_ids", "token_type_ids", "attention_mask"]
 _TEMPERATURE = 0.05  # of the similarities in the loss
 
 Progress = Callable[[int, int, float], None]  # step, steps, loss
@@ -31,8 +32,13 @@ class Recipe:
     other_rate: float = 0.003
 
 
-def train_tokenizer(texts: Iterable[str]) -> transformers.PreTrainedTokenizerFast:
-    """Return a lower-casing WordPiece tokenizer with BERT's special tokens."""
+def train_tokenizer(
+    texts: Iterable[str], *, tells_types: bool = False
+) -> transformers.PreTrainedTokenizerFast:
+    """Return a lower-casing WordPiece tokenizer with BERT's special tokens.
+
+    With ``tells_types`` it says of each token which text of a pair it is of.
+    """
     raw = tokenizers.Tokenizer(models.WordPiece(unk_token=_UNKNOWN))
     raw.normalizer = normalizers.BertNormalizer(lowercase=True)
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -53,6 +59,7 @@ def train_tokenizer(texts: Iterable[str]) -> transformers.PreTrainedTokenizerFas
         sep_token=_END,
         mask_token=_MASK,
         model_max_length=POSITIONS,
+        **({"model_input_names": _WITH_TYPES} if tells_types else {}),
     )
 
 

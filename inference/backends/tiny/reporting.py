@@ -7,6 +7,7 @@ import rich.table
 from inference.backends.tiny import (
     chat_evaluation,
     embedding_evaluation,
+    rerank_evaluation,
     speech_evaluation,
     transcription_evaluation,
 )
@@ -40,6 +41,12 @@ def show(report: Report, *, console: rich.console.Console) -> None:
     console.print(
         f"Transcription: {hearing.exact} of {hearing.asked} held-out recordings without a mistake "
         f"({hearing.share:.1%}; required {transcription_evaluation.REQUIRED:.0%})."
+    )
+    ranking = report.ranking
+    console.print(
+        f"Reranking: {ranking.found} of {ranking.asked} held-out texts rank their own paraphrase "
+        f"first among {rerank_evaluation.CANDIDATES} ({ranking.share:.1%}; "
+        f"required {rerank_evaluation.REQUIRED:.0%})."
     )
     console.print("[green]passed[/]" if report.passed else "[red]fell short[/]")
 

@@ -60,7 +60,11 @@ _TYPES = {
     ),
     RequestType.RERANK: _Type(
         bodies.Rerank,
-        {"model": "genie/lite", "query": "a light", "documents": [{"text": "a lighthouse"}]},
+        {
+            "model": "genie/genie-tiny-rerank",
+            "query": "a light",
+            "documents": [{"text": "a lighthouse"}],
+        },
     ),
     RequestType.OCR: _Type(
         bodies.Ocr,
@@ -94,13 +98,10 @@ _RATES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 def _submit(request_type: RequestType) -> Operation:
     told = _TYPES[request_type]
-    works = request_type in bifrost.KINDS
     return Operation(
         id=f"bifrostSubmit{_name(request_type)}",
         summary=f"Submit: {_words(request_type)}",
-        description=""
-        if works
-        else "Read and checked like the others; no model here does this work, so the answer is a 400.",
+        description=_served(request_type),
         parameters=_HEADERS,
         body=Body(
             schema=told.schema,
@@ -137,6 +138,14 @@ def _poll(request_type: RequestType) -> Operation:
         },
         refusals=ANYWHERE | {404},
     )
+
+
+def _served(request_type: RequestType) -> str:
+    if request_type not in bifrost.KINDS:
+        return "Read and checked like the others; no model here does this work, so the answer is a 400."
+    if request_type is RequestType.RERANK:
+        return "A 400 where no reranker is configured: no model is one from the start."
+    return ""
 
 
 def _words(request_type: RequestType) -> str:

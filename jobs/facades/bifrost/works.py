@@ -10,9 +10,18 @@ from jobs.dialects import bifrost_deliveries
 from jobs.dialects.bifrost import RequestType
 from jobs.facades.bifrost import bodies, capabilities
 from jobs.facades.bifrost.reading import Read
-from jobs.intake import completion, media, media_bodies, responses, submit, transcription
+from jobs.intake import (
+    completion,
+    media,
+    media_bodies,
+    reranking,
+    responses,
+    submit,
+    transcription,
+)
 from jobs.intake.bodies import ChatBody, CompletionBody, EmbeddingsBody, Submitted, parse
 from jobs.intake.media_bodies import ImageBody, SpeechBody, TranscriptionBody
+from jobs.intake.reranking import RerankBody
 from jobs.intake.submit import Work
 from jobs.intake.uploads import Upload
 
@@ -35,6 +44,7 @@ _RESPONSES = (
     *("input", "instructions", "max_output_tokens", "temperature", "top_p", "tools", "text"),
     *("tool_choice", "parallel_tool_calls"),
 )
+_RERANK = ("query", "documents", "top_n", "return_documents", "max_tokens_per_doc")
 _IMAGE = ("prompt", "negative_prompt", "n", "seed", "response_format", "output_format")
 
 
@@ -106,6 +116,11 @@ async def _embedding(_principal: Principal, read: Read, spec: ModelSpec) -> Want
     return Wanted(await submit.embedding_work(body, spec), body, {})
 
 
+async def _rerank(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
+    body = parse(RerankBody, _named(read, *_RERANK))
+    return Wanted(await reranking.work_of(body, spec), body, {})
+
+
 async def _speech(principal: Principal, read: Read, _spec: ModelSpec) -> Wanted:
     voice = cast("bodies.Speech", read.body).voice
     if isinstance(voice, list):
@@ -168,4 +183,5 @@ _MAKERS: dict[RequestType, _Maker] = {
     RequestType.SPEECH: _speech,
     RequestType.TRANSCRIPTION: _transcription,
     RequestType.IMAGE_GENERATION: _image,
+    RequestType.RERANK: _rerank,
 }

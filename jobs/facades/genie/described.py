@@ -12,6 +12,7 @@ from genie.core.describing import (
     Parameter,
 )
 from jobs.intake.media_bodies import TransitionBody, VideoBody
+from jobs.intake.reranking import RerankBody
 from jobs.serving import described as shared
 from jobs.serving.described import INFERENCE, JOBS_READ, POLLED, RATES
 from jobs.states import JobState
@@ -68,6 +69,25 @@ _OPERATIONS = {
             (key.split(" "), one) for key, one in shared.OPERATIONS.items()
         )
     },
+    "POST /v1/rerank": Operation(
+        id="createRerank",
+        summary="Documents, by how well they answer a query: sync or async",
+        description="Served where a reranker is configured; no model is one from the start.",
+        parameters=shared.SUBMITTING,
+        body=Body(
+            schema=RerankBody,
+            example={
+                "model": "genie-tiny-rerank",
+                "query": "light at sea",
+                "documents": ["A recipe for bread.", "A lighthouse shows ships a light at sea."],
+                "top_n": 1,
+                "return_documents": True,
+            },
+        ),
+        answers=shared.waited("native/rerank"),
+        refusals=shared.WAITS,
+        scope=INFERENCE,
+    ),
     "POST /v1/videos/generations": Operation(
         id="createVideo",
         summary="A video of a prompt: async only",

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 
 from genie.core import errors
 from genie.tenants.principal import Principal
-from inference import tokenization
-from jobs.intake import completion, media, responses, submit
+from inference import pairs, tokenization
+from jobs.intake import completion, media, reranking, responses, submit
 from jobs.intake.submit import Prepare, Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
@@ -27,6 +27,7 @@ ROUTES = {
     "/v1/completions": _Route(completion.completions),
     "/v1/responses": _Route(responses.responses),
     "/v1/embeddings": _Route(submit.embeddings, "input"),
+    "/v1/rerank": _Route(reranking.rerank, "documents"),
     "/v1/images/generations": _Route(media.images),
     "/v1/videos/generations": _Route(media.videos),
     "/v1/videos/transitions": _Route(media.transitions, "start_image"),
@@ -88,5 +89,7 @@ def _count(work: Work) -> int:
     if work.kind in (JobKind.CHAT, JobKind.RESPONSE):
         use = tool_use_of(work.request)
         return counter.count_chat(work.request["messages"], use.tools if use else ())
+    if work.kind is JobKind.RERANK:
+        return pairs.count(counter, reranking.asked_of(work.request, work.spec))
     texts = work.request["prompts" if work.kind is JobKind.COMPLETION else "inputs"]
     return counter.count_texts([one if isinstance(one, str) else tuple(one) for one in texts])

@@ -18,6 +18,7 @@ _ROUTES = {
     "completions": routes(POST=shared.completions),
     "responses": routes(POST=shared.responses),
     "embeddings": routes(POST=shared.embeddings),
+    "rerank": routes(POST=views.rerank),
     "images/generations": routes(POST=shared.images),
     "videos/generations": routes(POST=shared.videos),
     "videos/transitions": routes(POST=shared.transitions),

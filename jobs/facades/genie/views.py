@@ -12,10 +12,11 @@ from genie.core.lean import EventStream, LeanRequest
 from genie.tenants.scopes import Scope
 from jobs import callers, follow, readiness, web
 from jobs.facades.genie import quoting
-from jobs.intake import guard
+from jobs.intake import guard, reranking
 from jobs.job_views import JobView
 from jobs.selectors import ListFilter
 from jobs.serving import answers, streaming, wire
+from jobs.serving import views as shared
 from jobs.serving.streaming import NativeFrames
 from jobs.states import JobState
 
@@ -29,6 +30,11 @@ async def quote(request: LeanRequest) -> HttpResponseBase:
     route, prepared = await quoting.prepare(request, principal, guard.read_object(request))
     found = await web.quote(await quoting.question(prepared))
     return answers.json_answer(wire.dumps(wire.quote_body(found, route=route)), headers=headers)
+
+
+async def rerank(request: LeanRequest) -> HttpResponseBase:
+    """POST /v1/rerank."""
+    return await shared.submitted(request, reranking.rerank, many_values=True)
 
 
 async def job(request: LeanRequest, job_id: str) -> HttpResponseBase:

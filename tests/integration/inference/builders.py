@@ -120,6 +120,21 @@ def embedding_spec(source: Path, **changes: object) -> ModelSpec:
     return ModelSpec(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def rerank_spec(source: Path | None = None, **changes: object) -> ModelSpec:
+    """Return a registry entry for the shipped reranking checkpoint, or another."""
+    values: dict[str, object] = {
+        "id": "tiny-rerank",
+        "modality": Modality.RERANK,
+        "backend": "transformers",
+        "source": str(source or build.CHECKPOINTS / build.RERANK),
+        "context_tokens": 256,
+        "price": PRICE,
+        "max_batch": 16,
+        "options": {"device": "cpu"},
+    }
+    return ModelSpec(**{**values, **changes})  # type: ignore[arg-type]
+
+
 def speech_spec(source: Path | None = None, **changes: object) -> ModelSpec:
     """Return a registry entry for the shipped speech checkpoint, or another."""
     values: dict[str, object] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inference.backends.embeddings import EmbeddingBackend
+from inference.backends.reranking import RerankBackend
 from inference.backends.speech import SpeechBackend
 from inference.backends.transcription import TranscriptionBackend
 from inference.backends.transformers import ChatBackend
@@ -33,6 +34,14 @@ def chat_backend(chat_checkpoint: Path) -> Iterator[ChatBackend]:
 @pytest.fixture(scope="session")
 def embedding_backend(embedding_checkpoint: Path) -> Iterator[EmbeddingBackend]:
     backend = EmbeddingBackend(builders.embedding_spec(embedding_checkpoint))
+    backend.load()
+    yield backend
+    backend.close(timeout_s=10)
+
+
+@pytest.fixture(scope="session")
+def rerank_backend() -> Iterator[RerankBackend]:
+    backend = RerankBackend(builders.rerank_spec())
     backend.load()
     yield backend
     backend.close(timeout_s=10)

@@ -165,7 +165,7 @@ class TestEnds:
         def crash(inputs: object) -> None:
             raise RuntimeError("/secret")
 
-        monkeypatch.setattr(backend._encoder, "encode", crash)
+        monkeypatch.setattr(backend._network, "run", crash)
 
         outcome = start(backend, ("a",)).wait()
 

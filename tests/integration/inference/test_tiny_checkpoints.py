@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+import rich.console
 import tokenizers
 import torch
 from hypothesis import given, settings
@@ -15,6 +16,8 @@ from inference.backends.tiny import (
     chat_evaluation,
     embedding_evaluation,
     handwritten,
+    rerank_building,
+    rerank_evaluation,
     speech_evaluation,
     speech_training,
     transcription_evaluation,
@@ -27,6 +30,7 @@ CHAT = build.CHECKPOINTS / build.CHAT
 EMBEDDING = build.CHECKPOINTS / build.EMBEDDING
 SPEECH = build.CHECKPOINTS / build.SPEECH
 TRANSCRIPTION = build.CHECKPOINTS / build.TRANSCRIPTION
+RERANK = build.CHECKPOINTS / build.RERANK
 FLOOR = 0.8  # of a small sample of one kind; `build_models --check` asks more prompts, and for more
 WEATHER = {
     "type": "function",
@@ -36,6 +40,10 @@ WEATHER = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
+NOUNS = (
+    *("bridge", "garden", "window", "river", "castle", "lemon", "carrot", "tiger", "rabbit"),
+    *("hammer", "bottle", "ladder", "candle", "basket", "mirror", "pencil", "orange", "purple"),
+)
 EVERYTHING_ASSIGNED = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -47,6 +55,11 @@ def examinee() -> chat_evaluation.Examinee:
 @pytest.fixture(scope="module")
 def encoder() -> embedding_evaluation.Encoder:
     return embedding_evaluation.Encoder(EMBEDDING)
+
+
+@pytest.fixture(scope="module")
+def ranker() -> rerank_evaluation.Ranker:
+    return rerank_evaluation.Ranker(RERANK)
 
 
 class TestChat:
@@ -157,6 +170,41 @@ class TestEmbedding:
         assert one @ close > one @ far + 0.1
 
 
+class TestReranking:
+    def test_ranks_held_out_paraphrases_first(self, ranker: rerank_evaluation.Ranker) -> None:
+        ranking = rerank_evaluation.score(ranker, rounds=2, seed=2026)
+
+        assert ranking.share >= rerank_evaluation.REQUIRED
+
+    @settings(deadline=None, max_examples=30)
+    @given(data=st.data())
+    def test_ranks_by_the_words_that_a_document_shares(
+        self, ranker: rerank_evaluation.Ranker, data: st.DataObject
+    ) -> None:
+        words = data.draw(st.lists(st.sampled_from(NOUNS), min_size=8, max_size=8, unique=True))
+        order = data.draw(st.permutations(range(5)))
+        query = words[:4]
+        documents = [
+            " ".join(data.draw(st.permutations([*query[:shared], *words[4 : 8 - shared]])))
+            for shared in range(5)
+        ]
+
+        scores = ranker.scores(" ".join(query), [documents[shared] for shared in order])
+
+        assert sorted(order, key=lambda shared: scores[order.index(shared)]) == list(range(5))
+
+    def test_a_query_without_known_words_finds_nothing(
+        self, ranker: rerank_evaluation.Ranker
+    ) -> None:
+        assert max(ranker.scores("\N{SNOWMAN}", ["a lake", "\N{SNOWMAN}"])) < 0.1
+
+    def test_the_shipped_network_is_what_the_code_writes(self, tmp_path: Path) -> None:
+        rerank_building.build(tmp_path, console=rich.console.Console(quiet=True))
+
+        written = (tmp_path / "model.safetensors").read_bytes()
+        assert written == (RERANK / "model.safetensors").read_bytes()
+
+
 class TestSound:
     def test_the_speech_model_dials_what_it_should(self) -> None:
         dialled = speech_evaluation.score(SPEECH, count=5, seed=2026)
@@ -178,7 +226,7 @@ class TestSound:
 class TestCheckpoints:
     @pytest.mark.parametrize(
         ("directory", "megabytes"),
-        [(CHAT, 3.7), (EMBEDDING, 3.1), (SPEECH, 1.3), (TRANSCRIPTION, 1.5)],
+        [(CHAT, 3.7), (EMBEDDING, 3.1), (SPEECH, 1.3), (TRANSCRIPTION, 1.5), (RERANK, 1.3)],
     )
     def test_are_small_safetensors_with_a_card(self, directory: Path, megabytes: float) -> None:
         weights = directory / "model.safetensors"

@@ -77,6 +77,7 @@ _ENDPOINT, _DELIVERY = {"webhook_id": "endpoint"}, {"delivery_id": "ended delive
 _ORGANIZATION = {"org": "organization"}
 _COMPLETION = {"model": "echo-chat", "prompt": CANARY, "mode": "async"}
 _EMBEDDING = {"model": "echo-embedding", "input": CANARY, "mode": "async"}
+_RERANK = {"model": "echo-rerank", "query": CANARY, "documents": [CANARY], "mode": "async"}
 _SPEECH = {"model": "echo-speech", "input": CANARY, "voice": "alloy", "mode": "async"}
 _RESPONSE_BODY = {"model": "echo-chat", "input": CANARY, "background": True}
 _RECORDING = Form({"model": "echo-transcription", "mode": "async"}, RECORDING.files)
@@ -102,6 +103,7 @@ _NATIVE: dict[tuple[str, str], Case] = {
     ("POST", "completions"): Creation(body=_COMPLETION),
     ("POST", "responses"): Creation(body=_RESPONSE_BODY),
     ("POST", "embeddings"): Creation(body=_EMBEDDING),
+    ("POST", "rerank"): Creation(body=_RERANK),
     ("POST", "images/generations"): Creation(body=PICTURE | {"size": "256x256", "mode": "async"}),
     ("POST", "videos/generations"): Creation(body=VIDEO | {"mode": "async"}),
     ("POST", "videos/transitions"): Creation(
@@ -218,7 +220,7 @@ _INFERENCE_NET: dict[tuple[str, str], Case] = {
     },
 }
 # No kind of job does that work; the first two want a form before they say so.
-_NOT_SERVED = {"images/edits": 415, "images/variations": 415, "rerank": 400, "ocr": 400}
+_NOT_SERVED = {"images/edits": 415, "images/variations": 415, "ocr": 400}
 _BIFROST: dict[tuple[str, str], Case] = {
     **{
         ("POST", path): Creation(body=body, revoked=400)

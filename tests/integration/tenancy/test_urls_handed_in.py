@@ -230,6 +230,7 @@ _SOUND: Mapping[str, Mapping[str, Any]] = {
     "completions": {"model": "echo-chat", "prompt": "x"},
     "responses": {"model": "echo-chat", "input": "x"},
     "embeddings": {"model": "echo-embedding", "input": "x"},
+    "rerank": {"model": "echo-rerank", "query": "x", "documents": ["y"]},
     "images/generations": {"model": "flux-schnell", "prompt": "x", "size": "256x256"},
     "videos/generations": {"model": "wan-2.1", "prompt": "x"},
     "videos/transitions": {"model": "wan-2.1", "start_image": _PIXEL},

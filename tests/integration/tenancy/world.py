@@ -250,6 +250,7 @@ BIFROST_BODIES: Mapping[str, Any] = {
     "chat/completions": {"model": "echo-chat", "messages": CHAT["messages"]},
     "responses": {"model": "echo-chat", "input": CANARY},
     "embeddings": {"model": "echo-embedding", "input": CANARY},
+    "rerank": {"model": "echo-rerank", "query": CANARY, "documents": [{"text": CANARY}]},
     "audio/speech": {"model": "echo-speech", "input": CANARY, "voice": "alloy"},
     "audio/transcriptions": RECORDING,
     "images/generations": PICTURE | {"size": "256x256"},

@@ -229,6 +229,22 @@ class TestOtherCalls:
             {"model": "tts-1", "input": "hi", "voice": "alloy"},
         ]
 
+    def test_rerank_tells_the_best_first(self, genie: Both, server: UpstreamServer) -> None:
+        best = {"index": 1, "relevance_score": 0.9, "document": {"text": "b", "id": "two"}}
+        server.next(reply(body={"id": "rerank-c1", "model": "r", "results": [best]}))
+
+        ranking = genie.call(
+            lambda c: c.rerank("q", ["a", {"text": "b", "id": "two"}], model="r", top_n=1)
+        )
+
+        assert (ranking.order, ranking.results[0].document) == ([1], {"text": "b", "id": "two"})
+        assert server.asked[0].fields == {
+            "model": "r",
+            "query": "q",
+            "documents": ["a", {"text": "b", "id": "two"}],
+            "top_n": 1,
+        }
+
     def test_speech_that_took_long_is_fetched_without_the_key(
         self, genie: Both, server: UpstreamServer
     ) -> None:

@@ -346,6 +346,21 @@ class TestMaking:
         assert genie.out == "[0.5]\n[1.0]\n"
         assert server.asked[0].fields["input"] == ["a", "b"]
 
+    def test_rerank_prints_the_texts_the_best_first(
+        self, genie: Command, server: UpstreamServer
+    ) -> None:
+        ranked = [{"index": 1, "relevance_score": 0.75}, {"index": 0, "relevance_score": 0.5}]
+        server.next(reply(body={"id": "rerank-c1", "model": "r", "results": ranked}))
+
+        assert genie("rerank", "-m", "r", "-n", "2", "q", stdin=io.StringIO("a\n\nb\n")) == 0
+        assert genie.out == "0.7500  b\n0.5000  a\n"
+        assert server.asked[0].fields == {
+            "model": "r",
+            "query": "q",
+            "documents": ["a", "b"],
+            "top_n": 2,
+        }
+
     def test_image_writes_files(
         self, genie: Command, server: UpstreamServer, tmp_path: Path
     ) -> None:

@@ -37,6 +37,7 @@ def test_states_are_the_servers() -> None:
         ("jobs", types.JobPage),
         ("chat_completion", types.ChatCompletion),
         ("embeddings", types.Embeddings),
+        ("rerank", types.Ranking),
         ("images", types.Images),
         ("transcription", types.Transcription),
         ("effective_budgets", accounts.Budgets),

@@ -19,6 +19,7 @@ MODELS = [
     {"id": "a-chat", "modality": "chat", "capabilities": ["stream"], "loaded": False},
     {"id": "b-chat", "modality": "chat", "capabilities": ["stream"], "loaded": True},
     {"id": "vectors", "modality": "embedding", "capabilities": [], "loaded": True},
+    {"id": "ranks", "modality": "rerank", "capabilities": [], "loaded": True},
     {"id": "pictures", "modality": "image", "capabilities": [], "loaded": False},
     {"id": "tones", "modality": "audio", "capabilities": ["transcription"], "loaded": False},
 ]
@@ -53,6 +54,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"text": "1"})
         elif self.path.endswith("embeddings"):
             self.answer(200, {"data": [{"embedding": [0.1, 0.2]}]})
+        elif self.path.endswith("rerank"):
+            self.answer(200, {"results": [{"index": 1, "relevance_score": 0.9}]})
         else:
             self.answer(200, {"choices": [{"message": {"content": "Paris"}}]})
 
@@ -218,6 +221,7 @@ class TestDemo:
             ("chat", "async", True),
             ("embedding", "sync", True),
             ("embedding", "async", True),
+            ("rerank", "sync", True),
             ("image", "async", True),
             ("transcription", "sync", True),
         ]

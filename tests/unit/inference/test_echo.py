@@ -16,6 +16,8 @@ from inference.types import (
     EmbeddingResult,
     FinishReason,
     Modality,
+    RerankRequest,
+    RerankResult,
     SamplingParams,
     Usage,
 )
@@ -58,7 +60,17 @@ def embedder() -> Iterator[EchoBackend]:
     found.close(timeout_s=5)
 
 
-def run(backend: EchoBackend, request: ChatRequest | EmbeddingRequest) -> RecordingListener:
+@pytest.fixture
+def reranker() -> Iterator[EchoBackend]:
+    found = EchoBackend(echo_spec(modality=Modality.RERANK, context_tokens=10))
+    found.load()
+    yield found
+    found.close(timeout_s=5)
+
+
+def run(
+    backend: EchoBackend, request: ChatRequest | EmbeddingRequest | RerankRequest
+) -> RecordingListener:
     listener = RecordingListener()
     backend.submit(request, listener)
     listener.wait()
@@ -205,3 +217,28 @@ class TestEmbedding:
 
     def test_refuses_a_chat(self, embedder: EchoBackend) -> None:
         assert isinstance(run(embedder, chat()).outcomes[0], InputRejected)
+
+
+class TestReranking:
+    def test_scores_by_the_words_of_the_query(self, reranker: EchoBackend) -> None:
+        request = RerankRequest(
+            request_id="r", model="m", query="a b", documents=("b x A", "c", "b " * 20)
+        )
+
+        assert run(reranker, request).outcomes == [
+            RerankResult(scores=(1.0, 0.0, 0.5), usage=Usage(prompt_tokens=(2 + 3) + (2 + 1) + 10))
+        ]
+
+    @pytest.mark.parametrize("query", ["", "a " * 6])
+    def test_refuses_a_query_that_is_empty_or_too_long(
+        self, reranker: EchoBackend, query: str
+    ) -> None:
+        request = RerankRequest(request_id="r", model="m", query=query, documents=("a",))
+
+        outcome = run(reranker, request).outcomes[0]
+
+        assert isinstance(outcome, InputRejected)
+        assert outcome.field == "query"
+
+    def test_refuses_a_chat(self, reranker: EchoBackend) -> None:
+        assert isinstance(run(reranker, chat()).outcomes[0], InputRejected)

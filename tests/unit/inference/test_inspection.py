@@ -11,6 +11,7 @@ from huggingface_hub import errors
 
 from inference import downloads, inspection
 from inference.specs import ModelSpec
+from inference.types import Modality
 from tests.unit.inference.specs import echo_spec
 from tests.unit.inference.test_sizes import write_tensors
 
@@ -89,6 +90,26 @@ class TestInspect:
 
         assert problem == (
             "context_tokens is 501, and the checkpoint knows 500 positions; lower context_tokens."
+        )
+
+    @pytest.mark.parametrize(
+        ("config", "sentence"),
+        [
+            ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "x"}}, None),
+            ({"architectures": ["BertForSequenceClassification"]}, "it tells 2 labels apart"),
+            ({"architectures": ["BertModel"], "id2label": {"0": "x"}}, "its config.json names no"),
+            ({}, "its config.json names no"),
+        ],
+    )
+    def test_a_reranker_has_one_score(
+        self, checkpoint: Path, config: dict[str, Any], sentence: str | None
+    ) -> None:
+        (checkpoint / "config.json").write_text(json.dumps(config))
+
+        found = problems(checkpoint, modality=Modality.RERANK)
+
+        assert [one[: len(sentence or "")] for one in found] == (
+            [] if sentence is None else [sentence]
         )
 
     def test_a_file_that_is_not_json_is_named(self, checkpoint: Path) -> None:

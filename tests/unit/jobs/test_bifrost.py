@@ -165,6 +165,16 @@ RESULTS: dict[JobKind, dict[str, Any]] = {
         "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}],
         "usage": {"prompt_tokens": 3, "total_tokens": 3},
     },
+    JobKind.RERANK: {
+        "id": "rerank-c1",
+        "object": "rerank",
+        "model": "r",
+        "results": [
+            {"index": 1, "relevance_score": 0.5, "document": {"text": "a", "id": "x"}},
+            {"index": 0, "relevance_score": 0.25},
+        ],
+        "usage": {"prompt_tokens": 3, "total_tokens": 3},
+    },
     JobKind.IMAGE: {
         "created": 1,
         "data": [{"url": "https://x/1"}, {"url": "https://x/2"}],

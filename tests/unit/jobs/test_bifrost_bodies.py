@@ -16,7 +16,7 @@ from inference.types import Modality
 from jobs.dialects import bifrost
 from jobs.dialects.bifrost import RequestType
 from jobs.facades.bifrost import capabilities, errors, keys, reading, works
-from jobs.facades.bifrost.bodies import Transcription
+from jobs.facades.bifrost.bodies import Rerank, Transcription
 from jobs.facades.bifrost.reading import Read
 from tests import schemas
 from tests.unit.inference.specs import echo_spec
@@ -475,6 +475,47 @@ class TestModels:
     )
     def test_lose_the_name_of_a_configured_provider(self, model: str, name: str) -> None:
         assert capabilities.local_name(model) == name
+
+
+class TestCapabilities:
+    @pytest.mark.parametrize("request_type", [RequestType.RERANK, RequestType.OCR])
+    def test_are_refused_where_no_model_has_them_as_is_so_from_the_start(
+        self, request_type: RequestType
+    ) -> None:
+        with pytest.raises(errors.Refused) as caught:
+            capabilities.require(request_type, "genie-tiny-rerank")
+
+        envelope = json.loads(errors.refusal(RequestFactory().post("/"), caught.value).content)
+        assert envelope["error"] == {
+            "message": f"no model with capability {request_type} is configured",
+            "code": "capability-not-configured",
+            "param": "model",
+        }
+
+
+class TestRerank:
+    def test_becomes_the_native_work_with_what_came_beside_a_text(self) -> None:
+        documents = [{"text": "a", "id": "one", "meta": {"n": [1]}}, {"text": "b", "more": 1}]
+        body = BODIES[RequestType.RERANK] | {
+            "documents": documents,
+            "top_n": 1,
+            "priority": 5,
+            "return_documents": True,
+            "max_tokens_per_doc": 7,
+        }
+        read = Read(body=Rerank.model_validate(body), asked=body)
+        spec = echo_spec(modality=Modality.RERANK)
+
+        work = asyncio.run(works._rerank(NOBODY, read, spec)).work
+
+        assert work.request == {
+            "query": "q",
+            "documents": [{"text": "a", "id": "one", "meta": {"n": [1]}}, {"text": "b"}],
+            "document_tokens": 7,
+            "top_n": 1,
+            "return_documents": True,
+        }
+        assert (work.prompt_tokens, work.completion_tokens) == (2 * 2, 0)
 
 
 class TestTimeMarks:

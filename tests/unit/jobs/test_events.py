@@ -83,6 +83,7 @@ class TestWords:
 
         assert events.public_id(job_id, JobKind.CHAT) == f"chatcmpl-{ids.bare(job_id)}"
         assert events.public_id(job_id, JobKind.EMBEDDING) == f"emb-{ids.bare(job_id)}"
+        assert events.public_id(job_id, JobKind.RERANK) == f"rerank-{ids.bare(job_id)}"
 
 
 class TestWebhookBody:

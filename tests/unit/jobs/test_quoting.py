@@ -16,6 +16,7 @@ class TestRouteOf:
         [
             ({"model": "lite", "messages": []}, CHAT),
             ({"model": "e", "input": "x"}, EMBEDDINGS),
+            ({"model": "r", "query": "x", "documents": []}, "/v1/rerank"),
             ({"messages": None}, CHAT),
             ({"input": "x", "route": None}, EMBEDDINGS),
             ({"messages": [], "input": "x", "route": CHAT}, CHAT),

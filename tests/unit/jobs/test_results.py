@@ -3,11 +3,17 @@
 import array
 import base64
 import struct
+from typing import Any
+
+import pytest
 
 from genie.core import ids
-from inference.types import ChatResult, EmbeddingResult, FinishReason, Usage
+from inference.types import ChatResult, EmbeddingResult, FinishReason, RerankResult, Usage
 from jobs import results
+from tests import schemas
 from tests.unit.jobs import views
+
+JOB = ids.new_id()
 
 
 class TestChat:
@@ -35,6 +41,39 @@ class TestChat:
             ],
             "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
         }
+
+
+class TestRanking:
+    RESULT = RerankResult(scores=(0.25, 0.5, 0.25, 0.75), usage=Usage(prompt_tokens=9))
+
+    def body(self, **changes: Any) -> dict[str, Any]:
+        documents = [{"text": "a"}, {"text": "b", "id": "two"}, {"text": "c"}, {"text": "d"}]
+        request = {"documents": documents, "top_n": None, "return_documents": False} | changes
+        body = results.rerank_body(JOB, model="m", request=request, result=self.RESULT)
+        return dict(schemas.require("native", "rerank", body))
+
+    def test_has_the_best_first_and_equals_in_their_order(self) -> None:
+        assert self.body() == {
+            "id": f"rerank-{ids.bare(JOB)}",
+            "object": "rerank",
+            "model": "m",
+            "results": [
+                {"index": 3, "relevance_score": 0.75},
+                {"index": 1, "relevance_score": 0.5},
+                {"index": 0, "relevance_score": 0.25},
+                {"index": 2, "relevance_score": 0.25},
+            ],
+            "usage": {"prompt_tokens": 9, "total_tokens": 9},
+        }
+
+    @pytest.mark.parametrize(("top_n", "places"), [(1, [3]), (3, [3, 1, 0]), (9, [3, 1, 0, 2])])
+    def test_has_as_many_as_are_wanted(self, top_n: int, places: list[int]) -> None:
+        assert [one["index"] for one in self.body(top_n=top_n)["results"]] == places
+
+    def test_brings_documents_along_as_they_were_sent(self) -> None:
+        found = self.body(top_n=2, return_documents=True)["results"]
+
+        assert [one["document"] for one in found] == [{"text": "d"}, {"text": "b", "id": "two"}]
 
 
 class TestEmbeddings:

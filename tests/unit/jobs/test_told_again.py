@@ -134,6 +134,21 @@ from jobs.dialects import requests
             },
         ),
         (
+            {
+                "query": "q",
+                "documents": [{"text": "a", "id": "x"}],
+                "document_tokens": 7,
+                "top_n": None,
+                "return_documents": False,
+            },
+            {
+                "query": "q",
+                "documents": [{"text": "a", "id": "x"}],
+                "max_tokens_per_doc": 7,
+                "return_documents": False,
+            },
+        ),
+        (
             {"schema": json.dumps({"type": "object"})},
             {
                 "response_format": {

@@ -27,7 +27,7 @@ STAGES = dict(
 SECRET_WORDS = ("PASSWORD", "SECRET", "PEPPER", "KEYS")
 CELERY_QUEUES = {
     "worker-chat": "chat",
-    "worker-embedding": "embedding",
+    "worker-embedding": "embedding,rerank",
     "worker-media": "image,video,audio",
     "webhooks": "webhooks",
     "maintenance": "maintenance",

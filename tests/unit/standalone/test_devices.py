@@ -57,7 +57,7 @@ class TestDefaultTopology:
     def test_a_machine_without_gpus_has_one_process_for_every_modality(self) -> None:
         (entry,) = topology.default([])
 
-        assert entry.queues == ("chat", "embedding", "image", "video", "audio")
+        assert entry.queues == ("chat", "embedding", "image", "video", "audio", "rerank")
         assert entry.gpus is None
 
     def test_each_gpu_has_one_process_of_its_own(self) -> None:
