@@ -170,6 +170,9 @@ options = {{ device = "cpu" }}
 
 
 ALONE = "echo-alone-queue"  # of one model
+_MODALITY = re.compile(r'^modality = "(.+)"$', re.MULTILINE)
+# Of the models that need torch, one for each modality: whoever serves them takes seconds to start.
+TINY_QUEUES = tuple(sorted({"tiny-" + _MODALITY.findall(_TINY[name])[0] for name in TINY}))
 
 _HEAD = "[[models]]"
 _ID = re.compile(r'^id = "(.+)"', re.MULTILINE)
@@ -208,7 +211,7 @@ def write(path: Path, *, only: Collection[str] = ()) -> None:
     )
     text += _MEDIA + _VIDEO.format(checkpoints=CHECKPOINTS)
     tiny = "".join(_TINY[name].format(checkpoints=CHECKPOINTS) for name in TINY)
-    text += tiny
+    text += _MODALITY.sub(r'\g<0>\nqueue = "tiny-\1"', tiny)
     if only:
         tables = [_HEAD + one for one in text.split(_HEAD)[1:]]
         text = "".join(one for one in tables if _ID.search(one)[1] in only)  # type: ignore[index]

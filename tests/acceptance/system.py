@@ -23,7 +23,7 @@ from cryptography.fernet import Fernet
 
 from genie.core import failpoints
 from genie.standalone import ports, servers, stack
-from genie.standalone.process import ProcessSpec
+from genie.standalone.process import BACKOFF_FIRST_S, Backoff, ProcessSpec
 from genie.standalone.servers import Servers
 from genie.standalone.supervisor import Supervisor
 from genie.standalone.topology import WorkerEntry
@@ -52,8 +52,8 @@ TIMES = {
 }
 
 
-# The workers of the acceptance tests. Video stands apart from those that tests kill: it loads a real
-# pipeline whenever it is started.
+# The workers of the acceptance tests. What needs torch stands apart from those that tests kill: it is
+# imported, and models are loaded, whenever such a worker is started.
 STANDARD = (
     *(
         WorkerEntry(
@@ -62,8 +62,15 @@ STANDARD = (
         )
         for name in WORKERS
     ),
-    WorkerEntry(name="video", queues=("video",)),
+    WorkerEntry(name="torch", queues=("video", *models_file.TINY_QUEUES)),
 )
+
+
+class _Unhurt(Backoff):
+    """Starts a process again at once however often it ends: tests end it, it has no fault."""
+
+    def next_delay_s(self, *, uptime_s: float) -> float:
+        return BACKOFF_FIRST_S
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -185,7 +192,7 @@ class System:
         self._open_commands()
         self._command(["migrate", "--verbosity", "0"])
         for spec in self._specs():
-            self.supervisor.start(spec)
+            self.supervisor.start(spec)._backoff = _Unhurt()
         self.wait_ready()
 
     def wait_ready(self) -> None:

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.acceptance.callers import Caller
-from tests.acceptance.models_file import needs_tiny_chat
 from tests.acceptance.system import until
 
 
@@ -43,12 +42,6 @@ def test_a_broken_model_leaves_the_others_alone(caller: Caller) -> None:
     assert caller.chat(model="echo-broken").status_code == 500
     assert caller.chat(model="echo").status_code == 200
     assert caller.chat(model="echo-broken").status_code == 500
-
-
-@needs_tiny_chat
-def test_the_torch_model_still_answers_after_a_failure(caller: Caller) -> None:
-    assert caller.chat(model="echo-broken").status_code == 500
-    assert caller.chat(model="lite", max_tokens=4).status_code == 200
 
 
 def test_without_a_worker_only_async_is_accepted(caller: Caller) -> None:

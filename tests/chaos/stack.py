@@ -63,7 +63,9 @@ def workers() -> tuple[WorkerEntry, ...]:
         for number in (1, 2)
     ]
     tiny = [
-        WorkerEntry(name=f"tiny-{number}", queues=("chat",), models=(TINY_CHAT,), torch_threads=1)
+        WorkerEntry(
+            name=f"tiny-{number}", queues=("tiny-chat",), models=(TINY_CHAT,), torch_threads=1
+        )
         for number in (1, 2)
         if TINY_CHAT in TINY
     ]
