@@ -97,9 +97,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         there = root / (target if target != "./" else source)
         there.parent.mkdir(parents=True, exist_ok=True)
         if (REPOSITORY / source).is_dir():
-            shutil.copytree(
-                REPOSITORY / source, there, ignore=shutil.ignore_patterns("__pycache__")
-            )
+            shutil.copytree(REPOSITORY / source, there)  # compiled, as the image has it
         else:
             shutil.copy(REPOSITORY / source, there)
     text = (REPOSITORY / "docker-compose.yml").read_text("utf-8")
