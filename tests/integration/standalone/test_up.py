@@ -23,6 +23,19 @@ MODELS = Path(__file__).with_name("models.toml")
 FOREIGN = ("DATABASE_URL", "REDIS_URL", "STATE_DIR")
 NAMES = {"postgres", "redis", "web-1", "web-2", "worker-cpu", "webhooks", "maintenance", "flower"}
 START_LIMIT_S = 100.0
+# Holds a state directory as `up` does, and takes its time to stop.
+OWNER = """
+import pathlib, sys, threading
+from genie.standalone import signals, state
+with state.open_state(pathlib.Path(sys.argv[1])).locked():
+    try:
+        with signals.stopping(threading.Event()):
+            print("runs", flush=True)
+            threading.Event().wait()
+    except signals.StopRequested:
+        threading.Event().wait(0.5)
+        print("stopped", flush=True)
+"""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -208,42 +221,52 @@ class TestSettings:
 
 
 class TestStopping:
-    def test_sigint_stops_everything_and_the_next_up_finds_the_data(self, up: Up) -> None:
-        """SIGINT came to it ignored; the data are the key and the job made before."""
+    def test_a_killed_up_leaves_nothing_and_the_next_finds_the_data(self, up: Up) -> None:
+        """The data are the key and the job made before."""
         before = running(up)
         job = accepted_job(client_of(before))
-        pids = [*before.processes.values(), before.supervisor_pid]
-
-        os.kill(before.supervisor_pid, signal.SIGINT)
-        status = up.process.wait(90)
-
-        assert status == 0, up.output.read_text()
-        assert up.run() is None
-        assert [pid for pid in pids if psutil.pid_exists(pid)] == []
-        after = up.start()
-        assert after.api_key == before.api_key
-        assert client_of(after).get(f"/v1/jobs/{job['id']}").body["status"] == "completed"
-
-    def test_a_killed_up_leaves_nothing_and_can_be_started_again(self, up: Up) -> None:
-        before = running(up)
 
         os.kill(before.supervisor_pid, signal.SIGKILL)
         up.process.wait(10)
 
         wait_for(lambda: not any(map(psutil.pid_exists, before.processes.values())), 30.0)
         runfile.remove(up.state)
-        assert up.start().api_key == before.api_key
+        after = up.start()
+        assert after.api_key == before.api_key
+        assert client_of(after).get(f"/v1/jobs/{job['id']}").body["status"] == "completed"
 
-    def test_down_stops_it_from_another_terminal(self, up: Up) -> None:
+    def test_sigint_stops_everything_also_where_it_came_ignored(self, up: Up) -> None:
         run = running(up)
+        pids = [*run.processes.values(), run.supervisor_pid]
 
-        done = command("down", "--state-dir", str(up.state))
+        os.kill(run.supervisor_pid, signal.SIGINT)
+        status = up.process.wait(90)
 
-        assert done.returncode == 0, done.stderr
-        assert up.process.wait(10) == 0
-        assert not any(map(psutil.pid_exists, run.processes.values()))
+        assert status == 0, up.output.read_text()
+        assert "the next `make up` finds it again" in up.output.read_text()
+        assert up.run() is None
+        assert [pid for pid in pids if psutil.pid_exists(pid)] == []
 
-    def test_down_says_so_when_nothing_runs(self, tmp_path: Path) -> None:
+
+class TestDown:
+    def test_waits_until_what_runs_on_the_state_has_stopped(self, tmp_path: Path) -> None:
+        owner = subprocess.Popen(
+            [sys.executable, "-c", OWNER, str(tmp_path)],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert owner.stdout is not None
+        with owner.stdout:
+            assert owner.stdout.readline() == "runs\n"
+
+            done = command("down", "--state-dir", str(tmp_path))
+
+            assert done.returncode == 0, done.stderr
+            assert owner.poll() == 0
+            assert owner.stdout.readline() == "stopped\n"
+
+    def test_says_so_when_nothing_runs(self, tmp_path: Path) -> None:
         done = command("down", "--state-dir", str(tmp_path))
 
         assert done.returncode == 0
