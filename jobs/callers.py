@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from genie.core import errors
 from genie.core.coalesce import Coalescer, one_by_one
+from genie.core.lean import LeanRequest
 from genie.tenants import authentication, ratelimit, selectors, services
 from genie.tenants.principal import Principal
 
@@ -50,7 +51,10 @@ async def authenticate(
     decision.require()
     if principal.use_is_unrecorded and principal.key_id is not None:
         _key_uses.submit(principal.key_id)
-    return principal, decision.headers()
+    headers = decision.headers()
+    if isinstance(request, LeanRequest):
+        request.caller_headers = headers  # a refusal says them, too
+    return principal, headers
 
 
 async def identify(request: HttpRequest, *, key: str) -> Principal | None:

@@ -33,30 +33,38 @@ class _Problem(NamedTuple):
     field: str
     message: str
     of_kind: bool  # it speaks of one of several kinds of value that the field takes
+    wrong_kind: bool  # it says that the value is of another kind
 
 
 def details_of(found: Iterable[ErrorDetails], body: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return one detail for each field, in order, with everything that is said of it.
 
-    Where a field takes values of several kinds, each kind complains. What is said of a part of the
-    value is said by the kind that it is of, and then the others have nothing to say.
+    Where a field takes values of several kinds, each kind complains. What is said of the value or of
+    a part of it is said by the kind that it is of, and then the others have nothing to say.
     """
     problems = [_problem(one, body) for one in found]
-    told: dict[str, list[str]] = {}
+    told: dict[str, list[_Problem]] = {}
     for one in problems:
         within = any(other.field.startswith(f"{one.field}.") for other in problems)
         if not (one.of_kind and within):
-            told.setdefault(one.field, []).append(one.message)
+            told.setdefault(one.field, []).append(one)
     return [
-        {"field": field[:200], "message": _joined(messages)[:500]}
-        for field, messages in told.items()
+        {"field": field[:200], "message": _joined(_heard(of_field))[:500]}
+        for field, of_field in told.items()
     ]
+
+
+def _heard(problems: Sequence[_Problem]) -> list[str]:
+    """Return what is said by the kind that the value is of; by all kinds where it is of none."""
+    own = [one for one in problems if not one.wrong_kind]
+    return [one.message for one in own or problems]
 
 
 def _problem(error: ErrorDetails, body: Mapping[str, Any]) -> _Problem:
     path, value = _place(error["loc"], body, is_missing=error["type"] == "missing")
     of_kind = len(path) < len(error["loc"])
-    return _Problem(".".join(path), _sentence(error, value), of_kind=of_kind)
+    wrong_kind = error["type"] in _KINDS or error["type"] in ("literal_error", "enum")
+    return _Problem(".".join(path), _sentence(error, value), of_kind, wrong_kind)
 
 
 def _sentence(error: ErrorDetails, value: Any) -> str:

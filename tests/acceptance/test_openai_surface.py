@@ -123,3 +123,6 @@ def test_the_rate_under_openais_names(new_caller: Callable[..., Caller]) -> None
     assert headers["x-ratelimit-remaining-requests"] == "49"
     assert re.fullmatch(r"(1m)?[0-9]{1,2}s", headers["x-ratelimit-reset-requests"])
     assert "x-ratelimit-limit-requests" not in limited.get("/v1/models").headers
+    for path in ("/openai/v1/responses", "/v1/async/responses", "/v1/responses"):
+        refused = limited.post(path, {"model": "echo", "input": 5})
+        assert (refused.status_code, refused.headers["X-RateLimit-Limit"]) == (400, "50")

@@ -66,6 +66,8 @@ class LeanHandler:
             try:
                 with request.until_answered:
                     response = await self._respond(request, refusal)
+                    for name, value in request.caller_headers.items():
+                        response.headers.setdefault(name, value)
                     self._finish(response)
                     status = response.status_code
                     await sending.answer(response, request, send)

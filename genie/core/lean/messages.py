@@ -34,6 +34,7 @@ class LeanRequest(ASGIRequest):
         self._receive = receive
         self.request_id = api.new_request_id()
         self.route = traffic.NO_ROUTE
+        self.caller_headers: dict[str, str] = {}  # of whatever is answered, refusals included
 
     async def disconnected(self) -> None:
         """Return once the caller has gone. Await it from one place at a time."""

@@ -1,10 +1,8 @@
 """inference.net's routes for work in the background: authenticate, validate, make one call, answer."""
 
 import asyncio
-import contextlib
 import json
 import uuid
-from collections.abc import Iterator
 
 from django.http import HttpResponse, HttpResponseBase
 
@@ -85,10 +83,9 @@ async def _members(principal: Principal, group_id: str) -> list[JobView]:
 
 async def _submitted(request: LeanRequest, route: Route) -> HttpResponseBase:
     principal, headers = await _authenticated(request, Scope.INFERENCE)
-    with _headers_kept(headers):
-        fields = guard.read_object(request)
-        submission = await submitting.single(request, principal, fields, route=route)
-        accepted = await web.submit(submission)
+    fields = guard.read_object(request)
+    submission = await submitting.single(request, principal, fields, route=route)
+    accepted = await web.submit(submission)
     state = inference_net.state(JobState.QUEUED, attempt=0)
     if accepted.replayed:
         headers = headers | _REPLAYED
@@ -101,11 +98,10 @@ async def _submitted(request: LeanRequest, route: Route) -> HttpResponseBase:
 
 async def _group_submitted(request: LeanRequest, route: Route) -> HttpResponseBase:
     principal, headers = await _authenticated(request, Scope.INFERENCE)
-    with _headers_kept(headers):
-        # Of fifty requests: long enough to be felt by whoever shares this event loop.
-        fields = await asyncio.to_thread(guard.read_object, request, many_values=True)
-        wanted = await submitting.group(request, principal, fields, route=route)
-        accepted = await web.submit_together(wanted.submissions, group=wanted.group)
+    # Of fifty requests: long enough to be felt by whoever shares this event loop.
+    fields = await asyncio.to_thread(guard.read_object, request, many_values=True)
+    wanted = await submitting.group(request, principal, fields, route=route)
+    accepted = await web.submit_together(wanted.submissions, group=wanted.group)
     group_id: uuid.UUID | None = wanted.group.id
     if accepted[0].replayed:
         headers = headers | _REPLAYED
@@ -122,16 +118,6 @@ async def _authenticated(request: LeanRequest, scope: Scope) -> tuple[Principal,
     principal, headers = await callers.authenticate(request)
     principal.require_scope(scope)
     return principal, headers
-
-
-@contextlib.contextmanager
-def _headers_kept(headers: dict[str, str]) -> Iterator[None]:
-    """Let a refusal say how much the caller's rate allows, as an acceptance does."""
-    try:
-        yield
-    except errors.GenieError as error:
-        error.headers |= headers
-        raise
 
 
 def _json(text: str, *, status: int = 200, headers: dict[str, str]) -> HttpResponse:

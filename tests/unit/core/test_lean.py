@@ -103,7 +103,8 @@ async def away(_request: LeanRequest) -> HttpResponseBase:
     raise OperationalError("host 10.1.2.3")
 
 
-async def refused(_request: LeanRequest) -> HttpResponseBase:
+async def refused(request: LeanRequest) -> HttpResponseBase:
+    request.caller_headers = {"X-RateLimit-Remaining": "4", "Retry-After": "9"}
     raise errors.QueueFull("The queue is full.", retry_after_s=3)
 
 
@@ -267,6 +268,7 @@ class TestErrors:
         server = serve(Server(), "/refused", method="GET")
 
         assert (server.status, server.headers["retry-after"]) == (429, "3")
+        assert server.headers["x-ratelimit-remaining"] == "4"  # of the caller, whatever is answered
 
     @pytest.mark.parametrize("target", ["/echo", "/nowhere", "/broken", "/stream"])
     def test_every_answer_has_the_safe_headers(self, target: str) -> None:

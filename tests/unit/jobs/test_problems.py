@@ -29,6 +29,7 @@ def wrong(schema: Any, **fields: Any) -> Any:
     [
         (ResponsesBody, {"input": 5}, "input", "must be a string or a list, not a number"),
         (ResponsesBody, {}, "input", "is required"),
+        (ResponsesBody, {"input": []}, "input", "must have at least 1 entry"),
         (bifrost.Text, {"prompt": ["a", 5]}, "prompt.1", "must be a string, not a number"),
         (bifrost.Speech, {"voice": [{"voice": "a"}]}, "voice.0.speaker", "is required"),
         (bifrost.Speech, {"voice": True}, "voice", "must be a string or a list, not true"),
