@@ -20,7 +20,7 @@ STAMP := $(VENV)/.genie-setup
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz proxies bench-admin faults soak models clean
+.PHONY: help setup up down test prove check audit openapi reference docs docs-serve format bench bench-budgets bench-webhooks bench-gpu bench-scheduling zoo chaos mutants fuzz proxies pages bench-admin faults soak models clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -117,6 +117,9 @@ fuzz: $(STAMP) ## send what Schemathesis makes of openapi.json to a running syst
 
 proxies: $(STAMP) ## try the examples for nginx and Caddy before a running system (ARGS="nginx")
 	@exec $(BIN)/python -m tests.proxies $(ARGS)
+
+pages: $(STAMP) ## look at every page of the admin in a browser; the tests look at a few
+	@GENIE_TEST_EVERY_PAGE=1 $(BIN)/python -m pytest tests/acceptance/test_pages.py -k every_page $(ARGS)
 
 models: $(STAMP) ## train the small demonstration models again
 	@exec $(BIN)/python manage.py build_models $(ARGS)
