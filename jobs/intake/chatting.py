@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import tokenization
+from inference.prompt_tokenizer import Messages, Tools
 from inference.registry import ModelSpec
-from inference.tokenization import Messages, Tools
 from jobs.intake import bodies, sampling, shaping, submit
 from jobs.intake.bodies import ChatBody
 from jobs.intake.submit import Prepared, Work

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 
 from genie.core import errors
 from genie.tenants.principal import Principal
-from inference import tokenization
+from inference import embedding_shapes, tokenization
+from inference.embedding_shapes import EmbeddingShape
 from inference.registry import ModelSpec
-from inference.tokenization import EmbeddingShape
 from jobs.intake import bodies, submit
 from jobs.intake.bodies import EmbeddingsBody
 from jobs.intake.submit import Prepared, Work
@@ -34,7 +34,7 @@ async def embedding_work(body: EmbeddingsBody, spec: ModelSpec) -> Work:
     """Return the work of embeddings; raises InvalidRequest for an input that is too long."""
     counter = tokenization.counter_for(spec)
     inputs = [one if isinstance(one, str) else tuple(one) for one in body.input]
-    _require_shape(body, tokenization.embedding_shape(spec), spec)
+    _require_shape(body, embedding_shapes.embedding_shape(spec), spec)
     bound = counter.upper_bound_texts(inputs)
     if bound > spec.context_tokens and counter.is_exact:
         await _require_inputs_fit(spec, inputs)
