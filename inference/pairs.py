@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from inference.errors import InputRejected
-from inference.tokenization import EchoCounter, PromptTokenizer, TokenCounter
+from inference.prompt_tokenizer import PromptTokenizer
+from inference.tokenization import EchoCounter, TokenCounter
 
 _SPECIAL_TOKENS_OF_A_TEXT = 8  # more than any post-processor adds for one of the two
 

@@ -15,7 +15,7 @@ from llguidance.torch import allocate_token_bitmask, fill_next_token_bitmask
 
 from inference import structured
 from inference.errors import InputRejected
-from inference.tokenization import PromptTokenizer
+from inference.prompt_tokenizer import PromptTokenizer
 
 _COMPILED = 128  # grammars that a model keeps
 _SILENT = 0  # its warnings quote the text, and a log line must never hold an answer

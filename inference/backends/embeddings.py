@@ -12,8 +12,8 @@ import transformers
 from inference.backends import devices, loading
 from inference.backends.passes import PassBackend, mask_of, padded
 from inference.errors import EngineClosed, InputRejected
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
-from inference.tokenization import PromptTokenizer
 from inference.types import EmbeddingRequest, EmbeddingResult, Request, Usage
 
 

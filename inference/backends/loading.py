@@ -22,6 +22,7 @@ from inference.errors import (
     ModelMissing,
     OutOfMemory,
 )
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ def _check_context(spec: ModelSpec, config: Any) -> None:
         )
 
 
-def open_tokenizer(spec: ModelSpec, directory: Path) -> tokenization.PromptTokenizer:
+def open_tokenizer(spec: ModelSpec, directory: Path) -> PromptTokenizer:
     """Return the tokenizer that web processes count with, too.
 
     Raises:

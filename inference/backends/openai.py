@@ -29,8 +29,8 @@ from inference.errors import (
 )
 from inference.fanout import Generated
 from inference.ports import Handle, Listener
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
-from inference.tokenization import PromptTokenizer
 from inference.types import EmbeddingRequest, Modality, Request
 from inference.upstreams import Upstream
 

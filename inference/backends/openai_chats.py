@@ -17,8 +17,8 @@ from inference.backends.openai_answers import CallDelta, Chunk, Unreadable
 from inference.backends.stops import StopScanner
 from inference.errors import InputRejected
 from inference.fanout import Generated
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
-from inference.tokenization import PromptTokenizer
 from inference.types import (
     ChatRequest,
     ChatResult,

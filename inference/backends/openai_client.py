@@ -26,8 +26,8 @@ from inference.backends.openai_chats import ChatReader, text_tokens
 from inference.backends.sse import MAX_EVENT_BYTES, EventReader, EventTooLong
 from inference.errors import InferenceError, InputRejected, ModelLoadFailed, ServerUnavailable
 from inference.fanout import Generated
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
-from inference.tokenization import PromptTokenizer
 from inference.types import ChatRequest, EmbeddingRequest, EmbeddingResult, Modality, Usage
 from inference.upstreams import Check, Upstream
 

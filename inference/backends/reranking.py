@@ -13,8 +13,8 @@ from inference.backends import devices, loading
 from inference.backends.passes import PassBackend, mask_of, padded
 from inference.errors import EngineClosed, InputRejected, ModelLoadFailed
 from inference.pairs import Asked, Pair
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
-from inference.tokenization import PromptTokenizer
 from inference.types import Request, RerankRequest, RerankResult, Usage
 
 

@@ -20,8 +20,8 @@ from inference.batching import Admission
 from inference.errors import EngineClosed, InferenceError, InputRejected
 from inference.fanout import Generated
 from inference.ports import Handle, Listener
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
-from inference.tokenization import PromptTokenizer
 from inference.toolcalls import CallForm
 from inference.types import ChatRequest, CompletionRequest, Request, Usage
 

@@ -14,7 +14,7 @@ from inference.registry import ModelSpec
 from jobs import body_limits
 from jobs.batch_rows import WINDOW_S
 from jobs.dialects.openai_errors import error_object
-from jobs.intake import bodies, completion, responses, submit
+from jobs.intake import bodies, chatting, completion, embedding, responses, submit
 from jobs.intake.bodies import Loose, Submitted
 from jobs.intake.submit import Envelope, Work
 from jobs.states import Facade, JobKind, Lane, Mode
@@ -40,12 +40,14 @@ class _Route:
 
 
 _ROUTES = {
-    "/v1/chat/completions": _Route(body=bodies.ChatBody, kind=JobKind.CHAT, work=submit.chat_work),
+    "/v1/chat/completions": _Route(
+        body=bodies.ChatBody, kind=JobKind.CHAT, work=chatting.chat_work
+    ),
     "/v1/completions": _Route(
         body=bodies.CompletionBody, kind=JobKind.COMPLETION, work=completion.completion_work
     ),
     "/v1/embeddings": _Route(
-        body=bodies.EmbeddingsBody, kind=JobKind.EMBEDDING, work=submit.embedding_work
+        body=bodies.EmbeddingsBody, kind=JobKind.EMBEDDING, work=embedding.embedding_work
     ),
     "/v1/responses": _Route(
         body=responses.ResponsesBody, kind=JobKind.RESPONSE, work=responses.work_of

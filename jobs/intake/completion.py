@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from genie.core import errors
 from genie.tenants.principal import Principal
-from inference import tokenization
+from inference import embedding_shapes, tokenization
 from inference.registry import ModelSpec
 from jobs.intake import bodies, sampling, submit
 from jobs.intake.bodies import CompletionBody
@@ -75,7 +75,7 @@ async def _fit(spec: ModelSpec, prompts: list[Any], limit: int) -> int:
     The cheap bound decides nearly always; the tokenizer runs, on a thread, only where it does not.
     """
     counter = tokenization.counter_for(spec)
-    vocabulary = tokenization.vocabulary_size(spec)
+    vocabulary = embedding_shapes.vocabulary_size(spec)
     total = 0
     for index, prompt in enumerate(prompts):
         place = f"prompt.{index}"

@@ -15,7 +15,7 @@ from pydantic import Field
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference.registry import ModelSpec
-from jobs.intake import bodies, submit
+from jobs.intake import bodies, chatting, submit
 from jobs.intake.bodies import ChatBody, Loose, Submitted
 from jobs.intake.submit import Prepared, Work
 from jobs.states import JobKind, Mode
@@ -102,7 +102,7 @@ async def work_of(body: ResponsesBody, spec: ModelSpec, *, background: bool = Fa
     _require_no_memory(body)
     chat = chat_of(body)
     with _by_our_names():
-        work = await submit.chat_work(chat, spec)
+        work = await chatting.chat_work(chat, spec)
     told = _told(body, work) | {"background": background}
     request = work.request | {"response": told}
     return dataclasses.replace(work, kind=JobKind.RESPONSE, request=request)

@@ -7,9 +7,9 @@ from typing import Any
 
 from genie.core import errors
 from inference import structured, tokenization, toolcalls
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.specs import ModelSpec
 from inference.structured import SchemaRejected
-from inference.tokenization import PromptTokenizer
 from inference.toolcalls import CallForm
 from inference.types import ToolUse
 from jobs.intake.bodies import ChatBody, ResponseFormat

@@ -14,21 +14,18 @@ from django.http import HttpRequest
 
 from genie.core import crypto, errors, ids, tracing
 from genie.tenants.principal import Principal
-from inference import tokenization
 from inference.errors import UnknownModel
 from inference.registry import ModelSpec
 from inference.specs import Price
-from inference.tokenization import EmbeddingShape, Messages, Tools
 from inference.types import Modality
 from jobs import prices, registry, web
-from jobs.intake import bodies, sampling, shaping, storing
-from jobs.intake.bodies import ChatBody, EmbeddingsBody, Submitted, Webhook
+from jobs.intake import storing
+from jobs.intake.bodies import Submitted, Webhook
 from jobs.intake.uploads import Upload
 from jobs.moves import NewJob
 from jobs.prices import Quantities
 from jobs.states import Facade, JobKind, Lane, Mode
 from jobs.submissions import Submission
-from jobs.work import tool_use_of
 from webhooks import signing, transport
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
@@ -103,26 +100,6 @@ class Prepared:
 Prepare: TypeAlias = Callable[[HttpRequest, Principal, Mapping[str, Any]], Awaitable[Prepared]]
 
 
-async def chat(request: HttpRequest, principal: Principal, fields: Mapping[str, Any]) -> Prepared:
-    """Return what POST /v1/chat/completions would admit; raises whatever it would refuse with."""
-    body = bodies.parse(bodies.ChatBody, fields)
-    mode = mode_of(body, stream=body.stream, streams=True)
-    spec = resolve_model(principal, body.model, kind=JobKind.CHAT)
-    work = await chat_work(body, spec)
-    return await prepared(principal, body, work=work, mode=mode, envelope=envelope_of(request))
-
-
-async def embeddings(
-    request: HttpRequest, principal: Principal, fields: Mapping[str, Any]
-) -> Prepared:
-    """Return what POST /v1/embeddings would admit; raises whatever it would refuse with."""
-    body = bodies.parse(bodies.EmbeddingsBody, fields)
-    mode = mode_of(body, stream=None, streams=False)
-    spec = resolve_model(principal, body.model, kind=JobKind.EMBEDDING)
-    work = await embedding_work(body, spec)
-    return await prepared(principal, body, work=work, mode=mode, envelope=envelope_of(request))
-
-
 async def prepared(
     principal: Principal,
     body: Submitted,
@@ -183,65 +160,6 @@ def resolve_model(principal: Principal, name: str, *, kind: JobKind) -> ModelSpe
 def serves(spec: ModelSpec, kind: JobKind) -> bool:
     """Tell whether a model is of the modality that does this kind of work."""
     return spec.modality is _MODALITIES.get(kind)
-
-
-async def chat_work(body: ChatBody, spec: ModelSpec) -> Work:
-    """Return the work of a chat; raises InvalidRequest where the model cannot do it."""
-    sampling.require_capabilities(spec, body.needed_capabilities())
-    shape = await shaping.shape(body, spec)
-    messages = [message.plain() for message in body.messages]
-    tools = use.tools if (use := tool_use_of(shape)) else ()
-    prompt_tokens, limit = await _fit(spec, messages, tools, asked=body.token_limit)
-    answers = body.n or 1
-    request = {
-        "messages": messages,
-        "sampling": sampling.of_body(
-            body, limit=limit, logprobs=(body.top_logprobs or 0) if body.logprobs else None
-        ),
-        "include_usage": body.wants_usage,
-        **({"answers": answers} if answers > 1 else {}),
-        **shape,
-    }
-    return Work(
-        kind=JobKind.CHAT,
-        spec=spec,
-        request=request,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=limit * answers,
-    )
-
-
-async def embedding_work(body: EmbeddingsBody, spec: ModelSpec) -> Work:
-    """Return the work of embeddings; raises InvalidRequest for an input that is too long."""
-    counter = tokenization.counter_for(spec)
-    inputs = [one if isinstance(one, str) else tuple(one) for one in body.input]
-    _require_shape(body, tokenization.embedding_shape(spec), spec)
-    bound = counter.upper_bound_texts(inputs)
-    if bound > spec.context_tokens and counter.is_exact:
-        await _require_inputs_fit(spec, inputs)
-    elif bound > spec.context_tokens:  # whoever runs the model refuses inputs that are too long
-        bound = sum(min(counter.upper_bound_texts([one]), spec.context_tokens) for one in inputs)
-    request = {
-        "inputs": body.input,
-        "dimensions": body.dimensions,
-        "encoding_format": body.encoding_format or "float",
-    }
-    return Work(
-        kind=JobKind.EMBEDDING, spec=spec, request=request, prompt_tokens=bound, completion_tokens=0
-    )
-
-
-def _require_shape(body: EmbeddingsBody, shape: EmbeddingShape | None, spec: ModelSpec) -> None:
-    """Refuse what the model cannot do, where its files tell; else the worker finds out."""
-    if shape is None:
-        return
-    if (body.dimensions or 0) > shape.width:
-        raise errors.InvalidRequest.of("dimensions", f"{spec.id} has {shape.width} dimensions")
-    for index, one in enumerate(body.input):
-        if not isinstance(one, str) and max(one) >= shape.vocabulary:
-            raise errors.InvalidRequest.of(
-                f"input.{index}", f"{spec.id} has token ids from 0 to {shape.vocabulary - 1}"
-            )
 
 
 def envelope_of(request: HttpRequest, *, said: bytes | None = None) -> Envelope:
@@ -331,53 +249,6 @@ def _price(spec: ModelSpec, lane: Lane) -> Price:
     if lane is not Lane.SLOW:
         return spec.price
     return prices.reduced(spec.price, percent=settings.GENIE_SLOW_PRICE_PERCENT)
-
-
-async def _fit(
-    spec: ModelSpec, messages: Messages, tools: Tools, *, asked: int | None
-) -> tuple[int, int]:
-    """Return a bound of the prompt's tokens and the limit of the run.
-
-    The cheap bound decides nearly always; the tokenizer runs, on a thread, only where it does not.
-    """
-    limit = sampling.limit_of(spec, asked=asked, usual=spec.default_max_tokens)
-    counter = tokenization.counter_for(spec)
-    bound = counter.upper_bound_chat(messages, tools)
-    if bound + limit <= spec.context_tokens:
-        return bound, limit
-    if not counter.is_exact:
-        return _unknown_fit(spec, bound, limit, asked)
-    exact = await asyncio.to_thread(counter.count_chat, messages, tools)
-    room = spec.context_tokens - exact
-    if room < (asked or 1):
-        wanted = f" and max_tokens {asked}" if asked else ""
-        raise errors.InvalidRequest.of(
-            "messages",
-            f"{exact} prompt tokens{wanted} do not fit the {spec.context_tokens} tokens of {spec.id}",
-        )
-    return exact, min(limit, room)
-
-
-def _unknown_fit(spec: ModelSpec, bound: int, limit: int, asked: int | None) -> tuple[int, int]:
-    """Return the same where no tokenizer is here, and the bound, which may be far off, does not fit.
-
-    Whoever runs the model refuses what does not fit, so the prompt is no longer than what is left;
-    a limit that nobody asked for leaves it half of the context at least.
-    """
-    if asked is None:
-        limit = min(limit, max(spec.context_tokens - bound, spec.context_tokens // 2, 1))
-    return max(spec.context_tokens - limit, 1), limit
-
-
-async def _require_inputs_fit(spec: ModelSpec, inputs: list[Any]) -> None:
-    counter = tokenization.counter_for(spec)
-    for index, one in enumerate(inputs):
-        if counter.upper_bound_texts([one]) <= spec.context_tokens:
-            continue
-        exact = await asyncio.to_thread(counter.count_texts, [one])
-        if exact > spec.context_tokens:
-            message = f"has {exact} tokens; {spec.id} reads at most {spec.context_tokens}"
-            raise errors.InvalidRequest.of(f"input.{index}", message)
 
 
 def _limits(body: Submitted, envelope: Envelope) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from genie.core.lean import LeanRequest
 from genie.tenants.scopes import Scope
 from inference.errors import UnknownModel
 from jobs import callers, registry, web
-from jobs.intake import completion, guard, media, submit, transcription, uploads
+from jobs.intake import chatting, completion, embedding, guard, media, transcription, uploads
 from jobs.intake import responses as response_intake
 from jobs.intake.submit import Prepare
 from jobs.serving import answers, modes, wire
@@ -19,7 +19,7 @@ from jobs.serving.modes import Acceptance
 
 async def chat_completions(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/chat/completions."""
-    return await submitted(request, submit.chat)
+    return await submitted(request, chatting.chat)
 
 
 async def completions(request: LeanRequest) -> HttpResponseBase:
@@ -34,7 +34,7 @@ async def responses(request: LeanRequest) -> HttpResponseBase:
 
 async def embeddings(request: LeanRequest) -> HttpResponseBase:
     """POST /v1/embeddings."""
-    return await submitted(request, submit.embeddings, many_values=True)
+    return await submitted(request, embedding.embeddings, many_values=True)
 
 
 async def images(request: LeanRequest) -> HttpResponseBase:

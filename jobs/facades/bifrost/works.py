@@ -11,12 +11,13 @@ from jobs.dialects.bifrost import RequestType
 from jobs.facades.bifrost import bodies, capabilities
 from jobs.facades.bifrost.reading import Read
 from jobs.intake import (
+    chatting,
     completion,
+    embedding,
     media,
     media_bodies,
     reranking,
     responses,
-    submit,
     transcription,
 )
 from jobs.intake.bodies import ChatBody, CompletionBody, EmbeddingsBody, Submitted, parse
@@ -91,7 +92,7 @@ async def _chat(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
     ):
         fields["n"] = wanted_answers
     body = parse(ChatBody, fields)
-    return Wanted(await submit.chat_work(body, spec), body, {})
+    return Wanted(await chatting.chat_work(body, spec), body, {})
 
 
 async def _text(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
@@ -113,7 +114,7 @@ async def _responses(_principal: Principal, read: Read, spec: ModelSpec) -> Want
 
 async def _embedding(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:
     body = parse(EmbeddingsBody, _named(read, "input", "encoding_format", "dimensions"))
-    return Wanted(await submit.embedding_work(body, spec), body, {})
+    return Wanted(await embedding.embedding_work(body, spec), body, {})
 
 
 async def _rerank(_principal: Principal, read: Read, spec: ModelSpec) -> Wanted:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from genie.core import errors
 from genie.tenants.principal import Principal
 from inference import pairs, tokenization
-from jobs.intake import completion, media, reranking, responses, submit
+from jobs.intake import chatting, completion, embedding, media, reranking, responses
 from jobs.intake.submit import Prepare, Prepared, Work
 from jobs.quotes import Question
 from jobs.states import JobKind
@@ -23,10 +23,10 @@ class _Route(NamedTuple):
 
 
 ROUTES = {
-    "/v1/chat/completions": _Route(submit.chat, "messages"),
+    "/v1/chat/completions": _Route(chatting.chat, "messages"),
     "/v1/completions": _Route(completion.completions),
     "/v1/responses": _Route(responses.responses),
-    "/v1/embeddings": _Route(submit.embeddings, "input"),
+    "/v1/embeddings": _Route(embedding.embeddings, "input"),
     "/v1/rerank": _Route(reranking.rerank, "documents"),
     "/v1/images/generations": _Route(media.images),
     "/v1/videos/generations": _Route(media.videos),

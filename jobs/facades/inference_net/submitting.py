@@ -12,7 +12,7 @@ from genie.core import errors, ids
 from genie.tenants.principal import Principal
 from jobs.facades.inference_net.errors import in_request
 from jobs.groups import NewGroup
-from jobs.intake import bodies, completion, storing, submit, webhook_ids
+from jobs.intake import bodies, chatting, completion, embedding, storing, submit, webhook_ids
 from jobs.intake.bodies import ChatBody, CompletionBody, EmbeddingsBody, Submitted
 from jobs.intake.submit import Envelope, Work
 from jobs.states import Facade, JobKind, Lane, Mode
@@ -37,7 +37,7 @@ class Route:
     content: str  # the field that this kind has and no other
 
 
-CHAT = Route(kind=JobKind.CHAT, schema=ChatBody, work=submit.chat_work, content="messages")
+CHAT = Route(kind=JobKind.CHAT, schema=ChatBody, work=chatting.chat_work, content="messages")
 COMPLETION = Route(
     kind=JobKind.COMPLETION,
     schema=CompletionBody,
@@ -45,7 +45,7 @@ COMPLETION = Route(
     content="prompt",
 )
 EMBEDDING = Route(
-    kind=JobKind.EMBEDDING, schema=EmbeddingsBody, work=submit.embedding_work, content="input"
+    kind=JobKind.EMBEDDING, schema=EmbeddingsBody, work=embedding.embedding_work, content="input"
 )
 
 

@@ -12,7 +12,7 @@ from inference.backends.chats import Chat, Shape
 from inference.backends.constraints import Compiler, Constraint
 from inference.backends.sampling import RequestSampler
 from inference.errors import GenerationFailed, InputRejected
-from inference.tokenization import PromptTokenizer
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.types import ChatRequest, ChatResult, SamplingParams
 from tests.integration.inference.test_sampling import row
 from tests.unit.inference.listeners import RecordingListener

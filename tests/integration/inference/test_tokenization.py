@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.errors import InputRejected, ModelLoadFailed
-from inference.tokenization import PromptTokenizer, counter_for, echo_tokens
+from inference.prompt_tokenizer import PromptTokenizer
+from inference.tokenization import counter_for, echo_tokens
 from tests.acceptance.models_file import CHECKPOINTS, needs_tiny_chat
 from tests.integration.inference import builders
 

@@ -10,7 +10,8 @@ from inference import pairs
 from inference.backends.tiny import build
 from inference.errors import InputRejected
 from inference.pairs import Asked
-from inference.tokenization import BoundCounter, EchoCounter, PromptTokenizer, TokenCounter
+from inference.prompt_tokenizer import PromptTokenizer
+from inference.tokenization import BoundCounter, EchoCounter, TokenCounter
 
 DIRECTORY = build.CHECKPOINTS / build.RERANK
 

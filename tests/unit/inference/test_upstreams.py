@@ -6,9 +6,10 @@ import pytest
 
 from inference import registry, upstreams
 from inference.errors import RegistryError
+from inference.prompt_tokenizer import PromptTokenizer
 from inference.registry import Registry
 from inference.specs import ModelSpec
-from inference.tokenization import BoundCounter, PromptTokenizer, counter_for
+from inference.tokenization import BoundCounter, counter_for
 from inference.upstreams import Check
 from tests.unit.inference.specs import echo_spec
 

@@ -7,8 +7,9 @@ import pytest
 
 from genie.core.errors import InvalidRequest
 from inference.types import Modality
-from jobs.intake import bodies, submit
+from jobs.intake import bodies, chatting
 from jobs.intake import completion as completions
+from jobs.intake import embedding as embeddings
 from jobs.intake.bodies import ChatBody, EmbeddingsBody
 from jobs.intake.submit import Work
 from tests.unit.inference.specs import echo_spec
@@ -24,7 +25,7 @@ def chat(content: str, **fields: Any) -> Work:
     )  # fmt: skip
     messages = [{"role": "user", "content": content}]
     body = ChatBody.model_validate({"model": "m", "messages": messages, **fields})
-    return asyncio.run(submit.chat_work(body, spec))
+    return asyncio.run(chatting.chat_work(body, spec))
 
 
 def completion(prompt: str, **fields: Any) -> Work:
@@ -44,7 +45,7 @@ def embedding(*texts: str) -> Work:
         context_tokens=CONTEXT,
     )
     body = EmbeddingsBody.model_validate({"model": "m", "input": list(texts)})
-    return asyncio.run(submit.embedding_work(body, spec))
+    return asyncio.run(embeddings.embedding_work(body, spec))
 
 
 class TestChat:

@@ -11,7 +11,7 @@ import pytest
 from genie.core.errors import InvalidRequest
 from inference import registry
 from jobs import work
-from jobs.intake import bodies, shaping, submit
+from jobs.intake import bodies, chatting, shaping
 from tests.unit.inference.specs import echo_spec
 
 CHECKPOINT = Path(registry.__file__).with_name("checkpoints") / "genie-tiny-chat"
@@ -142,7 +142,7 @@ class TestChoices:
             {"model": "m", "messages": HELLO, "n": 3, "max_tokens": 7, "min_tokens": 2},
         )
 
-        found = asyncio.run(submit.chat_work(body, echo_spec(capabilities=("n", "min_tokens"))))
+        found = asyncio.run(chatting.chat_work(body, echo_spec(capabilities=("n", "min_tokens"))))
 
         assert found.completion_tokens == 21
         assert found.least_completion_tokens == 6
@@ -157,7 +157,7 @@ class TestLogprobs:
             {"model": "m", "messages": HELLO, "logprobs": True, "top_logprobs": 4},
         )
 
-        found = asyncio.run(submit.chat_work(body, echo_spec(capabilities=("logprobs",))))
+        found = asyncio.run(chatting.chat_work(body, echo_spec(capabilities=("logprobs",))))
 
         assert found.request["sampling"]["logprobs"] == 4
 
