@@ -5,7 +5,7 @@ types and permissions anew: several times what a small test takes. Here only wha
 and what ``migrate`` wrote stays.
 """
 
-from django.db import connections
+from django.db import connection
 from django.test import TransactionTestCase
 
 # Money's tables refuse to be emptied, so the triggers for DELETE (8) and TRUNCATE (32) are off
@@ -58,8 +58,7 @@ END $$
 """
 
 
-def empty(case: TransactionTestCase) -> None:
+def empty(_: TransactionTestCase) -> None:
     """Delete every row that tests write; takes the place of the case's own flush."""
-    for name in case._databases_names(include_mirrors=False):
-        with connections[name].cursor() as cursor:
-            cursor.execute(_EMPTY)
+    with connection.cursor() as cursor:
+        cursor.execute(_EMPTY)
