@@ -126,7 +126,9 @@ class Coalescer(Generic[In, Out]):
         company: Callable[[], int] = lambda: 1,
     ) -> None:
         self._name = name
-        self._run_batch = run_batch if isinstance(run_batch, _OneByOne) else insisting(run_batch)
+        # One that tries each item again by itself is not tried again as a whole.
+        tries_itself = isinstance(run_batch, _OneByOne)
+        self._run_batch = run_batch if tries_itself else insisting(run_batch)
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._linger_s = linger_s

@@ -43,7 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """
         if self.connection is not None and self.pool and _only_reads(self.connection):
             self.connection.close()
-        super()._close()
+        super()._close()  # type: ignore[misc] # the stubs leave it out
 
 
 def _works(connection: Any) -> bool:
