@@ -151,7 +151,8 @@ def resolve_model(principal: Principal, name: str, *, kind: JobKind) -> ModelSpe
         ) from None
     if spec.modality is not _MODALITIES[kind]:
         raise errors.InvalidRequest.of(
-            "model", f"{spec.id} is a model for {spec.modality}, not for this route"
+            "model",
+            f"{spec.id} is a model for {spec.modality}, not for this route; GET /v1/models lists others",
         )
     principal.require_model(name, resolved=spec.id)
     return spec
