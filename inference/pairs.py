@@ -6,6 +6,7 @@ where its caller wants no more of it to be read.
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from inference.errors import InputRejected
 from inference.prompt_tokenizer import PromptTokenizer
@@ -95,9 +96,9 @@ def encoded(tokenizer: PromptTokenizer, asked: Asked) -> Iterator[Pair]:
         yield _joined(tokenizer.raw.post_process(query, document))
 
 
-def _joined(whole: object) -> Pair:
+def _joined(whole: Any) -> Pair:
     """Return an encoding with its types; some post-processors leave those of a document at 0."""
-    ids: list[int] = whole.ids  # type: ignore[attr-defined]  # the library has no types
-    sides: list[int | None] = whole.sequence_ids  # type: ignore[attr-defined]
+    ids: list[int] = whole.ids
+    sides: list[int | None] = whole.sequence_ids
     begins = sides.index(1) if 1 in sides else len(sides)
     return Pair(ids, [0] * begins + [1] * (len(ids) - begins))

@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Mapping
 
 from inference import sizes
 from inference.backends import echo_faults, echo_values
@@ -20,6 +21,7 @@ from inference.ports import Handle, Listener
 from inference.specs import ModelSpec
 from inference.tokenization import EchoCounter, echo_tokens
 from inference.types import (
+    ChatRequest,
     ChatResult,
     CompletionRequest,
     EmbeddingRequest,
@@ -36,10 +38,10 @@ from inference.types import (
 logger = logging.getLogger(__name__)
 
 _WIDTH = 64  # dimensions of a vector; option width
-_REQUESTS = {
-    Modality.CHAT: Generated,
-    Modality.EMBEDDING: EmbeddingRequest,
-    Modality.RERANK: RerankRequest,
+_REQUESTS: Mapping[Modality, tuple[type[Request], ...]] = {
+    Modality.CHAT: (ChatRequest, CompletionRequest),
+    Modality.EMBEDDING: (EmbeddingRequest,),
+    Modality.RERANK: (RerankRequest,),
 }
 
 

@@ -62,6 +62,7 @@ class TestLoad:
         assert [spec.id for spec in found.models] == [
             "qwen3:0.6b",
             "qwen3:14b",
+            "bge-reranker-base",
             "flux-schnell",
             "sdxl-turbo",
             "wan-2.1",
