@@ -146,7 +146,8 @@ def broker_trouble() -> str:
         with current_app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=0, interval_start=0)
             if broker.is_redis(settings.GENIE_BROKER_URL):
-                return core_redis.refusal(connection.default_channel.client)
+                client = connection.default_channel.client  # type: ignore[attr-defined] # of kombu's Redis channel
+                return core_redis.refusal(client)
     except (*broker.ERRORS, RedisError):
         return "does not answer"
     return ""

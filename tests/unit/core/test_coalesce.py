@@ -16,7 +16,7 @@ from psycopg.errors import (
 )
 from psycopg_pool import PoolTimeout
 
-from genie.core import coalesce
+from genie.core import coalesce, transactions
 from genie.core.coalesce import Coalescer, one_by_one
 from genie.core.errors import NotFound, Unavailable
 
@@ -296,7 +296,7 @@ class TestErrors:
         self, script: Script, coalescer: Coalescer[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         commits = iter(range(9))
-        monkeypatch.setattr(coalesce.transactions, "commits", lambda: next(commits))
+        monkeypatch.setattr(transactions, "commits", lambda: next(commits))
 
         def fail(_: Batch) -> list[str | BaseException]:
             raise _lost(AdminShutdown("terminating connection"))
