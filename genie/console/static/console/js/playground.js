@@ -78,7 +78,7 @@ function modelGroup(model) {
 function showModel() {
   const name = form.elements.namedItem("model").value;
   const model = models.find((one) => one.id === name || one.aliases.includes(name));
-  one("[data-model-note]").textContent = model ? `${model.description || model.id} ${model.loaded ? "In memory." : "Loads when it is first asked."}` : "";
+  one("[data-model-note]").textContent = model ? `${model.description || ""} ${model.loaded ? "In memory." : "Loads when it is first asked."}`.trim() : "";
 }
 
 // --- the same request as code, and what it would cost ------------------------------------------------
