@@ -56,6 +56,7 @@ class TestEncoded:
 
     def test_takes_control_tokens_of_callers_for_text(self, tokenizer: PromptTokenizer) -> None:
         separator = tokenizer.raw.token_to_id("[SEP]")
+        assert separator is not None
 
         (pair,) = pairs.encoded(tokenizer, asked("the [SEP] cat", "a [SEP]"))
 
