@@ -34,8 +34,8 @@ class WorkerAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows with how long each has been silent, by the database's clock."""
         silent = ExpressionWrapper(DatabaseNow() - F("heartbeat_at"), output_field=DurationField())
-        rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(silent=silent)
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(silent=silent)
+        return rows
 
     @admin.display(description="health", ordering="left_at")
     def health(self, worker: Any) -> str:
