@@ -26,14 +26,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         Raises:
             PoolTimeout: There was none that works within the pool's timeout.
         """
-        deadline = None if self.pool is None else time.monotonic() + self.pool.timeout
+        if self.pool is None:
+            return super().get_new_connection(conn_params)
+        began = time.monotonic()
         while True:
             taken = super().get_new_connection(conn_params)
-            if deadline is None or _works(taken):
+            # One that only reads may be from before the server was told to write again; one that was
+            # made just now says what is so.
+            is_old = taken._created_at < began  # noqa: SLF001 - the pool's own note
+            if _works(taken) and not (is_old and _only_reads(taken)):
                 return taken
+            taken.close()
             self.pool.putconn(taken)  # which throws it out, and makes another
-            if time.monotonic() > deadline:
-                raise PoolTimeout("every connection of the pool is broken")
+            if time.monotonic() > began + self.pool.timeout:
+                raise PoolTimeout("no connection of the pool works")
 
     def _close(self) -> None:
         """Give the connection back to the pool; one that only reads is ended instead.
