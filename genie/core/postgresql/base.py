@@ -13,6 +13,7 @@ from django.db.backends.postgresql import base
 from psycopg import Error as DriverError
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+_BELIEVED_S = 1.0  # so long a session that only reads is taken for what is so
 # PostgreSQL tells these of a session without being asked, from version 14 on.
 _ONLY_READS = ("default_transaction_read_only", "in_hot_standby")
 
@@ -31,9 +32,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         began = time.monotonic()
         while True:
             taken = super().get_new_connection(conn_params)
-            # One that only reads may be from before the server was told to write again; one that was
-            # made just now says what is so.
-            is_old = taken._created_at < began  # noqa: SLF001 - the pool's own note
+            # One that only reads may be from before the server was told to write again, so it is
+            # asked anew, though not more often than this: a standby goes on answering reads.
+            is_old = taken._created_at < began - _BELIEVED_S  # noqa: SLF001 - the pool's own note
             if _works(taken) and not (is_old and _only_reads(taken)):
                 return taken
             taken.close()
