@@ -78,9 +78,13 @@ def test_queue_positions_are_the_order_of_the_queue(new_caller: Callable[..., Ca
     with one.system.paused():
         jobs = [(who, who.submit(str(number))) for number, who in enumerate([one, other] * 3)]
         positions = [who.job(job_id)["queue_position"] for who, job_id in jobs]
-        assert positions == list(range(positions[0], positions[0] + 6))
+        # Between the two callers the expected run times decide, and those may change meanwhile.
+        assert sorted(positions) == list(range(min(positions), min(positions) + 6))
+        assert positions[::2] == sorted(positions[::2])
+        assert positions[1::2] == sorted(positions[1::2])
         one.post(f"/v1/jobs/{jobs[0][1]}/cancel")
-        assert other.job(jobs[1][1])["queue_position"] == positions[0]
+        left = [who.job(job_id)["queue_position"] for who, job_id in jobs[1:]]
+        assert left == [place - (place > positions[0]) for place in positions[1:]]
     for who, job_id in jobs[1:]:
         who.ended(job_id)
 

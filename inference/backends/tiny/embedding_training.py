@@ -47,6 +47,7 @@ def train_tokenizer(
         vocab_size=VOCABULARY, special_tokens=list(_SPECIAL), show_progress=False
     )
     raw.train_from_iterator(texts, trainer=trainer)
+    raw.model = models.WordPiece(_numbered(raw.get_vocab()), unk_token=_UNKNOWN)
     marks = [(token, raw.token_to_id(token)) for token in (_START, _END)]
     raw.post_processor = processors.TemplateProcessing(
         single=f"{_START} $A {_END}", pair=f"{_START} $A {_END} $B:1 {_END}:1", special_tokens=marks
@@ -61,6 +62,12 @@ def train_tokenizer(
         model_max_length=POSITIONS,
         **({"model_input_names": _WITH_TYPES} if tells_types else {}),
     )
+
+
+def _numbered(tokens: Iterable[str]) -> dict[str, int]:
+    """Return tokens with the numbers of their order: the trainer's differs from run to run."""
+    rest = sorted(set(tokens).difference(_SPECIAL))
+    return {token: number for number, token in enumerate([*_SPECIAL, *rest])}
 
 
 def new_model(*, seed: int, vocabulary: int) -> transformers.BertModel:

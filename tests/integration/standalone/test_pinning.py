@@ -140,4 +140,6 @@ def test_without_a_file_each_device_of_the_machine_has_a_process(tmp_path: Path)
         "gpu0": "3",
         "gpu1": "5",
     }
-    assert {_queues(worker) for worker in found.values()} == {"chat,embedding,image,video,audio"}
+    assert {_queues(worker) for worker in found.values()} == {
+        "chat,embedding,image,video,audio,rerank"
+    }
