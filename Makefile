@@ -39,7 +39,7 @@ down: $(STAMP) ## stop the system that `make up` runs on STATE_DIR
 	@exec $(BIN)/python manage.py down --state-dir "$(STATE_DIR)"
 
 test: $(STAMP) ## run the tests, on servers of their own (ARGS="-k stream")
-	@GENIE_TEST_PROCESSES=2 exec $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadscope $(ARGS)
+	@GENIE_TEST_PROCESSES=3 exec $(BIN)/python -m pytest -n 3 --max-worker-restart 0 --dist loadscope $(ARGS)
 
 prove: $(STAMP) ## run the property tests of jobs and money at length (EXAMPLES=400)
 	@GENIE_PROOF_EXAMPLES="$(EXAMPLES)" $(BIN)/python -m pytest tests/integration/jobs/test_machine.py \

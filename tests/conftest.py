@@ -63,14 +63,20 @@ def _only_distributes() -> bool:
 
 
 _ZOO = "tests/acceptance/test_zoo.py"  # the one of them that has a system of its own
+_MIDDLE = "tests/acceptance/test_m"  # about half of their time is before it
 
 
 class _Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Keeps together what shares a running system or a loaded model: the acceptance tests, a file."""
+    """Keeps together what shares a running system or a loaded model: half the acceptance tests, a file.
+
+    The acceptance tests wait much, so two systems in two processes take half as long as one.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "acceptance" if path.startswith("tests/acceptance/") and path != _ZOO else path
+        if not path.startswith("tests/acceptance/") or path == _ZOO:
+            return path
+        return "acceptance to m" if path < _MIDDLE else "acceptance from m"
 
 
 # Not by marks for `--dist loadgroup`: pytest 9.2 does not let xdist 3.8 write them into the ids that
