@@ -153,7 +153,7 @@ _NOTES = """## How it is measured
 - The load generator is `tests/benchmarks/load.py`: a closed loop of keep-alive connections. Against a model of no time such a loop keeps every core busy, so what it shows as latency is the number of clients over the throughput; a model of 100 ms shows what a caller waits in addition while there is room.
 - Aims: a submit at 2.0 or more of the bare stack, a poll at 0.5 or more of a constant view of Django's own handler on the same server, a sync call with less than 20 ms added at 16 clients. What the tables above say of them is what is true; on one or two cores a closed loop of 16 clients and the servers share what there is. Absolute times also follow the machine: where a core wakes and faults slowly, as under nested virtualisation with busy neighbours, a call that finds its processes cold has taken four times what it takes in a quiet hour, for Genie and the bare stack alike.
 - Batching: chats of 64 tokens each on the tiny chat model, 1, 8, 32 and 64 at once; `x one` is the time until the last has ended, as a multiple of the time of one.
-- On a CUDA device `make bench-gpu` measures models of real sizes: [benchmarks-gpu.md](benchmarks-gpu.md).
+- On a CUDA device `make bench-gpu` measures models of real sizes, and `tests/gpu` runs: [benchmarks-gpu.md](benchmarks-gpu.md) says that neither has run yet: none was at hand.
 """
 
 
