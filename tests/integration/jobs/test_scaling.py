@@ -95,7 +95,7 @@ def crowd() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""INSERT INTO jobs_job ({names}) SELECT {values}
-                FROM jobs_job j, generate_series(1, {CROWD}) AS n WHERE j.id = %s""",  # noqa: S608
+                FROM jobs_job j, generate_series(1, {CROWD}) AS n WHERE j.id = %s""",  # noqa: S608 - columns and a number
             [template.id],
         )
         cursor.execute("ANALYZE jobs_job")
