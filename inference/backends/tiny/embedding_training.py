@@ -39,15 +39,9 @@ def train_tokenizer(
 
     With ``tells_types`` it says of each token which text of a pair it is of.
     """
-    raw = tokenizers.Tokenizer(models.WordPiece(unk_token=_UNKNOWN))
-    raw.normalizer = normalizers.BertNormalizer(lowercase=True)
-    raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    raw = _reader(models.WordPiece(_vocabulary(list(texts)), unk_token=_UNKNOWN))
+    raw.add_special_tokens(list(_SPECIAL))
     raw.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=VOCABULARY, special_tokens=list(_SPECIAL), show_progress=False
-    )
-    raw.train_from_iterator(texts, trainer=trainer)
-    raw.model = models.WordPiece(_numbered(raw.get_vocab()), unk_token=_UNKNOWN)
     marks = [(token, raw.token_to_id(token)) for token in (_START, _END)]
     raw.post_processor = processors.TemplateProcessing(
         single=f"{_START} $A {_END}", pair=f"{_START} $A {_END} $B:1 {_END}:1", special_tokens=marks
@@ -64,10 +58,28 @@ def train_tokenizer(
     )
 
 
-def _numbered(tokens: Iterable[str]) -> dict[str, int]:
-    """Return tokens with the numbers of their order: the trainer's differs from run to run."""
-    rest = sorted(set(tokens).difference(_SPECIAL))
-    return {token: number for number, token in enumerate([*_SPECIAL, *rest])}
+def _reader(model: models.Model) -> tokenizers.Tokenizer:
+    """Return a tokenizer that splits lower-cased texts as BERT's does."""
+    reader = tokenizers.Tokenizer(model)
+    reader.normalizer = normalizers.BertNormalizer(lowercase=True)
+    reader.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return reader
+
+
+def _vocabulary(texts: Sequence[str]) -> dict[str, int]:
+    """Return the tokens that the library's trainer finds, by their numbers; the same every time.
+
+    The trainer breaks ties by its numbers, and numbers what continues a word in the order of a
+    hash table whose seed is random. Named beforehand, each has the same number in every run.
+    """
+    scratch = _reader(models.WordPiece(unk_token=_UNKNOWN))
+    characters = sorted({c for text in texts for c in scratch.normalizer.normalize_str(text)})
+    continuing = [f"##{character}" for character in characters if not character.isspace()]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=VOCABULARY, special_tokens=[*_SPECIAL, *continuing], show_progress=False
+    )
+    scratch.train_from_iterator(texts, trainer=trainer)
+    return scratch.get_vocab()
 
 
 def new_model(*, seed: int, vocabulary: int) -> transformers.BertModel:
