@@ -128,9 +128,10 @@ def found(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> Batch:
 
 
 def cancel(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
-    """Cancel what has not ended of a batch: what is queued ends at once, what runs is asked to.
+    """Cancel what has not ended of a batch: what is queued ends, what runs is asked to.
 
-    No further line of it becomes a job, and one that has not begun is over.
+    No further line of it becomes a job, and one that has not begun is over. The caller waits for the
+    first `_AT_ONCE` jobs; the loop ends the rest, while the batch is `cancelling`.
 
     Raises:
         NotFound: The organisation has none of this id.
@@ -140,7 +141,8 @@ def cancel(batch_id: uuid.UUID, *, organization_id: uuid.UUID) -> None:
     if not batch_rows.mark_cancelling(batch_id, organization_id=organization_id):
         raise errors.JobTerminal("The batch has ended; it cannot be cancelled.")
     feeding.close(batch_id)
-    _cancel_members(batch_id)
+    if _cancel_queued(batch_id) < _AT_ONCE:
+        _ask_running(batch_id)
 
 
 def conclude(batch_id: uuid.UUID) -> None:
@@ -210,6 +212,10 @@ def _stored(batch: Batch, content: IO[bytes], name: str) -> uuid.UUID | None:
 def _cancel_members(batch_id: uuid.UUID) -> None:
     while _cancel_queued(batch_id) == _AT_ONCE:
         pass
+    _ask_running(batch_id)
+
+
+def _ask_running(batch_id: uuid.UUID) -> None:
     for job_id, organization_id in _running(batch_id):
         with contextlib.suppress(errors.JobTerminal, errors.JobNotFound):
             operations.cancel(job_id, organization_id=organization_id, reason=_REASON)

@@ -14,7 +14,7 @@ count is of whole parts, so that nothing is rounded before the end.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from budgets import money, pricing
@@ -131,15 +131,6 @@ def estimate(price: Price, quantities: Quantities) -> int:
             "at most. Ask for less at once.",
         )
     return most
-
-
-def estimate_dearest(alternatives: Iterable[tuple[Price, Quantities]]) -> int:
-    """Return the micro-credits to hold for a request that one of several models may serve.
-
-    Where another model may take the place of the one asked for, each alternative is its price and
-    the most that it may use; the hold covers the charge of whichever serves.
-    """
-    return max(estimate(price, quantities) for price, quantities in alternatives)
 
 
 def charge(price: Price, quantities: Quantities) -> int:

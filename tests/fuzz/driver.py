@@ -6,6 +6,8 @@ end at a made-up id or model; so paths name real things, and bodies real models,
 
 import contextlib
 import dataclasses
+import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -70,24 +72,26 @@ def run(
     first_seed: int,
     done: Callable[[str, list[Breach]], None] = lambda _label, _breaches: None,
 ) -> Report:
-    """Send about so many requests, shared evenly by the operations; who interrupts it has what came of them.
+    """Send so many requests at least, shared evenly by the operations; who interrupts it has what came of them.
 
+    What an operation takes too little to make its share of is sent to all in another round.
     ``managed`` are those of an organization whose caps and keys may change. ``done`` is told of each
     operation with what it answered that must not be.
     """
     report = Report()
     found = list(operations(schema))
-    each = max(1, round(cases / len(found) / 2))
     things.make(one for one in found if not is_managed(one))
     managed.make(one for one in found if is_managed(one))
     with requests.Session() as session, contextlib.suppress(KeyboardInterrupt):
-        for number, operation in enumerate(found):
-            known = len(report.breaches)
-            own = managed if is_managed(operation) else things
-            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                one = _Sender(operation, own, report, session, mode)
-                one.send(cases=each, with_seed=first_seed * 1000 + number)
-            done(operation.label, list(report.breaches.values())[known:])
+        known = -1
+        for first in itertools.count(first_seed * 1000, 500_000):
+            if report.cases >= cases or report.cases == known:
+                break
+            known, each = report.cases, math.ceil((cases - report.cases) / len(found) / 2)
+            for number, operation in enumerate(found):
+                own = managed if is_managed(operation) else things
+                sender = _Sender(operation, own, report, session)
+                done(operation.label, sender.send(cases=each, with_seed=first + number))
     return report
 
 
@@ -112,10 +116,16 @@ class _Sender:
     things: Things
     report: Report
     session: requests.Session
-    mode: GenerationMode
 
-    def send(self, *, cases: int, with_seed: int) -> None:
-        strategy = self.operation.as_strategy(generation_mode=self.mode)
+    def send(self, *, cases: int, with_seed: int) -> list[Breach]:
+        """Send so many right requests at most, and as many wrong ones; return what they broke first."""
+        known = len(self.report.breaches)
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            self._send(mode, cases=cases, with_seed=with_seed)
+        return list(self.report.breaches.values())[known:]
+
+    def _send(self, mode: GenerationMode, *, cases: int, with_seed: int) -> None:
+        strategy = self.operation.as_strategy(generation_mode=mode)
 
         @seed(with_seed)
         @settings(

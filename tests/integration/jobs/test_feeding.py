@@ -230,6 +230,28 @@ class TestClosing:
         assert money(account) == (7, 0)
         require_clean()
 
+    def test_a_cancel_ends_no_more_at_once_than_its_caller_can_wait_for(
+        self, account: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batches, "_AT_ONCE", 2)
+        batch_id = batching.begun(account, [10] * 5)
+        feeding.feed(batch_id)
+        (claimed,) = builders.claim(limit=1)
+        of_batch = Job.objects.filter(group_id=batch_id)
+
+        batches.cancel(batch_id, organization_id=account.organization_id)
+
+        assert of_batch.filter(state="cancelled").count() == 2
+        assert told(batch_id)["status"] == "cancelling"
+        batches.run_once()
+        assert of_batch.filter(state="cancelled").count() == 4
+        assert of_batch.get(id=claimed.job_id).cancel_requested_at is not None
+        assert told(batch_id)["status"] == "cancelling"
+        builders.finish(claimed, JobState.CANCELLED)
+        batches.run_once()
+        assert told(batch_id)["status"] == "cancelled"
+        require_clean()
+
     def test_closing_twice_releases_once(self, account: Any) -> None:
         batch_id = batching.begun(account, [10])
         batch_rows.mark_cancelling(batch_id, organization_id=account.organization_id)

@@ -58,17 +58,6 @@ class TestHold:
 
         assert 0 <= charged <= held
 
-    @given(st.lists(orders(), min_size=1, max_size=4), st.data())
-    def test_of_alternatives_covers_whichever_serves(
-        self, alternatives: list[tuple[Price, dict[str, Any]]], data: st.DataObject
-    ) -> None:
-        # The same issue, where a tier or a substitution decides which price is billed.
-        held = prices.estimate_dearest((price, of["most"]) for price, of in alternatives)
-
-        served, quantities = data.draw(st.sampled_from(alternatives))
-
-        assert prices.charge(served, quantities["used"]) <= held
-
     @given(orders())
     def test_is_at_least_one_unless_the_model_is_free(
         self, order: tuple[Price, dict[str, Any]]
