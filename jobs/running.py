@@ -211,13 +211,20 @@ class RunningJob:
             return None
         except Exception:  # whatever a storage raises: it has errors of its own
             logger.exception("A result could not be stored", extra={"job": self.claimed.job_id})
-            if self._stop is None and self._may_try_again():
-                # The storage or the database may be away for a moment: longer than no pause at all.
-                pause_s = retry.delay_s(attempt=self.claimed.attempt + 1)
-                return self._given_back("not-stored", delay_s=pause_s)
-            error = {"code": "inference-failed", "message": "The result could not be stored."}
-            return self._end(JobState.FAILED, Usage(), error=error)
+            return self._not_stored()
         return self._end(JobState.COMPLETED, result.usage, result_json=text)
+
+    def _not_stored(self) -> Ending | Requeue:
+        stop = self._stop
+        if stop is not None and stop in verdicts.FINAL:
+            verdict = verdicts.of_stop(stop, self.claimed, message=self._stop_message)
+            return self._end(verdict.state, Usage(), error=verdict.error)
+        if self._may_try_again():
+            # The storage or the database may be away for a moment: longer than no pause at all.
+            pause_s = retry.delay_s(attempt=self.claimed.attempt + 1)
+            return self._given_back("not-stored", delay_s=pause_s)
+        error = {"code": "inference-failed", "message": "The result could not be stored."}
+        return self._end(JobState.FAILED, Usage(), error=error)
 
     @property
     def _may_be_resumed(self) -> bool:

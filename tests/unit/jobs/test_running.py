@@ -266,6 +266,33 @@ class TestFailure:
             "message": "The result could not be stored.",
         }
 
+    @pytest.mark.parametrize(
+        ("reason", "state"),
+        [(StopReason.CANCEL, JobState.CANCELLED), (StopReason.DEADLINE, JobState.TIMEOUT)],
+    )
+    def test_to_store_the_result_of_a_job_that_was_to_stop_is_no_failure(
+        self, monkeypatch: pytest.MonkeyPatch, reason: StopReason, state: JobState
+    ) -> None:
+        monkeypatch.setattr("jobs.outcomes.result_json", _fail_to_store)
+        attempt = Attempt()
+        attempt.job.stop(reason, "Enough.")
+
+        ending = attempt.end(RESULT)
+
+        assert (ending.state, ending.cost_microcredits) == (state, 0)
+
+    def test_to_store_the_result_while_the_worker_drains_is_tried_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("jobs.outcomes.result_json", _fail_to_store)
+        attempt = Attempt()
+        attempt.job.stop(StopReason.DRAIN)
+
+        ending = attempt.end(RESULT)
+
+        assert isinstance(ending, Requeue)
+        assert (ending.reason, ending.delay_s) == ("not-stored", 2)
+
     def test_of_a_cancelled_job_is_its_end(self) -> None:
         attempt = Attempt()
         attempt.job.stop(StopReason.CANCEL, "Enough.")
