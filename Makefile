@@ -106,7 +106,7 @@ chaos: $(STAMP) ## hurt the whole system and judge what its witnesses say (SEED=
 soak: $(STAMP) ## let the whole system work for long, unhurt, and see whether it grows (JOBS=100000 RATE=8)
 	@exec $(BIN)/python -m tests.chaos --seed "$(SEED)" --jobs "$(JOBS)" --rate "$(RATE)" --faults 0 $(ARGS)
 
-faults: $(STAMP) ## faults one by one that take long or need root: disks, clocks, memory, slow callers (ARGS="-k disk")
+faults: $(STAMP) ## faults one by one that take long or need root: disks, clocks, memory, slow callers, outages (ARGS="-k disk")
 	@exec $(BIN)/python -m pytest tests/faults/row_*.py -v $(ARGS)
 
 mutants: $(STAMP) ## take each guard away in a copy: its tests must turn red; writes docs/mutants.md (ARGS="--only settle")

@@ -22,7 +22,8 @@ from tests.chaos import standby
 from tests.chaos.plan import Planned
 from tests.chaos.proxy import Link, Proxy
 
-SLOW_S = 0.15
+SLOW_S = 0.2  # each way
+LOSS = 0.1  # of the packets of a slow link
 SWIZZLE_S = 0.5  # between two links that are clogged, or healed
 CUTS = 6
 DOUBLED = 5
@@ -303,7 +304,8 @@ _FAULTS: Mapping[str, Fault] = {
     "redis-full": _fill,
     "redis-black-hole": _BLACK_HOLE,
     "redis-slow": _on_links(
-        lambda proxy, link: proxy.slow(link, SLOW_S), lambda proxy, link: proxy.slow(link, 0.0)
+        lambda proxy, link: proxy.slow(link, SLOW_S, loss=LOSS),
+        lambda proxy, link: proxy.slow(link, 0.0),
     ),
     "redis-reset": _on_links(lambda proxy, link: proxy.reset(link), None),
     "postgres-kill": _kill_server,

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import random
 import threading
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 CHUNK = 1 << 16
+# What a lost packet is to both ends of a TCP connection: one that comes later, by RFC 6298's least
+# timeout on Linux, and by twice as much each time that it is lost again.
+RESEND_S = 0.2
 COMMIT = b"COMMIT"
 
 
@@ -18,6 +22,7 @@ class Link:
     server_port: int
     port: int = 0
     delay_s: float = 0.0
+    loss: float = 0.0  # share of the packets that are lost
     cuts: int = 0  # so many more commits reach the server while their answers do not come back
     cut: int = 0  # how many have been
     flows: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,14 +79,20 @@ class Link:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 await self.flows.wait()
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
+                if held_s := self._held_up_s():
+                    await asyncio.sleep(held_s)
                 writer.write(data)
                 await writer.drain()
                 if asks and self.cuts and COMMIT in data:
                     self.cuts -= 1
                     self.cut += 1
                     return
+
+    def _held_up_s(self) -> float:
+        held_s, resend_s = self.delay_s, RESEND_S
+        while self.loss and random.random() < self.loss:  # noqa: S311 - any will do
+            held_s, resend_s = held_s + resend_s, 2 * resend_s
+        return held_s
 
 
 class Proxy:
@@ -103,9 +114,13 @@ class Proxy:
         """Let nothing pass, neither way and for nobody new, or let it all go on."""
         self._soon(link.flows.clear if stalled else link.flows.set)
 
-    def slow(self, link: Link, delay_s: float) -> None:
-        """Hold each piece of data up for so long."""
-        self._soon(lambda: setattr(link, "delay_s", delay_s))
+    def slow(self, link: Link, delay_s: float, *, loss: float = 0.0) -> None:
+        """Hold each piece of data up for so long, and that share of them for a packet's loss longer."""
+
+        def change() -> None:
+            link.delay_s, link.loss = delay_s, loss
+
+        self._soon(change)
 
     def reset(self, link: Link) -> None:
         """Cut every open connection."""
