@@ -90,8 +90,11 @@ def run(
             known, each = report.cases, math.ceil((cases - report.cases) / len(found) / 2)
             for number, operation in enumerate(found):
                 own = managed if is_managed(operation) else things
-                sender = _Sender(operation, own, report, session)
-                done(operation.label, sender.send(cases=each, with_seed=first + number))
+                before = len(report.breaches)
+                try:
+                    _Sender(operation, own, report, session).send(each, with_seed=first + number)
+                finally:  # an interrupted operation has broken what it has
+                    done(operation.label, list(report.breaches.values())[before:])
     return report
 
 
@@ -117,12 +120,10 @@ class _Sender:
     report: Report
     session: requests.Session
 
-    def send(self, *, cases: int, with_seed: int) -> list[Breach]:
-        """Send so many right requests at most, and as many wrong ones; return what they broke first."""
-        known = len(self.report.breaches)
+    def send(self, cases: int, *, with_seed: int) -> None:
+        """Send so many right requests at most, and as many wrong ones."""
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             self._send(mode, cases=cases, with_seed=with_seed)
-        return list(self.report.breaches.values())[known:]
 
     def _send(self, mode: GenerationMode, *, cases: int, with_seed: int) -> None:
         strategy = self.operation.as_strategy(generation_mode=mode)
