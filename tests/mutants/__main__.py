@@ -166,9 +166,7 @@ def main() -> int:
         shown.add_row(one.guard.name, caught, f"{one.took_s:.0f}")
     console.print(shown)
     if options.write is not None:
-        caught_by = table.read(options.write) | {
-            one.guard.name: one.caught_by for one in verdicts
-        }
+        caught_by = table.read(options.write) | {one.guard.name: one.caught_by for one in verdicts}
         options.write.write_text(table.text([one.name for one in known], caught_by), "utf-8")
     return 0 if all(one.caught_by for one in verdicts) else 1
 

@@ -88,9 +88,7 @@ def test_every_route_asks_from_where(world: World, subtests: pytest.Subtests) ->
                 assert answer.status == (404 if is_its_keys(case) else 403), answer.body
 
 
-def test_every_route_that_names_a_model_asks_which(
-    world: World, subtests: pytest.Subtests
-) -> None:
+def test_every_route_that_names_a_model_asks_which(world: World, subtests: pytest.Subtests) -> None:
     another = key(world, allowed_models=("another",))
     for (method, route), case in CASES.items():
         if isinstance(case, Creation) and _names_a_model(case) and case.owner in _ADMITTED:

@@ -41,6 +41,8 @@ def test_events_go_with_what_is_still_to_be_sent_of_them() -> None:
     published()
     others = published(uuid.UUID(int=2))
 
+    forgetting.events_of(builders.ORGANIZATION, age_s=DAY_S)
+    assert Event.objects.count() == 2  # none is as old as that
     forgetting.events_of(builders.ORGANIZATION, age_s=0)
 
     assert [one.id for one in Delivery.objects.filter(state=State.PENDING)] == [others]
