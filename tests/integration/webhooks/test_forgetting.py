@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from tests.builders import later
 from tests.integration.webhooks import builders
 from webhooks import forgetting
 from webhooks.models import Attempt, Delivery, Event, State
@@ -35,6 +36,16 @@ def test_deliveries_that_ended_go_with_their_log_and_events_stay() -> None:
 
     assert set(Delivery.objects.values_list("id", flat=True)) == {others, pending}
     assert (Attempt.objects.count(), Event.objects.count()) == (0, 3)
+
+
+def test_a_delivery_that_ended_of_late_stays_though_its_event_is_old() -> None:
+    with later("-3 days"):
+        published()
+    builders.end("delivered")
+
+    forgetting.deliveries_of(builders.ORGANIZATION, age_s=DAY_S)
+
+    assert Delivery.objects.count() == 1
 
 
 def test_events_go_with_what_is_still_to_be_sent_of_them() -> None:
