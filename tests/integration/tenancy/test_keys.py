@@ -36,8 +36,9 @@ def key(world: World, **fields: Any) -> str:
 def ask(world: World, method: str, route: str, full_key: str) -> Answer:
     """Ask for nothing that there is: what a key may do is judged before anything is looked for."""
     case = CASES[method, route]
-    names = {name: _named(world, thing) for name, thing in getattr(case, "names", {}).items()}
-    path = "/" + _PARAMETER.sub(lambda found: (names | fixed(case))[found[1]], route)
+    said = {name: _named(world, thing) for name, thing in getattr(case, "names", {}).items()}
+    said |= getattr(case, "fixed", {})
+    path = "/" + _PARAMETER.sub(lambda found: said[found[1]], route)
     body = getattr(case, "body", None)
     return world.ask(
         Who.NOBODY,
@@ -47,10 +48,6 @@ def ask(world: World, method: str, route: str, full_key: str) -> Answer:
         headers={"authorization": f"Bearer {full_key}"},
         query=getattr(case, "query", None),
     )
-
-
-def fixed(case: Case) -> Mapping[str, str]:
-    return getattr(case, "fixed", {})
 
 
 def _named(world: World, thing: str) -> str:
