@@ -1,6 +1,6 @@
 """Take each guard away in a scratch copy, and see that the tests which are named for it turn red.
 
-    python -m tests.mutants [--only WORDS] [--write docs/mutants.md]
+    python -m tests.mutants [--only WORDS]... [--write docs/mutants.md]
 
 The exit status is 1 if any guard could go without a test noticing, and 2 if a patch does not apply.
 """
@@ -21,6 +21,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from tests.mutants import table
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 LIMIT_S = 600
@@ -146,9 +148,8 @@ def main() -> int:
     """Judge every guard, print a table, and say whether all of them are missed."""
     options = _options()
     console = Console()
-    guards = [
-        one for one in load(Path(__file__).with_name("guards.toml")) if options.only in one.name
-    ]
+    known = load(Path(__file__).with_name("guards.toml"))
+    guards = [one for one in known if any(words in one.name for words in options.only)]
     for guard in guards:
         try:
             without(guard, BASE_DIR)
@@ -159,13 +160,14 @@ def main() -> int:
         root = Path(directory) / "checkout"
         _copy(root)
         verdicts = list(_verdicts(guards, root, console))
-    table = Table("guard taken away", "turned red", "s")
+    shown = Table("guard taken away", "turned red", "s")
     for one in verdicts:
         caught = escape(one.caught_by) or f"[red]nothing (exit status {one.status})[/]"
-        table.add_row(one.guard.name, caught, f"{one.took_s:.0f}")
-    console.print(table)
+        shown.add_row(one.guard.name, caught, f"{one.took_s:.0f}")
+    console.print(shown)
     if options.write is not None:
-        options.write.write_text(_document(verdicts), "utf-8")
+        caught_by = table.read(options.write) | {one.guard.name: one.caught_by for one in verdicts}
+        options.write.write_text(table.text([one.name for one in known], caught_by), "utf-8")
     return 0 if all(one.caught_by for one in verdicts) else 1
 
 
@@ -194,29 +196,21 @@ def _copy(root: Path) -> None:
             shutil.copyfile(source, target)
 
 
-def _document(verdicts: Sequence[Verdict]) -> str:
-    lines = [
-        "# Guards, and the tests that notice when one is gone",
-        "",
-        "Written by `make mutants`: each guard is taken away in a scratch copy, and the tests that are",
-        "named for it run. The second column is the first that failed.",
-        "",
-        "| guard taken away | turned red |",
-        "| --- | --- |",
-    ]
-    for one in verdicts:
-        caught = f"`{one.caught_by}`" if one.caught_by else "**nothing**"
-        lines.append(f"| {one.guard.name} | {caught} |")
-    missed = sum(not one.caught_by for one in verdicts)
-    lines += ["", f"A test notices {len(verdicts) - missed} of {len(verdicts)}.", ""]
-    return "\n".join(lines)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="of guards whose name has these words")
-    parser.add_argument("--write", type=Path, help="a Markdown file for the table")
-    return parser.parse_args()
+    parser.add_argument(
+        "--only",
+        action="append",
+        help="of guards whose name has these words; may be given again",
+    )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        help="a Markdown file for the table; rows of guards that are not judged now stay",
+    )
+    options = parser.parse_args()
+    options.only = options.only or [""]
+    return options
 
 
 if __name__ == "__main__":

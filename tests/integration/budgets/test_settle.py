@@ -162,8 +162,8 @@ class TestPeriods:
         periods = set(Window.objects.values_list("window", "period"))
 
         builders.set_clock(end)
+        later = builders.admitted(payer, 2)  # so that there are windows of the later period
         builders.settle(reference, 3)
-        later = builders.admitted(payer, 2)
 
         assert periods == {
             (str(kind), windows.period_of(kind, start.date())) for kind in WindowKind

@@ -9,6 +9,7 @@ from django.urls import reverse
 from budgets import services as budgets
 from budgets.windows import Layer, WindowKind
 from genie.console.urls import urlpatterns
+from genie.tenants import services
 from genie.tenants.models import ApiKey, Application, Member, User
 from tests import builders
 from webhooks import endpoints
@@ -88,6 +89,19 @@ class TestWhoSeesWhat:
         answers += [browser.post(path).status_code for path in (*changing, f"{theirs[1]}/save")]
 
         assert set(answers) == {404}
+
+    def test_the_lists_of_managers_have_nobody_elses(
+        self, acme: Any, stranger: Any, browser_of: Any
+    ) -> None:
+        browser = browser_of(acme.owner)
+        theirs = services.create_application(stranger.organization.id, name="theirs alone")
+
+        pages = [text(browser.get(f"/account/{one}")) for one in (*FOR_MANAGERS, "keys", "jobs")]
+
+        assert acme.member.username in pages[0]
+        assert acme.application.name in pages[1]
+        assert [one for one in pages if stranger.member.username in one] == []
+        assert [one for one in pages if theirs.name in one] == []
 
     def test_every_form_needs_its_token(self, acme: Any, browser_of: Any) -> None:
         browser = browser_of(acme.owner, csrf=True)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from genie.core import errors
-from jobs import batch_rows, batches, feeding, files, maintenance, sweep
+from jobs import batch_rows, batch_views, batches, feeding, files, maintenance, sweep
+from jobs.batch_views import BatchFilter
 from jobs.dialects import openai_batches
 from jobs.models import BatchLine, File, Job
 from jobs.states import JobState
@@ -127,6 +128,19 @@ class TestEnds:
         others = lines(account, ended["error_file_id"])
         assert [one["custom_id"] for one in others] == ["line 1", "line 2"]
         assert [one["response"] and one["response"]["status_code"] for one in others] == [500, None]
+
+    def test_a_stranger_finds_and_lists_nothing(self, account: Any, stranger: Any) -> None:
+        batch_id = make_batch(account)
+
+        with pytest.raises(errors.NotFound):
+            batches.found(batch_id, organization_id=stranger.organization_id)
+
+        listed = {
+            one.organization_id: batch_views.page(BatchFilter(organization_id=one.organization_id))
+            for one in (account, stranger)
+        }
+        assert [one.id for one in listed[account.organization_id]] == [batch_id]
+        assert listed[stranger.organization_id] == []
 
     def test_a_stranger_cancels_nothing(self, account: Any, stranger: Any) -> None:
         batch_id = make_batch(account)

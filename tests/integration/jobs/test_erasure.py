@@ -1,6 +1,7 @@
 """Erasure by command and retention by policy: the content goes, the account of it stays."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from genie.core import env
+from genie.core import env, ids
 from genie.tenants.models import ApiKey, Member, Organization, User
 from jobs import ledger_check, maintenance
 from jobs.models import File, Job
 from jobs.states import JobState
 from tests import builders, in_process
+from tests.in_process import Form
 from tests.integration.jobs.test_unstored import found_anywhere
 from tests.integration.tenancy.world import CANARY, Who, World
 from webhooks.models import Event
@@ -37,6 +39,14 @@ def erase(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return dict(json.loads(capsys.readouterr().out.strip().splitlines()[-1]))
 
 
+def strangers_file(world: World) -> uuid.UUID:
+    form = Form({"purpose": "user_data"}, {"file": ("a.txt", b"theirs")})
+    answer = world.ask(Who.STRANGER, "POST", "/openai/v1/files", form)
+    parsed = ids.parse(answer.json["id"])
+    assert parsed is not None
+    return parsed
+
+
 class TestOrganization:
     def test_is_counted_first_and_nothing_happens(
         self, world: World, capsys: pytest.CaptureFixture[str]
@@ -56,7 +66,8 @@ class TestOrganization:
         for thing in ("ended job", "job", "response", "ended video", "file", "batch", "event"):
             world.make(thing)
         world.make("endpoint")
-        kept = builders.make_ended_job()
+        kept, waiting = builders.make_ended_job(), builders.make_job()
+        kept_file = strangers_file(world)
 
         erase(capsys, "--org", world.ours.slug)
 
@@ -68,8 +79,11 @@ class TestOrganization:
         assert not ApiKey.objects.filter(organization_id=world.ours.id, revoked_at=None).exists()
         assert Organization.objects.get(id=world.ours.id).name == "erased"
         assert world.ask(Who.OWNER, "GET", "/v1/jobs").status == 401
+        assert world.ask(Who.STRANGER, "GET", "/v1/jobs").status == 200
         kept.refresh_from_db()
-        assert kept.request == builders.CHAT_REQUEST
+        waiting.refresh_from_db()
+        assert (kept.request, waiting.state) == (builders.CHAT_REQUEST, JobState.QUEUED)
+        assert File.objects.filter(id=kept_file, expires_at=None).exists()
         assert not ledger_check.verify().drift
 
     def test_of_a_certain_age_keeps_the_rest_and_the_keys(
@@ -127,14 +141,19 @@ class TestPolicy:
         for thing in ("endpoint", "ended job", "file", "event"):
             world.make(thing)
         mine = world.ours.slug
+        kept_by_others = strangers_file(world)
         settings.GENIE_RETENTION_DAYS = {f"{mine}.jobs": 40, f"{mine}.files": 7, "*.webhooks": 3}
 
+        with builders.later("6 days"):
+            maintenance.expire()
+        assert File.objects.filter(organization_id=world.ours.id, role="upload").exists()
         with builders.later("8 days"):
             maintenance.expire()
 
         assert Job.objects.filter(organization_id=world.ours.id).exclude(request={}).exists()
         assert not File.objects.filter(organization_id=world.ours.id, role="upload").exists()
         assert Event.objects.filter(organization_id=world.ours.id).exists()
+        assert File.objects.filter(id=kept_by_others, expires_at=None).exists()
 
     def test_is_written_as_days_by_slug(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GENIE_X", "acme=30, globex=7")

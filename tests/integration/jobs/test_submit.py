@@ -13,7 +13,7 @@ from django.utils import timezone
 from budgets import capping
 from budgets.gate import OnCapHit
 from budgets.models import BudgetEvent, Hold
-from genie.core import errors
+from genie.core import errors, ids, transactions
 from genie.tenants import services as tenants
 from jobs import admission, idempotency, lifecycle
 from jobs.models import IdempotencyKey, Job, JobEvent
@@ -211,6 +211,20 @@ class TestIdempotencyKey:
             Accepted(job_id=mine.job.id, queue_position=1),
             Accepted(job_id=theirs.job.id, queue_position=2),
         ]
+
+    def test_of_what_is_no_job_is_its_organizations_too(self, account: Any, stranger: Any) -> None:
+        key, mine, theirs = idempotency.Key("k", b"\x01" * 32), ids.new_id(), ids.new_id()
+
+        for organization_id, names in (
+            (account.organization_id, mine),
+            (stranger.organization_id, theirs),
+        ):
+            with transactions.transaction():
+                assert idempotency.take_for(organization_id, key, names=names) == names
+        with transactions.transaction():
+            again = idempotency.take_for(account.organization_id, key, names=ids.new_id())
+
+        assert again == mine
 
     def test_a_refusal_does_not_use_the_key_up(self, account: Any) -> None:
         builders.cap_org(account, 0)

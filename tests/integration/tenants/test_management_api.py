@@ -351,8 +351,12 @@ class TestList:
         assert key.full_key[-24:].encode() not in answer.content
         assert b"digest" not in answer.content
 
-    def test_goes_page_by_page_newest_first(self, acme: Any, signed_in: SignedIn) -> None:
-        made = [str(acme.key().row.id) for _ in range(5)]
+    def test_goes_page_by_page_newest_first_through_ones_own(
+        self, acme: Any, stranger: Any, signed_in: SignedIn
+    ) -> None:
+        made = [str(acme.key().row.id) for _ in range(4)]
+        stranger.key()
+        made.append(str(acme.key().row.id))
         client = signed_in(acme.owner)
 
         pages = [client.get(url(acme), {"limit": 2}).json()]

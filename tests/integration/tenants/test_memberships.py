@@ -109,6 +109,12 @@ class TestInvitation:
         assert memberships.tokens.check_token(acme.member, made.token)
         assert not memberships.tokens.check_token(acme.admin, made.token)
 
+    def test_is_for_members_of_ones_own_alone(self, acme: Any, stranger: Any) -> None:
+        with pytest.raises(errors.NotFound):
+            memberships.invitation(
+                acme.organization.id, stranger.member.id, by=acting(acme, acme.owner)
+            )
+
     def test_ends_when_the_person_joins_another_organization(
         self, acme: Any, stranger: Any
     ) -> None:

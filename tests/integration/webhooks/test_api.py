@@ -200,6 +200,9 @@ class TestWebhooks:
 
         assert answer.status_code == 400
         assert "which is the most" in answer.json()["error"]
+        builders.make_endpoint(
+            None, organization_id=uuid.UUID(int=7)
+        )  # that of others counts apart
 
 
 class TestRotation:

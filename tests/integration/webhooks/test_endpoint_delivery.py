@@ -210,6 +210,25 @@ class TestOtherFormats:
         assert (tried.state, tried.reason) == (state, reason)
 
 
+class TestSeveralReceivers:
+    def test_of_one_event_are_each_tried_until_they_have_it(self, receiver: Receiver) -> None:
+        well, ill = make_endpoint(receiver.url()), make_endpoint(receiver.url("/500"))
+        publish()
+        claimed = {one.endpoint_id: one for one in claims.claim_due(limit=2)}
+
+        recording.record([delivery.attempt(claimed[well.endpoint.id], post=builders.post)])
+        after_one = dict(Delivery.objects.values_list("endpoint_id", "state"))
+        recording.record([delivery.attempt(claimed[ill.endpoint.id], post=builders.post)])
+
+        assert after_one == {well.endpoint.id: State.DELIVERED, ill.endpoint.id: State.PENDING}
+        assert dict(Delivery.objects.values_list("endpoint_id", "state")) == after_one
+        endpoints.change(ORGANIZATION, ill.endpoint.id, {"url": receiver.url("/200?again")})
+        make_due(claimed[ill.endpoint.id].delivery_id)
+        assert deliver() == 1
+        assert [one.path for one in receiver.requests][-1] == "/200?again"
+        assert set(Delivery.objects.values_list("state", flat=True)) == {State.DELIVERED}
+
+
 class TestHealth:
     def test_counts_failures_since_the_latest_success(self, receiver: Receiver) -> None:
         made = make_endpoint(receiver.url("/500"))

@@ -84,6 +84,15 @@ class TestFanOut:
 
         assert Delivery.objects.count() == 0
 
+    def test_of_two_organisations_at_once_goes_to_each_its_own(self) -> None:
+        ours = make_endpoint(URL).endpoint
+        theirs = make_endpoint(URL, organization_id=ELSEWHERE).endpoint
+
+        publish(event(), event(organization_id=ELSEWHERE))
+
+        sent = Delivery.objects.values_list("event__organization_id", "endpoint_id")
+        assert set(sent) == {(ORGANIZATION, ours.id), (ELSEWHERE, theirs.id)}
+
     def test_of_another_contracts_event_has_no_subscribers(self) -> None:
         named = make_endpoint(URL, events=["job.completed"])
         make_endpoint(URL, events=["job.completed"])

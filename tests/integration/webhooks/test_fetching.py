@@ -115,6 +115,16 @@ class TestSize:
 
         assert psutil.Process().memory_info().rss - before < 20_000_000
 
+    @pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
+    def test_that_is_not_announced_is_bound_to_the_byte(self, more: int, *, is_taken: bool) -> None:
+        chunked = b"HTTP/1.1 200 X\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        body = f"{100_000 + more:x}\r\n".encode() + b"x" * (100_000 + more) + b"\r\n0\r\n\r\n"
+        with keepalive.serve(lambda turn: chunked + body, host=OUTSIDE) as server:
+            if is_taken:
+                assert len(get(server.url(host=OUTSIDE)).body) == 100_000
+            else:
+                assert fails(server.url(host=OUTSIDE)).reason is FetchReason.TOO_LARGE
+
     def test_counts_framing_too(self) -> None:
         crumbs = b"HTTP/1.1 200 X\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
         crumbs += b"1;" + b"x" * 1000 + b"\r\nx\r\n"

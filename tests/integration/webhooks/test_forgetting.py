@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from tests.builders import later
 from tests.integration.webhooks import builders
 from webhooks import forgetting
 from webhooks.models import Attempt, Delivery, Event, State
@@ -37,10 +38,22 @@ def test_deliveries_that_ended_go_with_their_log_and_events_stay() -> None:
     assert (Attempt.objects.count(), Event.objects.count()) == (0, 3)
 
 
+def test_a_delivery_that_ended_of_late_stays_though_its_event_is_old() -> None:
+    with later("-3 days"):
+        published()
+    builders.end("delivered")
+
+    forgetting.deliveries_of(builders.ORGANIZATION, age_s=DAY_S)
+
+    assert Delivery.objects.count() == 1
+
+
 def test_events_go_with_what_is_still_to_be_sent_of_them() -> None:
     published()
     others = published(uuid.UUID(int=2))
 
+    forgetting.events_of(builders.ORGANIZATION, age_s=DAY_S)
+    assert Event.objects.count() == 2  # none is as old as that
     forgetting.events_of(builders.ORGANIZATION, age_s=0)
 
     assert [one.id for one in Delivery.objects.filter(state=State.PENDING)] == [others]

@@ -158,6 +158,15 @@ class TestRedeliver:
         with pytest.raises(errors.NotFound):
             resending.redeliver(uuid.UUID(int=7))
 
+    def test_is_of_the_organisations_own(self) -> None:
+        (delivery_id,) = publish(event())
+        end()
+
+        with pytest.raises(errors.NotFound):
+            resending.redeliver(delivery_id, organization_id=uuid.UUID(int=7))
+
+        assert Delivery.objects.count() == 1
+
 
 class TestExpire:
     @real_commits

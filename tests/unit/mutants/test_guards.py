@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import __main__ as mutants
+from tests.mutants import table
 from tests.mutants.__main__ import BASE_DIR, DoesNotApplyError, Edit, Guard
 
 GUARDS = mutants.load(BASE_DIR / "tests" / "mutants" / "guards.toml")
@@ -15,7 +16,7 @@ GUARDS = mutants.load(BASE_DIR / "tests" / "mutants" / "guards.toml")
 def test_it_applies_and_changes_something(guard: Guard) -> None:
     for whole, now in mutants.without(guard, BASE_DIR).values():
         assert whole != now
-    assert all((BASE_DIR / test).exists() for test in guard.tests)
+    assert all((BASE_DIR / test.partition("::")[0]).exists() for test in guard.tests)
 
 
 def test_no_two_have_one_name() -> None:
@@ -53,3 +54,19 @@ def test_a_copy_is_whole_again_after_its_tests(
 
     assert verdict.caught_by == "test_it.py::test_it"
     assert (tmp_path / "code_under_test.py").read_text("utf-8") == "ANSWER = 42\n"
+
+
+def test_a_run_of_some_leaves_the_rows_of_the_others(tmp_path: Path) -> None:
+    page = tmp_path / "mutants.md"
+    assert table.read(page) == {}
+    page.write_text(table.text(["a", "b", "gone"], {"a": "test_a.py::x[|]", "gone": "y"}), "utf-8")
+    assert "Not judged yet: 1." in page.read_text("utf-8")
+
+    now = table.text(["a", "new", "b"], table.read(page) | {"b": ""})
+
+    assert [line for line in now.splitlines() if line.startswith("|")][2:] == [
+        "| a | `test_a.py::x[|]` |",
+        "| new | not judged yet |",
+        "| b | **nothing** |",
+    ]
+    assert now.endswith("A test notices 1 of 2. Not judged yet: 1.\n")
