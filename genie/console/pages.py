@@ -1,4 +1,7 @@
-"""How every page for people is answered: its frame, its security policy, and that nobody caches it."""
+"""How every page for people is answered: its frame, and that nobody caches it.
+
+What a page may load is said once for all pages, by the settings (``CONTENT_SECURITY_POLICY``).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +14,6 @@ from genie.tenants.models import Member, User
 from genie.tenants.principal import Principal
 from genie.tenants.scopes import Role
 
-# Nothing inline, nothing from elsewhere. Pictures and sound also come as what the page's own script
-# was answered (blob:) or was given by the person (data:).
-POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 _MANAGERS = {Role.OWNER, Role.ADMIN}
 
 
@@ -33,7 +30,7 @@ def render(
         context["principal"] = principal_of(request)
     context |= frame(context["principal"])
     response = django_render(request, template, context, status=status)
-    protect(response)
+    unkept(response)
     return response
 
 
@@ -50,9 +47,8 @@ def frame(principal: Principal | None) -> dict[str, Any]:
     return {"manages": manages(principal), "organizations": organizations}
 
 
-def protect(response: HttpResponseBase) -> None:
-    """Put on a page what a browser may load for it; it may show secrets, so it is not kept."""
-    response.headers["Content-Security-Policy"] = POLICY
+def unkept(response: HttpResponseBase) -> None:
+    """Have nobody keep a page: it may show secrets."""
     response.headers["Cache-Control"] = "no-store"
 
 

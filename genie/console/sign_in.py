@@ -22,7 +22,7 @@ class SignInView(views.LoginView):
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, as every page is answered."""
         response = super().dispatch(*args, **kwargs)
-        pages.protect(response)
+        pages.unkept(response)
         return response
 
 
@@ -36,7 +36,7 @@ class WelcomeView(views.PasswordResetConfirmView):
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, as every page is answered."""
         response = super().dispatch(*args, **kwargs)
-        pages.protect(response)
+        pages.unkept(response)
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -62,7 +62,7 @@ class PasswordView(views.PasswordChangeView):
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, as every page is answered."""
         response = super().dispatch(*args, **kwargs)
-        pages.protect(response)
+        pages.unkept(response)
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

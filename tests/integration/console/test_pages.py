@@ -1,5 +1,6 @@
 """The pages around the playground: who sees what, and what an error looks like to whom."""
 
+import copy
 import re
 import uuid
 from typing import Any
@@ -30,8 +31,21 @@ class TestPlayground:
         scripts = re.findall(r"<script([^>]*)>", page)
         assert all("src=" in one or 'type="application/json"' in one for one in scripts)
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=", page)
-        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
+        assert "default-src 'self';" in answer.headers["Content-Security-Policy"]
         assert "unsafe" not in answer.headers["Content-Security-Policy"]
+
+    @pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere"])
+    def test_may_show_what_lies_in_a_bucket(
+        self, db: None, browser_of: Any, settings: Any, path: str
+    ) -> None:
+        policy = copy.deepcopy(settings.CONTENT_SECURITY_POLICY)
+        policy["DIRECTIVES"]["img-src"].append("https://bucket.example")
+        settings.CONTENT_SECURITY_POLICY = policy
+
+        answer = browser_of().get(path)
+
+        assert "https://bucket.example" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cache-Control"] == "no-store"
 
     def test_says_as_whom_one_calls(self, acme: Any, browser_of: Any) -> None:
         page = browser_of(acme.member).get("/").content.decode()
