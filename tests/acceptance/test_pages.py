@@ -34,6 +34,8 @@ NOT_SEEN = {"auth_group", "axes_accessattempt", "axes_accessfailurelog", "budget
 ASKED = {"Cancel", "Requeue", "Resume", "Adjust the charge", "Send webhooks again"}
 
 
+PYTHON = (sys.executable, "-W", "ignore", "-c")
+
 # What the browser has made of a file. Not by polling: that evaluates text, which the policy refuses.
 _WIDTH = "image => image.decode().then(() => image.naturalWidth)"
 _DURATION = """audio => new Promise((resolve, reject) => {
@@ -91,6 +93,13 @@ def choose(page: Any, model: str, mode: str) -> None:
     page.check(f"[name=mode][value={mode}]", force=True)
 
 
+def told_by(argv: list[str], owner: Owner) -> str:
+    """Run a program with the owner's key, and return what it prints."""
+    env = {**os.environ, "GENIE_API_KEY": owner.caller.key}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout
+
+
 class TestPlayground:
     @pytest.mark.parametrize("mode", ["stream", "sync", "async"])
     def test_an_answer_fills_in_with_what_it_cost(
@@ -117,14 +126,8 @@ class TestPlayground:
             page.check("[name=language][value=python]", force=True)
             program = page.inner_text("[data-snippet]")
 
-        env = {**os.environ, "GENIE_API_KEY": owner.caller.key}
-        told = [
-            subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=True)
-            for argv in (["sh", "-c", curl], [sys.executable, "-W", "ignore", "-c", program])
-        ]
-
-        assert '"status":"queued"' in told[0].stdout
-        assert "quoted" in told[1].stdout
+        assert '"status":"queued"' in told_by(["sh", "-c", curl], owner)
+        assert "quoted" in told_by([*PYTHON, program], owner)
 
     def test_an_error_stands_where_the_answer_would(self, browser: Browser, owner: Owner) -> None:
         with browser.tab(state=owner.state) as page:
@@ -153,6 +156,42 @@ class TestPlayground:
             page.wait_for_selector(".gallery img")
 
             assert page.eval_on_selector(".gallery img", _WIDTH) == 512
+
+    def test_documents_are_ranked_and_the_code_for_it_runs(
+        self, browser: Browser, owner: Owner
+    ) -> None:
+        with browser.tab(viewport=PHONE, state=owner.state) as page:
+            page.goto("/?modality=rerank")
+            choose(page, "echo-rerank", "sync")
+            page.check("[name=language][value=python]", force=True)
+            page.fill("[name=query]", "ships see a light")
+            page.fill(
+                "[name=documents]", "Bread with nuts.\nA lighthouse shows ships a light at sea."
+            )
+            page.click("[data-run]")
+            ended(page)
+            ranked = page.locator("[data-output] tbody tr").all_inner_texts()
+            program = page.inner_text("[data-snippet]")
+
+            assert [one.split("\t") for one in ranked] == [
+                ["1", "0.7500", "1", "A lighthouse shows ships a light at sea."],
+                ["2", "0.0000", "0", "Bread with nuts."],
+            ]
+            assert told_by([*PYTHON, program], owner).splitlines() == ["0.75 1", "0.0 0"]
+            assert violations(page) == []
+            assert overflow(page) <= 0
+
+    def test_a_query_that_is_too_long_is_marked(self, browser: Browser, owner: Owner) -> None:
+        with browser.tab(state=owner.state) as page:
+            page.goto("/?modality=rerank")
+            choose(page, "echo-rerank", "async")
+            page.fill("[name=query]", "the " * 5000)
+            page.fill("[name=documents]", "Bread with nuts.")
+            page.click("[data-run]")
+            ended(page, "failed")
+
+            assert "invalid-request" in page.inner_text("[data-error]")
+            assert page.get_attribute("[name=query]", "aria-invalid") == "true"
 
     def test_sound_plays(self, browser: Browser, owner: Owner) -> None:
         with browser.tab(state=owner.state) as page:

@@ -7,6 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from inference.registry import Registry
+from inference.types import Modality
+from jobs import registry
+from tests.unit.inference.specs import echo_spec
+
 
 def _make_organization() -> Any:
     # Tables can be imported only once Django is set up, which is after this file is read.
@@ -34,3 +39,12 @@ def browser_of() -> Callable[..., Client]:
         return client
 
     return _browser
+
+
+@pytest.fixture
+def with_a_reranker(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Add the one kind of model that is not there from the start; return its id."""
+    reranker = echo_spec("echo-rerank", modality=Modality.RERANK)
+    known = Registry([*registry.models().models, reranker])
+    monkeypatch.setattr(registry, "models", lambda: known)
+    return reranker.id

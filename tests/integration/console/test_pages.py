@@ -8,21 +8,36 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from genie.console import shapes
+from genie.console.modalities import SHAPES
+from genie.console.shapes import Shape
 from genie.tenants.models import User
 from tests import builders
 
 
 class TestPlayground:
-    @pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda shape: shape.key)
+    @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.key)
     def test_shows_the_fields_of_each_modality_to_anybody(
-        self, db: None, browser_of: Any, shape: shapes.Shape
+        self, db: None, browser_of: Any, with_a_reranker: str, shape: Shape
     ) -> None:
         page = browser_of().get(f"/?modality={shape.key}").content.decode()
 
         assert all(f'name="{field.name}"' in page for field in shape.fields)
         assert re.findall(r'name="mode" value="(\w+)"', page) == list(shape.modes)
         assert "To run it, <a" in page
+
+    def test_offers_what_a_configured_model_makes(self, db: None, browser_of: Any) -> None:
+        page = browser_of().get("/?modality=rerank").content.decode()
+
+        assert "/?modality=embedding" in page
+        assert "modality=rerank" not in page
+        assert "<title>Chat " in page
+
+    def test_chooses_a_model_that_there_is(
+        self, db: None, browser_of: Any, with_a_reranker: str
+    ) -> None:
+        page = browser_of().get("/?modality=rerank").content.decode()
+
+        assert f"<option>{with_a_reranker}</option>" in page
 
     def test_has_no_inline_script_or_style(self, acme: Any, browser_of: Any) -> None:
         answer = browser_of(acme.owner).get("/")

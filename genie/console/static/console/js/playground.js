@@ -62,11 +62,9 @@ async function loadModels() {
   showModel();
 }
 
-// Models of one modality may do different things; one that names none of them leaves it to the API.
-const KINDS = ["speech", "transcription", "generation", "transition"];
-
+// As the page's own list of forms judges it: a model that names no kind leaves it to the API.
 function serves(model) {
-  const named = model.capabilities.filter((one) => KINDS.includes(one));
+  const named = model.capabilities.filter((one) => shape.kinds.includes(one));
   return model.modality === shape.modality && (!shape.capability || !named.length || named.includes(shape.capability));
 }
 

@@ -35,7 +35,7 @@ export function bodyOf(form, shape, { lenient = false } = {}) {
       const value = read(field, text, lenient);
       if (value !== undefined) body[field.name] = value;
     } else if (lenient && control.required) {
-      body[field.name] = field.value === "lines" ? [control.placeholder] : control.placeholder;
+      body[field.name] = READERS[field.value](control.placeholder);
     }
   }
   if (messages.length) body.messages = messages;

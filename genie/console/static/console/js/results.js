@@ -1,4 +1,4 @@
-// Shows what a job has made: text, tool calls, pictures, videos, sound, vectors, or its JSON.
+// Shows what a job has made: text, tool calls, pictures, videos, sound, vectors, ranks, or its JSON.
 
 import { duration, make } from "./dom.js";
 
@@ -8,6 +8,7 @@ export function shown(result) {
   if (result.model_substituted) parts.push(note(`This organization is served ${result.model_substituted} instead.`));
   if (result.choices) parts.push(...result.choices.map(choice));
   else if (result.output) parts.push(...result.output.map(outputItem));
+  else if (result.object === "rerank") parts.push(ranking(result));
   else if (result.data?.[0]?.embedding) parts.push(vectors(result));
   else if (result.data) parts.push(pictures(result.data));
   else if (result.url && isSound(result)) parts.push(sound(result.url));
@@ -80,8 +81,35 @@ function vectors(result) {
     : `${count} vectors in base64.`;
   const box = make("div", { class: "stack" }, make("p", {}, text));
   if (Array.isArray(first)) box.append(bars(first.slice(0, 96)));
-  box.append(make("details", { class: "disclosure" }, make("summary", {}, "All numbers"), json(result)));
+  box.append(allNumbers(result));
   return box;
+}
+
+function allNumbers(result) {
+  return make("details", { class: "disclosure" }, make("summary", {}, "All numbers"), json(result));
+}
+
+function ranking(result) {
+  const heads = [["Rank"], ["Score", "amount"], ["Index", "amount"], ["Document"]];
+  const rows = result.results.map((one, place) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, String(place + 1)),
+      make("td", { class: "amount" }, one.relevance_score.toFixed(4)),
+      make("td", { class: "amount" }, String(one.index)),
+      make("td", { class: "ranked" }, one.document?.text ?? "-"),
+    ),
+  );
+  const table = make(
+    "table",
+    {},
+    make("caption", {}, "The best first; the index is a document's place in the request, from 0."),
+    make("thead", {}, make("tr", {}, ...heads.map(([name, kind]) => make("th", { scope: "col", class: kind }, name)))),
+    make("tbody", {}, ...rows),
+  );
+  const wrap = make("div", { class: "table-wrap", tabindex: "0", role: "group", "aria-label": "Documents by score" }, table);
+  return make("div", { class: "stack" }, wrap, allNumbers(result));
 }
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -17,12 +17,14 @@ export function python(shape, body, mode, base) {
   const head = ["import os", "", "from openai import OpenAI", "", `client = OpenAI(base_url=${literal(base)}, api_key=os.environ["GENIE_API_KEY"])`];
   const values = plain(body);
   if (mode === "async" && shape.form) return [...head, ...asyncForm(shape, values)].join("\n");
-  if (mode === "async" || !shape.call) return [...head, ...asyncJob(shape, values)].join("\n");
+  if (mode === "async") return [...head, ...post("job", shape, values), ...waiting()].join("\n");
+  if (!shape.call) return [...head, ...post("answer", shape, values), shownBy(shape)].join("\n");
   return [...head, ...direct(shape, values, mode)].join("\n");
 }
 
-function asyncJob(shape, values) {
-  return [`job = client.post(`, `    ${literal(shape.route)},`, "    cast_to=object,", `    body=${literal(values, 1)},`, ")", ...waiting()];
+// For what OpenAI's client has no method of: its generic one.
+function post(name, shape, values) {
+  return [`${name} = client.post(`, `    ${literal(shape.route)},`, "    cast_to=object,", `    body=${literal(values, 1)},`, ")"];
 }
 
 function asyncForm(shape, values) {
@@ -60,7 +62,11 @@ function direct(shape, values, mode) {
   if (mode === "stream") {
     return ["stream = " + call, ...lines, ")", "for chunk in stream:", "    if chunk.choices:", '        print(chunk.choices[0].delta.content or "", end="", flush=True)'];
   }
-  return ["answer = " + call, ...lines, ")", SHOWN[shape.key] || "print(answer)"];
+  return ["answer = " + call, ...lines, ")", shownBy(shape)];
+}
+
+function shownBy(shape) {
+  return SHOWN[shape.key] || "print(answer)";
 }
 
 const SHOWN = {
@@ -69,6 +75,7 @@ const SHOWN = {
   speech: 'answer.write_to_file("speech.out")',
   transcription: 'print(getattr(answer, "text", answer))',
   embedding: "print(len(answer.data), len(answer.data[0].embedding))",
+  rerank: 'for one in answer["results"]:\n    print(one["relevance_score"], one["index"])',
 };
 
 function isRecording(shape, name) {
