@@ -18,7 +18,9 @@ _BASE = HEIGHT - _BOTTOM
 UNNAMED = "no known application"
 SHOWN_SERIES = 6  # more colors than this are not told apart; the rest is drawn as one
 _COLUMN_SHARE = 0.74  # of a day's width; the rest is the gap
-_LABELLED_EVERY = 5  # days, counted back from the last, which is today
+_LABELLED_EVERY = 5  # days, counted back from the last, which is today; or a multiple of that:
+_LABELS = 7  # more of them would run into each other on a phone, which draws them larger
+_HALF_A_LABEL = 36  # of the last day's, which would be cut at the edge
 _GRID_LINES = 5  # at most
 # A cap that is further above the highest day than this would leave no room for the columns.
 _CAP_IN_SIGHT = 4
@@ -135,7 +137,8 @@ def stack(
     ]
     if others := ranked[SHOWN_SERIES:]:
         amounts = tuple(sum(rows[name][place] for name in others) for place in range(len(days)))
-        series.append(Series(name=f"{len(others)} others", color="rest", amounts=amounts))
+        name = others[0] if len(others) == 1 else f"{len(others)} others"
+        series.append(Series(name=name, color="rest", amounts=amounts))
     whole = tuple(totals.get(day, 0) for day in days)
     unnamed = tuple(
         max(0, total - sum(row[place] for row in rows.values()))
@@ -196,10 +199,12 @@ def _parts(spending: Spending, *, top: int) -> list[Part]:
 def _day_marks(days: Sequence[dt.date]) -> list[Mark]:
     slot = _PLOT_WIDTH / len(days)
     last = len(days) - 1
+    every = _LABELLED_EVERY * -(-len(days) // (_LABELLED_EVERY * _LABELS))
+    furthest = WIDTH - _HALF_A_LABEL
     return [
-        Mark(at=_rounded(_LEFT + slot * (place + 0.5)), label=f"{day.day} {day:%b}")
+        Mark(at=_rounded(min(_LEFT + slot * (place + 0.5), furthest)), label=f"{day.day} {day:%b}")
         for place, day in enumerate(days)
-        if (last - place) % _LABELLED_EVERY == 0
+        if (last - place) % every == 0
     ]
 
 

@@ -1,12 +1,15 @@
 """How pages write amounts, moments and states."""
 
 import datetime as dt
+import re
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
 
 register = template.Library()
+
+_KIND = re.compile(r"[a-z]+[-_]")
 
 
 @register.filter(name="credits")
@@ -49,6 +52,8 @@ def short(public_id: str) -> str:
 
     >>> short("chatcmpl-c3hbvc0maqwmf5jcuzeigdl39")
     'chatcmpl-…igdl39'
+    >>> short("wh_c3hbvc0maqwmf5jcuzeigdl39")
+    'wh_…igdl39'
     """
-    kind, dash, rest = public_id.replace("wh_", "wh-").partition("-")
-    return f"{kind}{dash}…{rest[-6:]}" if dash else public_id
+    kind = _KIND.match(public_id)
+    return f"{kind[0]}…{public_id[-6:]}" if kind else public_id

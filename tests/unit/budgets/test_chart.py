@@ -2,7 +2,9 @@
 
 import datetime as dt
 import doctest
+import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +38,11 @@ class TestStack:
 
         assert [one.name for one in found.series][-2:] == ["app 5", "3 others"]
         assert found.series[-1].amounts[-1] == 94 + 93 + 92
+
+    def test_names_the_one_that_is_beyond_the_colors(self) -> None:
+        found = spending({f"app {number}": {TODAY: 100 - number} for number in range(7)})
+
+        assert (found.series[-1].name, found.series[-1].color) == ("app 6", "rest")
 
     def test_shows_what_no_spender_spent(self) -> None:
         found = spending({"shop": {TODAY: 30}}, totals={TODAY: 100})
@@ -117,3 +124,16 @@ class TestDraw:
 
 def test_the_examples_in_the_documentation_hold() -> None:
     assert doctest.testmod(chart).failed == 0
+
+
+@pytest.mark.parametrize(("days", "labels"), [(1, 1), (7, 2), (30, 6), (35, 7), (36, 4), (90, 6)])
+def test_labels_of_days_have_room_and_end_within_the_picture(days: int, labels: int) -> None:
+    shown = [TODAY - dt.timedelta(days=ago) for ago in reversed(range(days))]
+    found = chart.stack(shown, totals={TODAY: 1}, by_spender={})
+
+    marks = chart.draw(found, cap=None).days
+
+    assert len(marks) == labels
+    assert marks[-1].label == "21 Nov"
+    assert marks[-1].at <= chart.WIDTH - 36
+    assert all(later.at - earlier.at > 100 for earlier, later in itertools.pairwise(marks))

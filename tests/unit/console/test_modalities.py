@@ -1,10 +1,12 @@
 """Which forms the playground offers for which models."""
 
+import doctest
 from collections.abc import Sequence
 
 import pytest
 
 from genie.console import modalities
+from genie.console.templatetags import console
 from inference.types import Modality
 from tests.unit.inference.specs import echo_spec
 
@@ -41,3 +43,8 @@ def test_an_unknown_form_is_the_first_that_is_offered() -> None:
     shapes = modalities.offered([echo_spec("one", modality=Modality.RERANK)])
 
     assert modalities.named("chat", shapes).key == "rerank"
+
+
+def test_documentation_shows_what_is_true() -> None:
+    assert doctest.testmod(modalities) == (0, 1)
+    assert doctest.testmod(console).failed == 0
