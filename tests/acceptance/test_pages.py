@@ -93,6 +93,11 @@ def choose(page: Any, model: str, mode: str) -> None:
     page.check(f"[name=mode][value={mode}]", force=True)
 
 
+def has_focus(page: Any, selector: str) -> bool:
+    """Tell whether whoever goes by keyboard is there, and not back at the top."""
+    return bool(page.evaluate("selector => document.activeElement.matches(selector)", selector))
+
+
 def told_by(argv: list[str], owner: Owner) -> str:
     """Run a program with the owner's key, and return what it prints."""
     env = {**os.environ, "GENIE_API_KEY": owner.caller.key}
@@ -136,7 +141,7 @@ class TestPlayground:
             page.fill("[name=user]", "hello")
             page.click("summary:text('Parameters')")
             page.fill("[name=temperature]", "7")
-            page.click("[data-run]")
+            page.press("[data-run]", "Enter")
             ended(page, "failed")
             alert = page.inner_text("[data-error]")
 
@@ -144,6 +149,7 @@ class TestPlayground:
             assert "invalid-request" in alert
             assert "req_" in alert
             assert page.get_attribute("[name=temperature]", "aria-invalid") == "true"
+            assert has_focus(page, "[data-run]")
             assert violations(page) == []
 
     def test_a_picture_shows(self, browser: Browser, owner: Owner) -> None:
@@ -215,12 +221,15 @@ class TestPlayground:
             assert violations(page) == []
             page.fill("#pasted-key", owner.caller.key)
             page.press("#pasted-key", "Enter")
+            assert has_focus(page, "[data-key-forget]")
             choose(page, "echo", "stream")
             page.fill("[name=user]", "with a key")
             page.click("[data-run]")
             ended(page)
 
             assert "with a key" in page.inner_text("[data-output]")
+            page.press("[data-key-forget]", "Enter")
+            assert has_focus(page, "#pasted-key")
 
 
 class TestJobPage:
@@ -230,8 +239,9 @@ class TestJobPage:
         with browser.tab(state=owner.state) as page:
             page.goto(f"/jobs/{job_id}")
             page.wait_for_selector("[data-log] tr:nth-child(3)")
-            page.click("[data-cancel]")
+            page.press("[data-cancel]", "Enter")
             ended(page, "cancelled")
+            assert has_focus(page, "[data-output]")
             page.wait_for_selector("#transitions-title ~ ol li:has-text('cancelled')")
 
             assert "many words" in page.inner_text("[data-output]") or page.is_visible(
@@ -288,8 +298,9 @@ class TestDesk:
         with browser.tab(state=owner.state) as page:
             page.goto("/account/jobs?limit=3")
             page.evaluate("window.notReloaded = true")
-            page.click("text='Show older jobs'")
+            page.press("text='Show older jobs'", "Enter")
             page.wait_for_selector("#found tbody tr:nth-child(5)")
+            assert has_focus(page, "tr:nth-child(4) a")
 
             assert page.evaluate("window.notReloaded") is True
 

@@ -47,6 +47,7 @@ def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
         "is_filtered": bool(kept),
     }
     partial = pages.is_partial(request) and "cursor" in filters
+    context["go_on"] = partial  # from where the button was that asked for them
     template = "console/desk/_job_rows.html" if partial else "console/desk/jobs.html"
     return pages.render(request, template, context, status=400 if problems else 200)
 

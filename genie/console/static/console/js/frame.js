@@ -3,6 +3,12 @@
 import { all, copy, localizeTimes, one } from "./dom.js";
 
 localizeTimes();
+// A narrow window shows a part of a long bar: the one in which the present page stands.
+for (const present of all("nav [aria-current='page']")) {
+  const bar = present.closest("nav");
+  const beyond = present.getBoundingClientRect().left - bar.getBoundingClientRect().left;
+  bar.scrollLeft += beyond - (bar.clientWidth - present.offsetWidth) / 2;
+}
 document.addEventListener("htmx:load", (event) => localizeTimes(event.detail.elt));
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy-from]");

@@ -13,7 +13,10 @@ const stage = new Stage(one("[data-stage]"));
 const log = one("[data-log]");
 let lines = 0;
 
-onKeyPasted(begin);
+onKeyPasted(() => {
+  begin();
+  stage.output.focus(); // the form has gone
+});
 one("[data-cancel]").addEventListener("click", async () => {
   try {
     await cancel(jobId);

@@ -29,10 +29,15 @@ function showIdentity() {
   loadModels();
 }
 
-onKeyPasted(showIdentity);
+// What was clicked goes away with it: whoever goes by keyboard is taken to what has come in its place.
+onKeyPasted(() => {
+  showIdentity();
+  one("[data-key-forget]").focus();
+});
 one("[data-key-forget]").addEventListener("click", () => {
   identity.forget();
   showIdentity();
+  (one("[data-without-key] summary") || one("#pasted-key")).focus();
 });
 
 // --- models ---------------------------------------------------------------------------------------
@@ -118,7 +123,7 @@ form.addEventListener("submit", async (event) => {
   clearProblems();
   const run = { abort: new AbortController(), jobId: "", from: performance.now() };
   current = run;
-  runButton.disabled = true;
+  busy(true);
   stage.reset();
   stage.show("sending", "Sending ...");
   try {
@@ -127,9 +132,14 @@ form.addEventListener("submit", async (event) => {
     showFailure(error);
   } finally {
     current = null;
-    runButton.disabled = !identity.present;
+    busy(false);
   }
 });
+
+// Not disabled, which would take the focus from it.
+function busy(is) {
+  runButton.setAttribute("aria-disabled", String(is));
+}
 
 async function perform(run) {
   const body = withMode(bodyOf(form, shape), mode());

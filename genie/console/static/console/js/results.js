@@ -104,12 +104,11 @@ function ranking(result) {
   const table = make(
     "table",
     {},
-    make("caption", {}, "The best first; the index is a document's place in the request, from 0."),
     make("thead", {}, make("tr", {}, ...heads.map(([name, kind]) => make("th", { scope: "col", class: kind }, name)))),
     make("tbody", {}, ...rows),
   );
   const wrap = make("div", { class: "table-wrap", tabindex: "0", role: "group", "aria-label": "Documents by score" }, table);
-  return make("div", { class: "stack" }, wrap, allNumbers(result));
+  return make("div", { class: "stack" }, note("The best first; the index is a document's place in the request, from 0."), wrap, allNumbers(result));
 }
 
 const SVG = "http://www.w3.org/2000/svg";

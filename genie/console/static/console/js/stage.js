@@ -38,9 +38,16 @@ export class Stage {
     one("[data-state-text]", this.root).textContent = text;
     const reached = ENDS.has(state) ? STEPS.length : STEPS.indexOf(state) + 1;
     [...one("[data-track]", this.root).children].forEach((step, place) => step.toggleAttribute("data-reached", place < reached));
-    this.cancelButton.hidden = !STEPS.slice(0, 3).includes(state);
+    this.offerCancel(STEPS.slice(0, 3).includes(state));
     this.output.setAttribute("aria-busy", String(state === "running" && this.texts.size > 0));
     if (ENDS.has(state)) this.progress.hidden = true;
+  }
+
+  /** Show the button that cancels, or take it away: whoever was on it finds themselves at the answer. */
+  offerCancel(is) {
+    const wasThere = document.activeElement === this.cancelButton;
+    this.cancelButton.hidden = !is;
+    if (wasThere && !is) this.output.focus({ preventScroll: true });
   }
 
   get ended() {
