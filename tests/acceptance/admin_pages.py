@@ -17,7 +17,7 @@ from tests.acceptance.callers import Caller
 from tests.acceptance.receivers import Receiver
 
 EVERY = "GENIE_TEST_EVERY_PAGE"  # set by `make pages`
-FEW = ["jobs_job", "jobs_queuepause"]
+FEW = ["jobs_job", "jobs_queuepause", "tenants_member"]
 NARROW = {"width": 400, "height": 850}
 # What axe finds in Django's own markup and no style sheet mends: how the line begins, and why it may stay.
 EXCUSED = {

@@ -274,6 +274,14 @@ class TestDesk:
                 assert violations(page) == []
                 assert overflow(page) <= 0
 
+    def test_the_description_of_the_api_can_be_read_by_everybody(self, browser: Browser) -> None:
+        with browser.tab(viewport=PHONE) as page:
+            page.goto("/docs/api")
+            page.wait_for_selector("select[aria-label]")
+
+            assert violations(page) == []
+            assert overflow(page) <= 0
+
     def test_a_key_is_made_used_and_revoked(self, browser: Browser, owner: Owner) -> None:
         with browser.tab(state=owner.state) as page:
             page.goto("/account/keys")

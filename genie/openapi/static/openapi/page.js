@@ -13,4 +13,21 @@ window.ui = SwaggerUIBundle({
   tryItOutEnabled: false,
   persistAuthorization: false, // a key must not stay behind in the browser
   validatorUrl: null, // would send the document to somebody else
+  onComplete: mend,
 });
+
+// For whoever hears the page: what stands above the operations is a place with a name, the list of servers
+// has one too, and the groups are the level below the title.
+function mend() {
+  name(".information-container", "About");
+  name(".scheme-container", "Server and key");
+  name(".filter-container", "Filter");
+  place.querySelector("#servers")?.setAttribute("aria-label", "Server");
+  for (const tag of place.querySelectorAll("h3.opblock-tag")) tag.setAttribute("aria-level", "2");
+}
+
+function name(part, label) {
+  const found = place.querySelector(part);
+  found?.setAttribute("role", "region");
+  found?.setAttribute("aria-label", label);
+}
