@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import DurationField, ExpressionWrapper, F, QuerySet
 from django.http import HttpRequest
@@ -51,6 +52,18 @@ class WorkerAdmin(ReadOnlyAdmin):
         return str(health) if reports else f"{health}, heard of {ages.ago(silent_s)}"
 
 
+class _WeightInList(forms.ModelForm[Weight]):
+    """A row of the list, whose field says for a screen reader whose weight it is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        row = self.instance
+        if row.pk is None:  # the template of a row
+            return
+        whose = f"{row.organization}, {row.application}" if row.application else row.organization
+        self.fields["weight"].widget.attrs["aria-label"] = f"Weight of {whose}"
+
+
 @admin.register(Weight)
 class WeightAdmin(WordedAdmin):
     """What organizations and applications count for in queues; who has none counts 100."""
@@ -61,3 +74,9 @@ class WeightAdmin(WordedAdmin):
     search_fields = ("organization__slug", "application__name")
     autocomplete_fields = ("organization", "application")
     ordering = ("organization__slug", "application__name")
+
+    def get_changelist_form(
+        self, request: HttpRequest, **kwargs: Any
+    ) -> type[forms.ModelForm[Weight]]:
+        """Return the form of a row in the list."""
+        return super().get_changelist_form(request, form=_WeightInList, **kwargs)

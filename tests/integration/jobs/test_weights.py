@@ -79,8 +79,8 @@ class TestAdmin:
 
         assert answer.status_code == 302
         page = root.get("/admin/jobs/weight/").content.decode()
-        assert account.slug in page
         assert 'value="250"' in page
+        assert f'aria-label="Weight of {account.slug}"' in page
 
     def test_refuses_an_application_of_another_organization(
         self, root: Client, account: Any
