@@ -29,8 +29,12 @@ PAGES = (
 )
 
 
-# Tables that need not have a row: there is no group, nobody has met a cap or failed to sign in.
-NOT_SEEN = {"auth_group", "axes_accessattempt", "axes_accessfailurelog", "budgets_alert"}
+# Tables of which no row is opened: there is no group, nobody has met a cap or failed to sign in, who signs
+# in is not logged there, and the changes of caps have no page each.
+NOT_SEEN = {
+    *("auth_group", "axes_accessattempt", "axes_accessfailurelog", "axes_accesslog"),
+    *("budgets_alert", "budgets_capchange"),
+}
 ASKED = {"Cancel", "Requeue", "Resume", "Adjust the charge", "Send webhooks again"}
 
 
