@@ -91,7 +91,7 @@ OPERATIONS = {
             schema=CompletionBody,
             example={"model": "lite", "prompt": "Once upon a time", "max_tokens": 8},
         ),
-        answers=waited("native/text_completion", events="native/text_completion"),
+        answers=waited("native/text_completion", events="native/text_completion_chunk"),
         refusals=WAITS,
         scope=INFERENCE,
     ),

@@ -30,8 +30,9 @@ PAGES = (
 
 
 # Tables of which no row is opened: there is no group, nobody has met a cap or failed to sign in, who signs
-# in is not logged there, and the changes of caps have no page each.
+# in is not logged there, and neither the changes of caps nor the lines of the log have a page each.
 NOT_SEEN = {
+    "admin_logentry",
     *("auth_group", "axes_accessattempt", "axes_accessfailurelog", "axes_accesslog"),
     *("budgets_alert", "budgets_capchange"),
 }
