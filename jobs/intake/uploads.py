@@ -141,7 +141,7 @@ def _parse(request: HttpRequest) -> Parts:
     except (MultiPartParserError, SuspiciousOperation, BadRequest) as error:
         raise UnreadableForm(str(error)) from error
     texts = _clean(posted)
-    files = {_utf8(name, ""): [_upload(one) for one in sent.getlist(name)] for name in sent}
+    files = {_clean_name_of(name): [_upload(one) for one in sent.getlist(name)] for name in sent}
     if not texts and not files:  # the parser reads bytes without its boundary as an empty form
         raise UnreadableForm("it has no parts")
     return Parts(texts=texts, files=files)
@@ -162,7 +162,9 @@ def clean_name(text: str | None) -> str:
 
 
 def _clean(posted: QueryDict) -> dict[str, list[str]]:
-    texts = {_utf8(name, ""): [_utf8(one, name) for one in posted.getlist(name)] for name in posted}
+    texts = {
+        _clean_name_of(name): [_utf8(one, name) for one in posted.getlist(name)] for name in posted
+    }
     for name, values in texts.items():
         for value in values:
             guard.require_clean_text(value, field=name[:64])
@@ -171,10 +173,17 @@ def _clean(posted: QueryDict) -> dict[str, list[str]]:
     return texts
 
 
+def _clean_name_of(field: str) -> str:
+    """Return the name of a field, which is stored with what is told of the form."""
+    name = _utf8(field, "")
+    guard.require_clean_text(name, field="")
+    return name
+
+
 def _utf8(text: str, name: str) -> str:
     try:
         return text.encode(ENCODING).decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:  # what is percent-encoded in a head may be beyond ENCODING
         raise errors.InvalidRequest.of(name[:64], "is not valid UTF-8") from None
 
 

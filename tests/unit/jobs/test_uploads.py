@@ -73,6 +73,8 @@ class TestForm:
             [SOUND, part("prompt", b"\xff\xfe")],
             [SOUND, part("prompt", b"x" * 100_001)],
             [SOUND, *(part(f"f{number}", b"") for number in range(600))],
+            [SOUND, part("a\0b", b"x")],
+            [SOUND, part("x" * 100_001, b"x")],
         ],
     )
     def test_otherwise_it_is_refused(self, parts: list[bytes]) -> None:
