@@ -16,9 +16,14 @@ from typing import Any
 import django
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from genie.standalone import servers
+
+# Draws are slow on a busy machine, which says nothing of the code.
+settings.register_profile("shared", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 _stack = ExitStack()
 
