@@ -49,7 +49,7 @@ def test_a_killed_workers_jobs_run_again_within_a_minute(
     caller = new_caller(shipped)
     waited = [one for number in range(KILLS) for one in _kill(caller, "ab"[number % 2])]
 
-    print(f"{len(waited)} jobs waited {sorted(round(one, 1) for one in waited)} s")  # noqa: T201
+    print(f"{len(waited)} jobs waited {sorted(round(one, 1) for one in waited)} s")  # noqa: T201 - the figure, by -s
     assert len(waited) >= KILLS
     assert max(waited) <= MOST_S
     assert statistics.quantiles(waited, n=20)[-1] <= P95_S

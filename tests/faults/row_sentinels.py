@@ -6,6 +6,7 @@ by the proxy of the campaigns.
 
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import threading
@@ -63,7 +64,7 @@ def _sentinels(system: System, directory: Path) -> Iterator[list[int]]:
                 name=home.name,
                 argv=(str(embedded_redis.program()), str(config), "--sentinel"),
                 cwd=home,
-                ready=lambda port=port: _others(port) is not None,  # type: ignore[misc]
+                ready=functools.partial(_has_found_a_replica, port),
             )
             specs.append(spec)
             listening.append(port)
@@ -83,6 +84,10 @@ def _others(port: int) -> int | None:
         state = client.sentinel_master(NAME)
         return int(state["num-other-sentinels"]) if int(state["num-slaves"]) else None
     return None
+
+
+def _has_found_a_replica(port: int) -> bool:
+    return _others(port) is not None
 
 
 def _first(sentinel: int) -> int:

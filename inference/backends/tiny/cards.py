@@ -38,7 +38,7 @@ alone; no outside text or weights went into it. Licence: Apache-2.0, like the co
 | loss | the assistant's tokens only, one pass |
 | optimiser | Muon (matrices, peak {matrix_rate}), AdamW (the rest, peak {other_rate}), float32 |
 | logit scale after training | {sharpness} (a factor on the final norm: sampling at temperature 1 stays close to greedy) |
-| built with | torch {torch}, transformers {transformers}, 2 threads, {minutes} |
+| built with | torch {torch}, transformers {transformers}, 2 threads, {minutes:.1f} minutes |
 
 ## Measured
 
@@ -84,7 +84,7 @@ paraphrases alone; no outside text or weights went into it. Licence: Apache-2.0,
 | seed | {seed} |
 | pairs | {pairs}, batches of {batch_pairs} |
 | loss | contrastive (InfoNCE), the other pairs of a batch as counterexamples |
-| built with | torch {torch}, transformers {transformers}, 2 threads, {minutes} |
+| built with | torch {torch}, transformers {transformers}, 2 threads, {minutes:.1f} minutes |
 
 ## Measured
 
@@ -117,7 +117,7 @@ outside weights went into it. Licence: Apache-2.0, like the code.
 | texts | {steps}, of 12 random characters |
 | loss | squared difference to the samples of the tones; squared difference of log lengths |
 | left untrained | the posterior encoder, which speaking does not use |
-| built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes} |
+| built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes:.1f} minutes |
 
 ## Measured
 
@@ -151,7 +151,7 @@ alone; no recording and no outside weights went into it. Licence: Apache-2.0, li
 | seed | {seed} |
 | recordings | {recordings}, in batches of {batch}; loud and faint, in noise, with pitches up to 1.5 % off |
 | loss | the tokens; and the key of each position, named by a layer on the encoder that is thrown away |
-| built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes} |
+| built with | torch {torch}, transformers {transformers}, threads: {threads}, {minutes:.1f} minutes |
 
 ## Measured
 
