@@ -5,10 +5,13 @@ What a team would write first, on the servers and with the connection pool that 
 """
 
 import os
+import time
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import django
+import redis
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
@@ -44,8 +47,8 @@ django.setup()
 from celery import Celery  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.db import models  # noqa: E402
-from django.http import HttpRequest, JsonResponse  # noqa: E402
+from django.db import connection, models  # noqa: E402
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 from rest_framework import serializers  # noqa: E402
 from rest_framework.request import Request  # noqa: E402
@@ -61,9 +64,24 @@ celery.conf.update(
 )
 
 
+WAITING_QUEUE = "bare-waiting"  # its workers have a thread for each client that waits
+_replies = redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True)
+
+
 @celery.task(name="bare.noop")
 def noop(job_id: str) -> None:
     """Do nothing."""
+
+
+@celery.task(name="bare.answer")
+def answer(job_id: str, seconds: float) -> None:
+    """Take as long as the model, then hand the one token and the end to who waits."""
+    time.sleep(seconds)
+    _replies.rpush(_reply_key(job_id), "echo", "")
+
+
+def _reply_key(job_id: str) -> str:
+    return f"bare:reply:{job_id}"
 
 
 class BareJob(models.Model):
@@ -105,11 +123,48 @@ class Submit(APIView):
         return Response({"id": str(job.id), "status": "queued"}, status=202)
 
 
+class Wait(APIView):
+    """Validate, insert, publish, wait for the worker, answer 200; with ``stream``, in events."""
+
+    def post(self, request: Request) -> Response | StreamingHttpResponse:
+        serializer = ChatSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        job = BareJob.objects.create(body=serializer.validated_data)
+        # Back to the pool: a connection held while waiting would be one that nobody else can use.
+        connection.close()
+        seconds = float(request.query_params["seconds"])
+        answer.apply_async(args=(str(job.id), seconds), queue=WAITING_QUEUE)
+        tokens = _tokens(str(job.id))
+        if "stream" in request.query_params:
+            return StreamingHttpResponse(_events(tokens), content_type="text/event-stream")
+        return Response({"id": str(job.id), "status": "completed", "text": " ".join(tokens)})
+
+
+def _tokens(job_id: str) -> Iterator[str]:
+    while True:
+        came = _replies.blpop([_reply_key(job_id)], timeout=30)
+        if came is None:
+            raise TimeoutError(f"nothing came for job {job_id}")
+        if not (token := str(came[1])):
+            return
+        yield token
+
+
+def _events(tokens: Iterator[str]) -> Iterator[bytes]:
+    for token in tokens:
+        yield b'data: {"content":"%s"}\n\n' % token.encode()
+    yield b"data: [DONE]\n\n"
+
+
 def plain(request: HttpRequest) -> JsonResponse:
     """Answer a constant of about a poll's size."""
     return JsonResponse({"id": "x" * 36, "status": "completed", "result": {"text": "y" * 200}})
 
 
-urlpatterns = [path("submit", Submit.as_view()), path("plain", plain)]
+urlpatterns = [
+    path("submit", Submit.as_view()),
+    path("wait", Wait.as_view()),
+    path("plain", plain),
+]
 application = get_wsgi_application()
 asgi = get_asgi_application()

@@ -6,7 +6,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import psycopg
@@ -32,7 +32,10 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of a table; ``ratio`` is Genie's rate over this one's, in the same rounds."""
+    """One line of a table; ``ratio`` is Genie's figure over this one's, in the same rounds.
+
+    The figure is the rate, or where latencies are compared the latency that is added at p50.
+    """
 
     what: str
     clients: int
@@ -58,8 +61,10 @@ Target = tuple[str, int, Make]  # name, port, requests
 
 def submit(bench: Bench, plan: Plan) -> list[Row]:
     """Accept jobs as fast as possible while no worker runs them."""
-    genie = load.request("POST", "/v1/chat/completions", key=bench.key, body=_chat("async"))
-    bare = load.request("POST", "/submit", key="none", body=_chat(None))
+    genie = load.request(
+        "POST", "/v1/chat/completions", key=bench.key, body=_chat({"mode": "async"})
+    )
+    bare = load.request("POST", "/submit", key="none", body=_chat({}))
     targets: list[Target] = [
         ("Genie", bench.ports["genie"], lambda _: genie),
         ("bare DRF + INSERT + apply_async", bench.ports["bare"], lambda _: bare),
@@ -74,7 +79,9 @@ def poll(bench: Bench, plan: Plan) -> list[Row]:
     """Read one completed job over and over."""
     address = f"http://127.0.0.1:{bench.ports['genie']}/v1/chat/completions"
     headers = {"Authorization": f"Bearer {bench.key}", "Content-Type": "application/json"}
-    job_id = requests.post(address, data=_chat("sync"), headers=headers, timeout=30).json()["id"]
+    job_id = requests.post(
+        address, data=_chat({"mode": "sync"}), headers=headers, timeout=30
+    ).json()["id"]
     genie = load.request("GET", f"/v1/jobs/{job_id}", key=bench.key)
     plain = load.request("GET", "/plain", key="none")
     targets: list[Target] = [
@@ -88,38 +95,72 @@ def poll(bench: Bench, plan: Plan) -> list[Row]:
 
 def sync(bench: Bench, plan: Plan) -> list[Row]:
     """Wait for jobs that take no time, one after another, and for jobs that take a little."""
-    return [*_sync(bench, plan, model="echo-chat"), *_sync(bench, plan, model=SLOW_MODEL)]
-
-
-def _sync(bench: Bench, plan: Plan, *, model: str) -> list[Row]:
-    body = _chat("sync", model=model)
-    request = load.request("POST", "/v1/chat/completions", key=bench.key, body=body)
-    rows = _compare([(model, bench.ports["genie"], lambda _: request)], plan, expect=200)
-    return [_added(row, model) for row in rows]
-
-
-def _added(row: Row, model: str) -> Row:
-    """Return the row with the model's own time taken off."""
-    own_ms = SLOW_MODEL_MS if model == SLOW_MODEL else 0.0
-    return dataclasses.replace(
-        row,
-        what="a model of no time" if not own_ms else f"a model of {own_ms:g} ms",
-        p50_ms=(row.p50_ms or 0.0) - own_ms,
-        p99_ms=(row.p99_ms or 0.0) - own_ms,
-    )
+    return _added(plan, _waiting(bench, {"mode": "sync"}), load.run)
 
 
 def first_token(bench: Bench, plan: Plan) -> list[Row]:
     """Open streams, and note when the first text arrives."""
+    return _added(plan, _waiting(bench, {"stream": True}), _streams)
+
+
+_Waiting = tuple[str, float, Sequence[Target]]  # the model, its own time in ms, who is asked
+_Load = Callable[..., Coroutine[Any, Any, Outcome]]
+
+
+def _waiting(bench: Bench, how: dict[str, object]) -> list[_Waiting]:
+    """Return whom to ask for a model of no time and for one of some: Genie, then the bare stack."""
+    kinds: list[_Waiting] = []
+    for model, own_ms in (("echo-chat", 0.0), (SLOW_MODEL, SLOW_MODEL_MS)):
+        body = _chat(how, model=model)
+        path = f"/wait?seconds={own_ms / 1000}" + ("&stream" if "stream" in how else "")
+        targets: list[Target] = [
+            (
+                "Genie",
+                bench.ports["genie"],
+                _always(load.request("POST", "/v1/chat/completions", key=bench.key, body=body)),
+            ),
+            (
+                "the bare stack",
+                bench.ports["waits"],
+                _always(load.request("POST", path, key="none", body=_chat({}, model=model))),
+            ),
+        ]
+        kinds.append(
+            (f"a model of {own_ms:g} ms" if own_ms else "a model of no time", own_ms, targets)
+        )
+    return kinds
+
+
+def _always(request: bytes) -> Make:
+    return lambda _: request
+
+
+def _added(plan: Plan, kinds: Sequence[_Waiting], ask: _Load) -> list[Row]:
+    """Return the latencies with the model's own time taken off, and Genie's over the bare stack's."""
     rows = []
-    for model in ("echo-chat", SLOW_MODEL):
+    for model, own_ms, targets in kinds:
         for clients in plan.clients:
-            runs = [
-                asyncio.run(_streams(bench, model=model, clients=clients, seconds=plan.seconds))
-                for _ in range(plan.rounds)
-            ]
-            rows.append(_added(_row(model, clients, runs), model))
+            runs = _in_turns(targets, plan, clients=clients, ask=ask, expect=200)
+            first = runs[targets[0][0]]
+            for name, outcomes in runs.items():
+                pairs = [
+                    (ours.percentile_ms(50) - own_ms, its.percentile_ms(50) - own_ms)
+                    for ours, its in zip(first, outcomes, strict=True)
+                ]
+                row = _row(
+                    f"{name}, {model}",
+                    clients,
+                    outcomes,
+                    ratio=None if outcomes is first else statistics.median(a / b for a, b in pairs),
+                )
+                rows.append(_without(own_ms, row))
     return rows
+
+
+def _without(own_ms: float, row: Row) -> Row:
+    return dataclasses.replace(
+        row, p50_ms=(row.p50_ms or 0.0) - own_ms, p99_ms=(row.p99_ms or 0.0) - own_ms
+    )
 
 
 def noop(bench: Bench, plan: Plan) -> list[Row]:
@@ -140,19 +181,27 @@ def _compare(targets: Sequence[Target], plan: Plan, *, expect: int) -> list[Row]
     """Run the targets in turns, round by round, and return their medians and ratios."""
     rows = []
     for clients in plan.clients:
-        runs: dict[str, list[Outcome]] = {name: [] for name, _, _ in targets}
-        for _ in range(plan.rounds):
-            for name, port, make in targets:
-                outcome = asyncio.run(load.run(port, make, clients=clients, seconds=plan.seconds))
-                if set(outcome.statuses) != {expect}:
-                    raise RuntimeError(f"{name}: expected {expect}, got {outcome.statuses}")
-                runs[name].append(outcome)
+        runs = _in_turns(targets, plan, clients=clients, ask=load.run, expect=expect)
         first = runs[targets[0][0]]
         for name, outcomes in runs.items():
             pairs = zip(first, outcomes, strict=True)
             ratio = statistics.median(ours.per_second / its.per_second for ours, its in pairs)
             rows.append(_row(name, clients, outcomes, ratio=None if outcomes is first else ratio))
     return rows
+
+
+def _in_turns(
+    targets: Sequence[Target], plan: Plan, *, clients: int, ask: _Load, expect: int
+) -> dict[str, list[Outcome]]:
+    """Return each target's runs, by its name, in the order of the targets."""
+    runs: dict[str, list[Outcome]] = {name: [] for name, _, _ in targets}
+    for _ in range(plan.rounds):
+        for name, port, make in targets:
+            outcome = asyncio.run(ask(port, make, clients=clients, seconds=plan.seconds))
+            if set(outcome.statuses) != {expect}:
+                raise RuntimeError(f"{name}: expected {expect}, got {outcome.statuses}")
+            runs[name].append(outcome)
+    return runs
 
 
 def _row(what: str, clients: int, runs: Sequence[Outcome], *, ratio: float | None = None) -> Row:
@@ -166,29 +215,26 @@ def _row(what: str, clients: int, runs: Sequence[Outcome], *, ratio: float | Non
     )
 
 
-def _chat(mode: str | None, *, model: str = "echo-chat") -> bytes:
+def _chat(how: dict[str, object], *, model: str = "echo-chat") -> bytes:
     body = {
         "model": model,
         "messages": [{"role": "user", "content": "The quick brown fox jumps over the lazy dog."}],
         "max_tokens": 1 if model == SLOW_MODEL else 16,
     }
-    return json.dumps(body | ({"mode": mode} if mode else {})).encode()
+    return json.dumps(body | how).encode()
 
 
-async def _streams(bench: Bench, *, model: str, clients: int, seconds: float) -> Outcome:
-    body = json.loads(_chat(None, model=model)) | {"stream": True}
-    request = load.request(
-        "POST", "/v1/chat/completions", key=bench.key, body=json.dumps(body).encode()
-    )
+async def _streams(port: int, make: Make, *, clients: int, seconds: float) -> Outcome:
+    """Open streams for ``seconds`` seconds; a latency is the time until the first text."""
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     began = loop.time()
 
     async def client() -> None:
         while loop.time() < began + seconds:
-            reader, writer = await asyncio.open_connection("127.0.0.1", bench.ports["genie"])
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
             sent = time.perf_counter()
-            writer.write(request)
+            writer.write(make(len(latencies)))
             await reader.readuntil(b'"content":"echo')
             latencies.append((time.perf_counter() - sent) * 1000)
             await reader.readuntil(b"[DONE]")
@@ -234,7 +280,9 @@ def _fill(bench: Bench, target: Target, jobs: int) -> None:
 
 
 def _drain_genie(bench: Bench) -> float:
-    request = load.request("POST", "/v1/chat/completions", key=bench.key, body=_chat("async"))
+    request = load.request(
+        "POST", "/v1/chat/completions", key=bench.key, body=_chat({"mode": "async"})
+    )
     with psycopg.connect(bench.env["DATABASE_URL"], autocommit=True) as connection:
         with bench.paused(WORKER, *SERVICES):
             _fill(bench, ("Genie", bench.ports["genie"], lambda _: request), NOOP_JOBS)
@@ -243,7 +291,7 @@ def _drain_genie(bench: Bench) -> float:
 
 
 def _drain_celery(bench: Bench) -> float:
-    request = load.request("POST", "/submit", key="none", body=_chat(None))
+    request = load.request("POST", "/submit", key="none", body=_chat({}))
     client = redis.Redis.from_url(bench.env["REDIS_URL"])
     with bench.paused(BARE_WORKER):
         _fill(bench, ("bare", bench.ports["bare"], lambda _: request), NOOP_JOBS)

@@ -17,6 +17,7 @@ import requests
 from cryptography.fernet import Fernet
 
 from genie.standalone import ports, servers, stack
+from genie.standalone.process import ProcessSpec
 from genie.standalone.supervisor import Supervisor
 from genie.standalone.topology import WorkerEntry
 
@@ -67,6 +68,8 @@ options = {{ device = "auto" }}
 
 WORKER = "worker-bench"
 BARE_WORKER = "bare-worker"
+_BARE = ("bare", "waits", "django", "lean")
+_WAITERS = 64  # the most clients that the measures wait with: each costs the bare stack two threads
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,9 @@ class Bench:
     env: dict[str, str]
     supervisor: Supervisor
     key: str
-    ports: dict[str, int]  # genie, bare (granian, WSGI), django (uvicorn, Django's ASGI), lean
+    # genie, bare (granian, WSGI), waits (the same with a thread for each client), django (uvicorn,
+    # Django's ASGI), lean
+    ports: dict[str, int]
 
     @contextlib.contextmanager
     def paused(self, *names: str) -> Iterator[None]:
@@ -94,7 +99,7 @@ class Bench:
 def running(directory: Path) -> Iterator[Bench]:
     """Run everything for the length of the block and leave nothing behind."""
     with servers.temporary(directory / "servers") as own, contextlib.ExitStack() as open_files:
-        sockets = {name: _listen(open_files) for name in ("genie", "bare", "django", "lean")}
+        sockets = {name: _listen(open_files) for name in ("genie", *_BARE)}
         numbers = {name: one.getsockname()[1] for name, one in sockets.items()}
         env = _environment(directory, own.database_url, own.redis_url, numbers["genie"])
         (directory / "models.toml").write_text(_MODELS)
@@ -171,24 +176,10 @@ def _start(
         stack.worker(layout, entry),
         stack.webhooks(layout),
         stack.maintenance(layout, schedule=directory / "beat"),
-        layout.spec(
-            BARE_WORKER,
-            "celery",
-            "-A",
-            "tests.benchmarks.bare:celery",
-            "worker",
-            *("-P", "threads", "-c", "16", "-Q", "bare", "-n", "bare@%h"),
-        ),
-        layout.spec(
-            "bare-granian",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--workers",
-            "2",
-            *("--blocking-threads", "4", "--host", "127.0.0.1", "--no-ws"),
-            *("--port", str(_release(sockets["bare"])), "tests.benchmarks.bare:application"),
-        ),
+        _celery(layout, BARE_WORKER, queue="bare", threads=16),
+        _celery(layout, "bare-waiting-worker", queue="bare-waiting", threads=_WAITERS),
+        _granian(layout, "bare-granian", port=_release(sockets["bare"]), threads=4),
+        _granian(layout, "bare-waits", port=_release(sockets["waits"]), threads=_WAITERS // 2),
     ]
     for name, target in (("django", "bare:asgi"), ("lean", "bare_lean:application")):
         for number in (1, 2):
@@ -202,6 +193,32 @@ def _start(
             specs.append(dataclasses.replace(spec, pass_fds=(sockets[name].fileno(),)))
     for spec in specs:
         supervisor.start(spec)
+
+
+def _celery(layout: stack.Layout, name: str, *, queue: str, threads: int) -> ProcessSpec:
+    """Return the bare stack's Celery worker."""
+    return layout.spec(
+        name,
+        "celery",
+        "-A",
+        "tests.benchmarks.bare:celery",
+        "worker",
+        *("-P", "threads", "-c", str(threads), "-Q", queue, "-n", f"{queue}@%h"),
+    )
+
+
+def _granian(layout: stack.Layout, name: str, *, port: int, threads: int) -> ProcessSpec:
+    """Return the bare stack's web server: two processes with so many threads each."""
+    return layout.spec(
+        name,
+        "granian",
+        "--interface",
+        "wsgi",
+        "--workers",
+        "2",
+        *("--blocking-threads", str(threads), "--host", "127.0.0.1", "--no-ws"),
+        *("--port", str(port), "tests.benchmarks.bare:application"),
+    )
 
 
 def _release(listener: socket.socket) -> int:
@@ -218,7 +235,7 @@ def _listen(open_files: contextlib.ExitStack) -> socket.socket:
 
 
 def _wait_ready(supervisor: Supervisor, numbers: dict[str, int]) -> None:
-    paths = {"genie": "/ready", "bare": "/plain", "django": "/plain", "lean": "/plain"}
+    paths = {"genie": "/ready", **dict.fromkeys(_BARE, "/plain")}
     deadline = time.monotonic() + READY_LIMIT_S
     for name, path in paths.items():
         while not _answers(f"http://127.0.0.1:{numbers[name]}{path}"):
