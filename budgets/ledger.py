@@ -11,7 +11,7 @@ Note [Lock order]
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -201,7 +201,11 @@ class Told(NamedTuple):
     held: int
 
 
-def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.Counter]]:
+def lock(
+    subjects: Sequence[tuple[windows.Layer, uuid.UUID]],
+    *,
+    behind: Callable[[], None] = lambda: None,
+) -> list[list[gate.Counter]]:
     """Return the locked counters of each subject's current windows, in the order of the windows.
 
     See Note [Lock order].
@@ -212,10 +216,12 @@ def lock(subjects: Sequence[tuple[windows.Layer, uuid.UUID]]) -> list[list[gate.
     parameters = [_texts(layer for layer, _ in subjects), _uuids(one for _, one in subjects)]
     with transaction_required(), connection.cursor() as cursor:
         cursor.execute(_LOCK, parameters)
+        behind()
         rows = cursor.fetchall()
         if not rows:
             cursor.execute(_INSERT_MISSING, parameters)
             cursor.execute(_LOCK_AT, [*cursor.fetchone(), *parameters])
+            behind()
             rows = cursor.fetchall()
     if not rows:
         raise LedgerError(f"No windows for {len(subjects)} subjects although they were inserted.")

@@ -66,6 +66,7 @@ def hold_some(
     requests: Sequence[HoldRequest],
     *,
     skip: Callable[[int, Sequence[Held | Refused | None]], bool],
+    behind: Callable[[], None] = lambda: None,
     mode: Mode | None = None,
 ) -> list[Held | Refused | None]:
     """As ``hold_many``, but leave out what an earlier answer makes needless; its answer is None.
@@ -83,7 +84,7 @@ def hold_some(
         answers.append(answer)
         return answer
 
-    return _hold(requests, mode, decide)
+    return _hold(requests, mode, decide, behind)
 
 
 def hold_in_turn(
@@ -270,6 +271,7 @@ def _hold(
     requests: Sequence[HoldRequest],
     mode: Mode | None,
     decide: Callable[[Batch, HoldRequest], AnswerT],
+    behind: Callable[[], None] = lambda: None,
 ) -> list[AnswerT]:
     """Lock the windows of all requests once, decide on each in order, and write what came of it."""
     if not requests:
@@ -278,7 +280,7 @@ def _hold(
         _check_amount(request.amount_microcredits)
     with transaction_required():
         places = places_of(requests)
-        table = ledger.lock(list(places))
+        table = ledger.lock(list(places), behind=behind)
         batch = _batch(mode, places, table)
         answers = [decide(batch, request) for request in requests]
         if batch.taken or batch.told:

@@ -9,14 +9,15 @@ import dataclasses
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from django.db import DatabaseError
 
 from budgets import services as budgets
 from budgets.types import Held, HoldRequest, Payer, Refused
 from genie.core import errors, failpoints, transactions
-from jobs import counting, depth, entering, groups, idempotency, job_views, positions
+from jobs import counting, depth, groups, idempotency, job_views, positions
+from jobs.entering import Entering
 from jobs.groups import NewGroup
 from jobs.job_views import Parked
 from jobs.moves import NewJob
@@ -82,7 +83,9 @@ def _submit(submissions: Sequence[Submission]) -> _Admission:
     with transactions.transaction_required():
         outcomes: dict[int, Accepted | errors.GenieError] = {}
         fresh = idempotency.take(submissions, outcomes)
-        taken = _hold(submissions, _admissible(submissions, fresh, outcomes), outcomes)
+        admissible = _admissible(submissions, fresh, outcomes)
+        entering = Entering([submissions[index].job for index in admissible])
+        taken = _hold(submissions, admissible, outcomes, behind=entering.ask)
         jobs, created = entering.enter([one.job for one in taken.values()])
         idempotency.conclude(submissions, fresh, taken, outcomes)
     return _Admission(outcomes=outcomes, taken=taken, jobs=jobs, created=created)
@@ -195,10 +198,16 @@ def _hold(
     submissions: Sequence[Submission],
     fresh: Sequence[int],
     outcomes: dict[int, Accepted | errors.GenieError],
+    *,
+    behind: Callable[[], None],
 ) -> dict[int, _Taken]:
-    """Take the holds; return what to insert, by index, and answer the refused."""
+    """Take the holds; return what to insert, by index, and answer the refused.
+
+    ``behind`` is sent with the question that locks their counters.
+    """
     taken: dict[int, _Taken] = {}
-    for index, decision in zip(fresh, _decide(submissions, fresh), strict=True):
+    decisions = _decide(submissions, fresh, behind=behind)
+    for index, decision in zip(fresh, decisions, strict=True):
         wanted = submissions[index]
         if decision is None:
             continue
@@ -211,7 +220,9 @@ def _hold(
     return taken
 
 
-def _decide(submissions: Sequence[Submission], fresh: Sequence[int]) -> list[Held | Refused | None]:
+def _decide(
+    submissions: Sequence[Submission], fresh: Sequence[int], *, behind: Callable[[], None]
+) -> list[Held | Refused | None]:
     """Ask the budget about each in turn; what was refused holds nothing.
 
     Of submissions with one idempotency key each is decided on by itself until one is taken; those
@@ -230,7 +241,7 @@ def _decide(submissions: Sequence[Submission], fresh: Sequence[int]) -> list[Hel
         return False
 
     return budgets.hold_some(
-        [_hold_request(submissions[index].job) for index in fresh], skip=repeats
+        [_hold_request(submissions[index].job) for index in fresh], skip=repeats, behind=behind
     )
 
 

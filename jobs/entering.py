@@ -13,29 +13,50 @@ from jobs.moves import NewJob
 from jobs.turns import Entrant, Line
 
 
-def enter(jobs: Sequence[NewJob]) -> tuple[list[NewJob], Later[dt.datetime | None]]:
-    """Insert these jobs, those that are parked outside of their queues.
+class Entering:
+    """Jobs that may enter their queues, once their holds are taken.
 
-    Returns them as they were inserted, with their turns, and when that was.
+    Args:
+        jobs: All of them, those too that will be refused.
     """
-    entered = _with_turns(jobs)
-    created = lifecycle.insert_many(entered)
-    owners = [(file_id, job.id) for job in entered for file_id in job.input_files]
-    if owners:
-        files.take_inputs(owners)
-    return entered, created
+
+    def __init__(self, jobs: Sequence[NewJob]) -> None:
+        self._entrants = {job.id: _entrant(job) for job in jobs}
+        self._asked = turns.Asked(self._entrants.values())
+
+    def ask(self) -> None:
+        """Ask what their callers have booked, behind the lock of their counters; waits for no answer."""
+        self._asked.ask()
+
+    def enter(self, jobs: Sequence[NewJob]) -> tuple[list[NewJob], Later[dt.datetime | None]]:
+        """Insert those of the jobs that were taken, the parked ones outside of their queues.
+
+        Returns them as they were inserted, with their turns, and when that was.
+        """
+        entered = self._with_turns(jobs)
+        created = lifecycle.insert_many(entered)
+        owners = [(file_id, job.id) for job in entered for file_id in job.input_files]
+        if owners:
+            files.take_inputs(owners)
+        return entered, created
+
+    def _with_turns(self, jobs: Sequence[NewJob]) -> list[NewJob]:
+        """Return the jobs, each with its work, and with its turn where it enters its queue now."""
+        now = [self._entrants[job.id] for job in jobs if job.parked_by is None]
+        tags = turns.book(now, asked=self._asked)
+        return [
+            dataclasses.replace(
+                job,
+                work_s=self._entrants[job.id].work_s,
+                start_tag=tags.get(job.id, job.start_tag),
+            )
+            for job in jobs
+        ]
 
 
-def _with_turns(jobs: Sequence[NewJob]) -> list[NewJob]:
-    """Return the jobs, each with its work, and with its turn where it enters its queue now."""
-    entrants = {job.id: _entrant(job) for job in jobs}
-    tags = turns.book([entrants[job.id] for job in jobs if job.parked_by is None])
-    return [
-        dataclasses.replace(
-            job, work_s=entrants[job.id].work_s, start_tag=tags.get(job.id, job.start_tag)
-        )
-        for job in jobs
-    ]
+def enter(jobs: Sequence[NewJob]) -> None:
+    """Insert these jobs, whose money is held already."""
+    Entering(jobs).enter(jobs)
 
 
 def _entrant(job: NewJob) -> Entrant:

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from genie.core import transactions
 from jobs.scheduling import Bookings, Caller, Weights
@@ -121,20 +122,69 @@ _Group = tuple[
 ]  # whose bookings depend on one another: of one organisation in one line
 
 
-def book(entrants: Sequence[Entrant]) -> dict[uuid.UUID, float]:
+class Asked:
+    """What the callers of these jobs have booked, asked for now and read later.
+
+    Who has locked the counters asks behind that, on the same way to the server; asked again, the
+    first answer is dropped. See Note [Bookings of one organisation are serial].
+    """
+
+    def __init__(self, entrants: Iterable[Entrant]) -> None:
+        self._groups = list(_groups(entrants))
+        self._lines = list(dict.fromkeys(line for line, _ in self._groups))
+        self._answers: tuple[CursorWrapper, CursorWrapper] | None = None
+
+    def ask(self) -> None:
+        """Send what is asked; of a pipeline, the answer is not waited for. Needs a transaction."""
+        if not self._groups:
+            return
+        place_of = {line: place for place, line in enumerate(self._lines, start=1)}
+        organizations = sorted({organization_id for _, organization_id in self._groups})
+        wanted = [place_of[line] for line, _ in self._groups], [owner for _, owner in self._groups]
+        with transactions.transaction_required():
+            self._answers = connection.cursor(), connection.cursor()
+            reading, weighing = self._answers
+            reading.execute(_READ, [*_columns(self._lines), *wanted])
+            weighing.execute(_WEIGHTS, [organizations])
+
+    def bookings(self) -> dict[_Group, Bookings]:
+        """Return the bookings of each group of jobs, as they were when they were asked for."""
+        if self._answers is None:
+            self.ask()
+        if self._answers is None:
+            return {}
+        with self._answers[0] as reading, self._answers[1] as weighing:
+            rows = reading.fetchall()
+            weights = _weights(weighing.fetchall())
+        _start_clocks({self._lines[row[0]] for row in rows if not row[3]})
+        times: dict[_Group, float] = {}
+        booked: dict[_Group, dict[Caller, float]] = {}
+        for place, organization_id, time, _, application_id, member_id, until in rows:
+            group = self._lines[place], organization_id
+            times[group] = time
+            of_group = booked.setdefault(group, {})
+            if until is not None:
+                of_group[_known(application_id), _known(member_id)] = until
+        return {
+            group: Bookings(times[group], booked[group], weights.get(group[1], _NORMAL))
+            for group in self._groups
+        }
+
+
+def book(entrants: Sequence[Entrant], *, asked: Asked | None = None) -> dict[uuid.UUID, float]:
     """Return the start tag of each job, and book their time; two round trips whatever the number.
 
-    Needs the caller's transaction; see Note [Bookings of one organisation are serial]. Of one
-    caller the older job goes first.
+    ``asked`` saves the first of them: what these jobs, and perhaps others, asked before. Needs the
+    caller's transaction; see Note [Bookings of one organisation are serial]. Of one caller the
+    older job goes first.
     """
     if not entrants:
         return {}
     with transactions.transaction_required():
-        groups = _groups(entrants)
-        bookings = _read(list(groups))
+        bookings = (asked or Asked(entrants)).bookings()
         tags: dict[uuid.UUID, float] = {}
         booked: dict[tuple[Line, uuid.UUID, Caller], float] = {}
-        for group, coming in groups.items():
+        for group, coming in _groups(entrants).items():
             for one in coming:
                 tags[one.job_id] = bookings[group].book(one.caller, one.work_s)
                 booked[(*group, one.caller)] = bookings[group].until(one.caller)
@@ -147,32 +197,6 @@ def _groups(entrants: Iterable[Entrant]) -> dict[_Group, list[Entrant]]:
     for one in sorted(entrants, key=lambda entrant: entrant.job_id):
         groups.setdefault((one.line, one.organization_id), []).append(one)
     return groups
-
-
-def _read(groups: Sequence[_Group]) -> dict[_Group, Bookings]:
-    """Return the bookings of each group as they are now."""
-    lines = list(dict.fromkeys(line for line, _ in groups))
-    place_of = {line: place for place, line in enumerate(lines, start=1)}
-    organizations = sorted({organization_id for _, organization_id in groups})
-    with connection.cursor() as reading, connection.cursor() as weighing:
-        wanted = [place_of[line] for line, _ in groups], [owner for _, owner in groups]
-        reading.execute(_READ, [*_columns(lines), *wanted])
-        weighing.execute(_WEIGHTS, [organizations])
-        rows = reading.fetchall()
-        weights = _weights(weighing.fetchall())
-    _start_clocks({lines[row[0]] for row in rows if not row[3]})
-    times: dict[_Group, float] = {}
-    booked: dict[_Group, dict[Caller, float]] = {}
-    for place, organization_id, time, _, application_id, member_id, until in rows:
-        group = lines[place], organization_id
-        times[group] = time
-        of_group = booked.setdefault(group, {})
-        if until is not None:
-            of_group[_known(application_id), _known(member_id)] = until
-    return {
-        group: Bookings(times[group], booked[group], weights.get(group[1], _NORMAL))
-        for group in groups
-    }
 
 
 def _columns(lines: Sequence[Line]) -> list[list[Any]]:

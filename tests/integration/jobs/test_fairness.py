@@ -5,7 +5,9 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from budgets.windows import Layer, WindowKind
 from genie.core import ids, transactions
 from genie.tenants import services as tenants
 from jobs import admission, aging, claims, services
@@ -13,6 +15,7 @@ from jobs.models import Booking, Job, JobEvent, QueueClock, Weight
 from jobs.moves import Requeue
 from jobs.states import Lane
 from tests import builders
+from tests.integration.budgets import builders as money
 
 pytestmark = pytest.mark.django_db
 
@@ -309,3 +312,36 @@ class TestAtOnce:
 
         tags = sorted(Job.objects.values_list("start_tag", flat=True))
         assert tags == [float(n) for n in range(21)]
+
+
+class TestBookings:
+    """What callers have booked is read behind the lock of their counters, in the same flight."""
+
+    def order(self, account: Any, statements: list[str]) -> list[str]:
+        """Submit a job, and return which of the three statements that matter were sent, in order."""
+
+        def note(execute: Any, sql: str, *rest: Any) -> Any:
+            statements.append(sql)
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(note):
+            submit(account, 1)
+        told = {"FOR UPDATE OF w": "lock", "LEFT JOIN jobs_booking": "read", "SET held": "hold"}
+        return [name for sql in statements for part, name in told.items() if part in sql]
+
+    def test_they_are_read_behind_the_lock_and_before_it_is_used(self, account: Any) -> None:
+        submit(account, 1)
+
+        assert self.order(account, []) == ["lock", "read", "hold"]
+
+    def test_they_are_read_again_where_the_first_lock_met_no_counters(self, account: Any) -> None:
+        assert self.order(account, []) == ["lock", "read", "lock", "read", "hold"]
+
+    def test_those_that_were_refused_book_nothing(self, account: Any, stranger: Any) -> None:
+        money.cap(Layer.ORG, account.organization_id, WindowKind.DAILY, 1)
+
+        submit(account, 3, estimate_microcredits=1)
+        submit(stranger, 1, estimate_microcredits=1)
+
+        assert len(claim(5)) == 2
+        assert len({one.booked_until for one in Booking.objects.all()}) == 1

@@ -378,6 +378,6 @@ def _submit_in_transaction(wanted: Submission) -> None:
     """Insert as ``submit_many`` does, in a transaction that the test keeps open."""
     outcomes: dict[int, Any] = {}
     fresh = idempotency.take([wanted], outcomes)
-    taken = admission._hold([wanted], fresh, outcomes)
+    taken = admission._hold([wanted], fresh, outcomes, behind=lambda: None)
     assert list(taken) == [0]
     lifecycle.insert_many([wanted.job])
