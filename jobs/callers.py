@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from genie.core import errors
-from genie.core.coalesce import Coalescer, one_by_one
+from genie.core.coalesce import Coalescer, by_keys, one_by_one
 from genie.core.lean import LeanRequest
 from genie.tenants import authentication, ratelimit, selectors, services
 from genie.tenants.principal import Principal
@@ -20,7 +20,7 @@ def _record_uses(key_ids: Sequence[uuid.UUID]) -> list[None]:
 
 
 _keys: Coalescer[tuple[bytes, ...], Principal | None] = Coalescer(
-    "keys", selectors.principals_for_candidates
+    "keys", by_keys(selectors.principals_for_candidates)
 )
 _sessions: Coalescer[HttpRequest, Principal] = Coalescer(
     "sessions", one_by_one(authentication.authenticate_session)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from genie.core import failpoints, metrics
-from genie.core.coalesce import Coalescer
+from genie.core.coalesce import Coalescer, by_keys
 from genie.core.errors import Unavailable
 from jobs import services
 from jobs.moves import Ended, Ending, Requeue
@@ -30,7 +30,7 @@ class Finisher:
 
     def __init__(self, *, running: Callable[[], int] = lambda: 1) -> None:
         self._endings: Coalescer[Ending | Requeue, Answer] = Coalescer(
-            "finisher", _end_batch, company=running
+            "finisher", by_keys(_end_batch), company=running
         )
         self._closed = threading.Event()
 

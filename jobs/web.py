@@ -16,7 +16,7 @@ from django.conf import settings
 from budgets.types import Payer
 from genie.core import errors, outages
 from genie.core import redis as core_redis
-from genie.core.coalesce import Coalescer
+from genie.core.coalesce import Coalescer, by_keys
 from genie.core.coalesce import one_by_one as _one_by_one
 from genie.tenants import selectors as tenant_selectors
 from jobs import (
@@ -80,12 +80,14 @@ def _submit_together(
     return operations.submit_together(submissions, group=group)
 
 
-_admissions: Coalescer[Submission, Accepted] = Coalescer("admissions", operations.submit_many)
+_admissions: Coalescer[Submission, Accepted] = Coalescer(
+    "admissions", by_keys(operations.submit_many)
+)
 _together: Coalescer[tuple[Sequence[Submission], NewGroup | None], list[Accepted]] = Coalescer(
     "together", _one_by_one(_submit_together), max_batch=1
 )
-_reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", selectors.jobs_by_key)
-_owned: Coalescer[OwnedKey, JobView | None] = Coalescer("owned", selectors.jobs_of_keys)
+_reads: Coalescer[JobKey, JobView | None] = Coalescer("reads", by_keys(selectors.jobs_by_key))
+_owned: Coalescer[OwnedKey, JobView | None] = Coalescer("owned", by_keys(selectors.jobs_of_keys))
 _named_endpoints: Coalescer[tuple[uuid.UUID, str], NamedEndpoint | None] = Coalescer(
     "named-endpoints", _one_by_one(lambda of: webhooks_selectors.endpoint_of_name(*of))
 )

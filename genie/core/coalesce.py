@@ -1,25 +1,30 @@
 """Group commit: many callers, one thread, one transaction for all that arrived meanwhile.
 
 While a batch runs, the next one gathers. A few callers pay one thread hop and wait for no timer;
-where many come at once, the next batch lingers a moment, until as many have come again, since a
-statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
+where many come at once, the next batch lingers a moment, until as many have come again or nobody
+comes any more, since a statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
 on a database connection that the thread keeps while it is busy.
 """
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db import Error as DatabaseError
-from django.db import connection
 
 from genie.core import outages, transactions
 from genie.core.errors import GenieError, Unavailable
+
+if TYPE_CHECKING:
+    from genie.core.postgresql.base import DatabaseWrapper
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -73,6 +78,20 @@ def one_by_one(
     return _OneByOne(function)
 
 
+def by_keys(function: Callable[[In], Out]) -> Callable[[In], Out]:
+    """Return ``function`` as one whose statements find rows by keys, so that one plan suits all calls.
+
+    PostgreSQL would plan such a statement for the values of each call: it takes an array that it does
+    not know for a longer one than ours are, and planning costs more than the rows do.
+    """
+
+    def run(item: In) -> Out:
+        cast("DatabaseWrapper", connections[DEFAULT_DB_ALIAS]).keep_plans()
+        return function(item)
+
+    return run
+
+
 class _OneByOne(Generic[In, Out]):
     def __init__(self, function: Callable[[In], Out]) -> None:
         self._function = insisting(function)
@@ -99,6 +118,14 @@ class _OneByOne(Generic[In, Out]):
         return answers
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Linger:
+    """How long a batch waits for the company that is expected, in seconds."""
+
+    most_s: float = 0.002
+    gap_s: float = 0.0003  # who ends or arrives together with others is at most so far behind them
+
+
 class Coalescer(Generic[In, Out]):
     """Runs ``run_batch`` on what has gathered; each caller gets its own answer or its own error.
 
@@ -110,7 +137,7 @@ class Coalescer(Generic[In, Out]):
             as long as no transaction of its was sent a commit, so it writes in none but those.
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
-        linger_s: After a batch of many, how long the next one waits at most for as many.
+        linger: After a batch of many, how long the next one waits for as many.
         company: How many items may come at once, as far as the caller knows; asked when the first
             comes after a pause, which else goes alone.
     """
@@ -122,7 +149,7 @@ class Coalescer(Generic[In, Out]):
         *,
         max_batch: int = 64,
         max_waiting: int = 4096,
-        linger_s: float = 0.002,
+        linger: Linger = Linger(),
         company: Callable[[], int] = lambda: 1,
     ) -> None:
         self._name = name
@@ -131,7 +158,7 @@ class Coalescer(Generic[In, Out]):
         self._run_batch = run_batch if tries_itself else insisting(run_batch)
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._linger_s = linger_s
+        self._linger = linger
         self._may_come = company
         self._waiting: deque[tuple[In, _Waiter[Out]]] = deque()
         self._changed = threading.Condition()
@@ -204,10 +231,18 @@ class Coalescer(Generic[In, Out]):
             # from those who are still to come.
             expected = max(self._company, min(self._may_come(), self._max_batch))
             self._enough = expected if expected >= _COMPANY else 1
-            self._changed.wait_for(self._is_complete, self._linger_s)
+            self._wait_for_company()
             self._enough = 1
             self._company = min(len(self._waiting), self._max_batch)
             return [self._waiting.popleft() for _ in range(self._company)]
+
+    def _wait_for_company(self) -> None:
+        ends_at = time.monotonic() + self._linger.most_s
+        came = 0
+        while came < len(self._waiting) and (left_s := ends_at - time.monotonic()) > 0:
+            came = len(self._waiting)
+            if self._changed.wait_for(self._is_complete, min(self._linger.gap_s, left_s)):
+                return
 
     def _is_complete(self) -> bool:
         return len(self._waiting) >= self._enough or self._closed.is_set()

@@ -6,20 +6,44 @@ the time that a caller has, so ``CONN_HEALTH_CHECKS`` is off and connections are
 never asks whether a connection may still write.
 """
 
+import contextlib
 import time
 from typing import Any
 
 from django.db.backends.postgresql import base
 from psycopg import Error as DriverError
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 _BELIEVED_S = 1.0  # so long a session that only reads is taken for what is so
 # PostgreSQL tells these of a session without being asked, from version 14 on.
 _ONLY_READS = ("default_transaction_read_only", "in_hot_standby")
 
+# A plan that was made for an empty table reads all of it, also when it is no longer empty.
+_PLANS_LAST_S = 1.0
+_KEEP_PLANS = "SET plan_cache_mode TO force_generic_plan; DISCARD PLANS"
+_PLAN_EACH_CALL = "RESET plan_cache_mode"  # as the server is configured
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A thread's connection, from the pool of its process."""
+
+    _keeps_plans = False
+    _planned_at = 0.0  # on the monotonic clock
+
+    def keep_plans(self) -> None:
+        """Have this thread's statements planned once a second, and not for the values of each call.
+
+        To be called before each of its transactions; it asks the server at most once a second.
+
+        Raises:
+            django.db.Error: The connection is broken.
+        """
+        is_old = time.monotonic() > self._planned_at + _PLANS_LAST_S
+        if self.connection is not None and (is_old or not self._keeps_plans):
+            with self.wrap_database_errors:
+                self.connection.execute(_KEEP_PLANS)
+            self._planned_at = time.monotonic()
+        self._keeps_plans = True
 
     def get_new_connection(self, conn_params: Any) -> Any:
         """Take a connection from the pool, past all that have broken meanwhile.
@@ -35,12 +59,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # One that only reads may be from before the server was told to write again, so it is
             # asked anew, though not more often than this: a standby goes on answering reads.
             is_old = taken._created_at < began - _BELIEVED_S  # noqa: SLF001 - the pool's own note
-            if _works(taken) and not (is_old and _only_reads(taken)):
+            if self._suits(taken) and not (is_old and _only_reads(taken)):
                 return taken
             taken.close()
             self.pool.putconn(taken)  # which throws it out, and makes another
             if time.monotonic() > began + self.pool.timeout:
                 raise PoolTimeout("no connection of the pool works")
+
+    def _suits(self, taken: Any) -> bool:
+        """Tell whether a connection works, by asking it to plan as this thread wants."""
+        had_autocommit = taken.autocommit
+        try:
+            taken.autocommit = True  # or it would begin a transaction
+            taken.execute(_KEEP_PLANS if self._keeps_plans else _PLAN_EACH_CALL)
+        except DriverError:
+            return False
+        finally:
+            with contextlib.suppress(DriverError):  # it is broken, which has been told
+                taken.autocommit = had_autocommit
+        self._planned_at = time.monotonic()
+        return True
 
     def _close(self) -> None:
         """Give the connection back to the pool; one that only reads is ended instead.
@@ -51,14 +89,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is not None and self.pool and _only_reads(self.connection):
             self.connection.close()
         super()._close()  # type: ignore[misc] # the stubs leave it out
-
-
-def _works(connection: Any) -> bool:
-    try:
-        ConnectionPool.check_connection(connection)
-    except DriverError:
-        return False
-    return True
 
 
 def _only_reads(connection: Any) -> bool:

@@ -2,13 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+
+from genie.core.coalesce import Coalescer, by_keys
+from genie.core.postgresql import base
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +77,63 @@ def test_a_session_that_only_reads_is_not_used_again() -> None:
 
     assert answer("SELECT current_setting('transaction_read_only')") == "off"
     assert answer("SELECT pg_backend_pid()") != before
+
+
+class TestPlans:
+    """A thread may have its statements planned once, and no other thread notices."""
+
+    @pytest.fixture(autouse=True)
+    def fresh(self) -> Iterator[None]:
+        connection.close()
+        yield
+        in_threads(1, lambda _: connection.close())
+
+    def test_a_coalescer_by_keys_has_them_kept(self) -> None:
+        asked: Coalescer[str, str] = Coalescer(
+            "plans", by_keys(lambda ones: list(map(answer, ones)))
+        )
+
+        assert asked.submit("SHOW plan_cache_mode").result(10) == "force_generic_plan"
+
+        asked.close()
+
+    def test_whoever_has_the_connection_next_does_not(self) -> None:
+        modes: list[str] = []
+
+        def keep(_: threading.Barrier) -> None:
+            wrapper().keep_plans()
+            modes.append(answer("SHOW plan_cache_mode"))
+
+        in_threads(1, keep)
+        in_threads(1, lambda _: modes.append(answer("SHOW plan_cache_mode")))
+
+        assert modes == ["force_generic_plan", "auto"]
+
+    def test_a_plan_for_an_empty_table_is_not_kept_for_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plans: list[str] = []
+
+        def fill(_: threading.Barrier) -> None:
+            wrapper().keep_plans()
+            with connection.cursor() as cursor:
+                cursor.execute("CREATE TEMPORARY TABLE filled (id int PRIMARY KEY)")
+                cursor.execute("PREPARE find(int[]) AS SELECT FROM filled WHERE id = ANY($1)")
+            plans.append(answer("EXPLAIN EXECUTE find('{1,2}')"))
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO filled SELECT generate_series(1, 200000)")
+            wrapper().keep_plans()
+            plans.append(answer("EXPLAIN EXECUTE find('{1,2}')"))
+            monkeypatch.setattr(base, "_PLANS_LAST_S", -1.0)
+            wrapper().keep_plans()
+            plans.append(answer("EXPLAIN EXECUTE find('{1,2}')"))
+
+        in_threads(1, fill)
+
+        first, second, third = plans
+        assert second == first
+        assert third != first
+
+
+def wrapper() -> base.DatabaseWrapper:
+    return cast(base.DatabaseWrapper, connections[DEFAULT_DB_ALIAS])

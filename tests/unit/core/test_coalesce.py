@@ -17,11 +17,12 @@ from psycopg.errors import (
 from psycopg_pool import PoolTimeout
 
 from genie.core import coalesce, transactions
-from genie.core.coalesce import Coalescer, one_by_one
+from genie.core.coalesce import Coalescer, Linger, one_by_one
 from genie.core.errors import NotFound, Unavailable
 
 Batch = Sequence[str]
 LIMIT_S = 10  # a wait that is longer has failed
+PATIENT = Linger(most_s=10 * LIMIT_S, gap_s=10 * LIMIT_S)
 
 
 class Script:
@@ -102,7 +103,7 @@ class TestBatches:
         assert script.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
 
     def test_after_company_the_next_waits_for_as_many_and_no_longer(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
         first = coalescer.submit("a")
         script.wait_until_running()
         many = [coalescer.submit(item) for item in "bcde"]
@@ -117,7 +118,7 @@ class TestBatches:
         coalescer.close()
 
     def test_after_a_few_the_next_waits_for_nobody(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
         coalescer.submit("a")
         script.wait_until_running()
         few = [coalescer.submit(item) for item in "bcd"]
@@ -129,7 +130,7 @@ class TestBatches:
 
     def test_the_first_waits_for_the_company_that_its_caller_knows_of(self, script: Script) -> None:
         coalescer: Coalescer[str, str] = Coalescer(
-            "test", script, linger_s=10 * LIMIT_S, company=lambda: 4
+            "test", script, linger=PATIENT, company=lambda: 4
         )
         script.let_go()
 
@@ -140,7 +141,9 @@ class TestBatches:
         coalescer.close()
 
     def test_company_that_does_not_come_again_is_not_waited_for_long(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=0.001)
+        coalescer: Coalescer[str, str] = Coalescer(
+            "test", script, linger=Linger(most_s=0.001, gap_s=LIMIT_S)
+        )
         coalescer.submit("a")
         script.wait_until_running()
         many = [coalescer.submit(item) for item in "bcde"]
@@ -151,8 +154,21 @@ class TestBatches:
         assert coalescer.submit("g").result(LIMIT_S) == "G"
         coalescer.close()
 
+    def test_nobody_is_waited_for_when_they_have_stopped_coming(self, script: Script) -> None:
+        coalescer: Coalescer[str, str] = Coalescer(
+            "test", script, linger=Linger(most_s=10 * LIMIT_S, gap_s=0.001)
+        )
+        coalescer.submit("a")
+        script.wait_until_running()
+        many = [coalescer.submit(item) for item in "bcde"]
+        script.let_go(9)
+        assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
+
+        assert coalescer.submit("f").result(LIMIT_S) == "F"
+        coalescer.close()
+
     def test_closing_ends_the_wait_for_company(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger_s=10 * LIMIT_S)
+        coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
         coalescer.submit("a")
         script.wait_until_running()
         many = [coalescer.submit(item) for item in "bcde"]
