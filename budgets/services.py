@@ -72,7 +72,8 @@ def hold_some(
     """As ``hold_many``, but leave out what an earlier answer makes needless; its answer is None.
 
     ``skip`` is asked before each decision, with the request's place and the answers before it. What
-    is left out holds nothing and writes no event.
+    is left out holds nothing and writes no event. ``behind`` sends statements that are to run once
+    the windows are locked; it may be called twice, and then the second time counts.
 
     Raises:
         AmountError, LedgerError, IntegrityError: As ``hold_many``.

@@ -203,7 +203,7 @@ def _hold(
 ) -> dict[int, _Taken]:
     """Take the holds; return what to insert, by index, and answer the refused.
 
-    ``behind`` is sent with the question that locks their counters.
+    ``behind`` is what ``budgets.hold_some`` sends behind the lock of their counters.
     """
     taken: dict[int, _Taken] = {}
     decisions = _decide(submissions, fresh, behind=behind)

@@ -1,6 +1,6 @@
 """Jobs enter their queues: each with its turn, its row and first event, and the files that it was sent.
 
-In the caller's transaction, which has taken their holds.
+In the caller's transaction, which takes their holds before they are inserted.
 """
 
 import dataclasses
@@ -25,7 +25,10 @@ class Entering:
         self._asked = turns.Asked(self._entrants.values())
 
     def ask(self) -> None:
-        """Ask what their callers have booked, behind the lock of their counters; waits for no answer."""
+        """Ask what their callers have booked, behind the lock of their counters.
+
+        In a pipeline the answer is not waited for. Asked again, the first answer is dropped.
+        """
         self._asked.ask()
 
     def enter(self, jobs: Sequence[NewJob]) -> tuple[list[NewJob], Later[dt.datetime | None]]:

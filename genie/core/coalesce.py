@@ -1,8 +1,8 @@
 """Group commit: many callers, one thread, one transaction for all that arrived meanwhile.
 
 While a batch runs, the next one gathers. A few callers pay one thread hop and wait for no timer;
-where many come at once, the next batch lingers a moment, until as many have come again or nobody
-comes any more, since a statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
+where many come at once, the next batch lingers a moment, until as many have come again, since a
+statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
 on a database connection that the thread keeps while it is busy.
 """
 
@@ -81,7 +81,7 @@ def one_by_one(
 def by_keys(function: Callable[[In], Out]) -> Callable[[In], Out]:
     """Return ``function`` as one whose statements find rows by keys, so that one plan suits all calls.
 
-    PostgreSQL would plan such a statement for the values of each call: it takes an array that it does
+    Or the first ones of an index. PostgreSQL would plan such a statement for the values of each call: it takes an array that it does
     not know for a longer one than ours are, and planning costs more than the rows do.
     """
 
@@ -123,7 +123,7 @@ class Linger:
     """How long a batch waits for the company that is expected, in seconds."""
 
     most_s: float = 0.002
-    gap_s: float = 0.0003  # who ends or arrives together with others is at most so far behind them
+    gap_s: float = 0.002  # ... and at most so long behind the last who came
 
 
 class Coalescer(Generic[In, Out]):
@@ -227,8 +227,8 @@ class Coalescer(Generic[In, Out]):
                     # Back to the pool, which checks it when it is next taken: after a restart of the
                     # database nobody is answered with an error by a connection from before it.
                     connection.close()
-            # Woken once, when all have come: a wake-up for each would take the interpreter lock
-            # from those who are still to come.
+            # Those who come wake nobody before all have come: a wake-up for each would take the
+            # interpreter lock from those who are still to come.
             expected = max(self._company, min(self._may_come(), self._max_batch))
             self._enough = expected if expected >= _COMPANY else 1
             self._wait_for_company()

@@ -21,7 +21,8 @@ _ONLY_READS = ("default_transaction_read_only", "in_hot_standby")
 # A plan that was made for an empty table reads all of it, also when it is no longer empty.
 _PLANS_LAST_S = 1.0
 _KEEP_PLANS = "SET plan_cache_mode TO force_generic_plan; DISCARD PLANS"
-_PLAN_EACH_CALL = "RESET plan_cache_mode"  # as the server is configured
+# As the server is configured, for whoever has the connection next: kept plans would be taken for cheap.
+_KEEP_NO_PLANS = "RESET plan_cache_mode; DISCARD PLANS"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -42,6 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is not None and (is_old or not self._keeps_plans):
             with self.wrap_database_errors:
                 self.connection.execute(_KEEP_PLANS)
+            self.connection.keeps_plans = True
             self._planned_at = time.monotonic()
         self._keeps_plans = True
 
@@ -69,14 +71,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _suits(self, taken: Any) -> bool:
         """Tell whether a connection works, by asking it to plan as this thread wants."""
         had_autocommit = taken.autocommit
+        kept = getattr(taken, "keeps_plans", False)  # our own note on it
+        command = _KEEP_PLANS if self._keeps_plans else _KEEP_NO_PLANS if kept else ""
         try:
             taken.autocommit = True  # or it would begin a transaction
-            taken.execute(_KEEP_PLANS if self._keeps_plans else _PLAN_EACH_CALL)
+            taken.execute(command)
         except DriverError:
             return False
         finally:
             with contextlib.suppress(DriverError):  # it is broken, which has been told
                 taken.autocommit = had_autocommit
+        taken.keeps_plans = self._keeps_plans
         self._planned_at = time.monotonic()
         return True
 

@@ -83,10 +83,12 @@ class TestPlans:
     """A thread may have its statements planned once, and no other thread notices."""
 
     @pytest.fixture(autouse=True)
-    def fresh(self) -> Iterator[None]:
+    def one_connection(self) -> Iterator[None]:
+        """Let the pool have one connection, which all threads of a test take in turn."""
         connection.close()
+        wrapper().close_pool()
         yield
-        in_threads(1, lambda _: connection.close())
+        wrapper().close_pool()
 
     def test_a_coalescer_by_keys_has_them_kept(self) -> None:
         asked: Coalescer[str, str] = Coalescer(
@@ -98,20 +100,26 @@ class TestPlans:
         asked.close()
 
     def test_whoever_has_the_connection_next_does_not(self) -> None:
-        modes: list[str] = []
+        seen: list[tuple[int, str]] = []
 
-        def keep(_: threading.Barrier) -> None:
+        def look(_: threading.Barrier) -> None:
+            seen.append((answer("SELECT pg_backend_pid()"), answer("SHOW plan_cache_mode")))
+
+        def keep(together: threading.Barrier) -> None:
             wrapper().keep_plans()
-            modes.append(answer("SHOW plan_cache_mode"))
+            look(together)
 
         in_threads(1, keep)
-        in_threads(1, lambda _: modes.append(answer("SHOW plan_cache_mode")))
+        in_threads(1, look)
 
-        assert modes == ["force_generic_plan", "auto"]
+        (first, kept), (second, left) = seen
+        assert first == second
+        assert (kept, left) == ("force_generic_plan", "auto")
 
     def test_a_plan_for_an_empty_table_is_not_kept_for_long(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(base, "_PLANS_LAST_S", 60.0)
         plans: list[str] = []
 
         def fill(_: threading.Barrier) -> None:
@@ -121,7 +129,7 @@ class TestPlans:
                 cursor.execute("PREPARE find(int[]) AS SELECT FROM filled WHERE id = ANY($1)")
             plans.append(answer("EXPLAIN EXECUTE find('{1,2}')"))
             with connection.cursor() as cursor:
-                cursor.execute("INSERT INTO filled SELECT generate_series(1, 200000)")
+                cursor.execute("INSERT INTO filled SELECT generate_series(1, 20000)")
             wrapper().keep_plans()
             plans.append(answer("EXPLAIN EXECUTE find('{1,2}')"))
             monkeypatch.setattr(base, "_PLANS_LAST_S", -1.0)

@@ -2,10 +2,12 @@
 
 import functools
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from budgets.windows import Layer, WindowKind
 from genie.core import ids, transactions
@@ -317,25 +319,40 @@ class TestAtOnce:
 class TestBookings:
     """What callers have booked is read behind the lock of their counters, in the same flight."""
 
-    def order(self, account: Any, statements: list[str]) -> list[str]:
-        """Submit a job, and return which of the three statements that matter were sent, in order."""
+    @pytest.fixture
+    def sent(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+        """Note which of three statements are sent, and when an answer is waited for."""
+        told = {"FOR UPDATE OF w": "lock", "LEFT JOIN jobs_booking": "read", "SET held": "hold"}
+        noted: list[str] = []
 
-        def note(execute: Any, sql: str, *rest: Any) -> Any:
-            statements.append(sql)
+        def execute(execute: Any, sql: str, *rest: Any) -> Any:
+            noted.extend(name for part, name in told.items() if part in sql)
             return execute(sql, *rest)
 
-        with connection.execute_wrapper(note):
-            submit(account, 1)
-        told = {"FOR UPDATE OF w": "lock", "LEFT JOIN jobs_booking": "read", "SET held": "hold"}
-        return [name for sql in statements for part, name in told.items() if part in sql]
+        def fetchall(cursor: CursorWrapper) -> Any:
+            noted.append("wait")
+            return cursor.cursor.fetchall()
 
-    def test_they_are_read_behind_the_lock_and_before_it_is_used(self, account: Any) -> None:
+        monkeypatch.setattr(CursorWrapper, "fetchall", fetchall, raising=False)
+        with connection.execute_wrapper(execute):
+            yield noted
+
+    def test_they_are_read_behind_the_lock_before_it_is_waited_for(
+        self, account: Any, sent: list[str]
+    ) -> None:
+        submit(account, 1)
+        sent.clear()
+
         submit(account, 1)
 
-        assert self.order(account, []) == ["lock", "read", "hold"]
+        assert sent[: sent.index("hold")] == ["lock", "read", "wait"]
 
-    def test_they_are_read_again_where_the_first_lock_met_no_counters(self, account: Any) -> None:
-        assert self.order(account, []) == ["lock", "read", "lock", "read", "hold"]
+    def test_they_are_read_again_where_the_first_lock_met_no_counters(
+        self, account: Any, sent: list[str]
+    ) -> None:
+        submit(account, 1)
+
+        assert sent[: sent.index("hold")] == ["lock", "read", "wait"] * 2
 
     def test_those_that_were_refused_book_nothing(self, account: Any, stranger: Any) -> None:
         money.cap(Layer.ORG, account.organization_id, WindowKind.DAILY, 1)

@@ -142,7 +142,7 @@ class TestBatches:
 
     def test_company_that_does_not_come_again_is_not_waited_for_long(self, script: Script) -> None:
         coalescer: Coalescer[str, str] = Coalescer(
-            "test", script, linger=Linger(most_s=0.001, gap_s=LIMIT_S)
+            "test", script, linger=Linger(most_s=0.001, gap_s=10 * LIMIT_S)
         )
         coalescer.submit("a")
         script.wait_until_running()
