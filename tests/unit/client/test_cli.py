@@ -31,7 +31,7 @@ from tests.unit.client.bodies import (
 )
 from tests.unit.client.both import KEY, QUICK
 from tests.unit.client.test_webhooks import BODY, CURRENT, signed
-from tests.unit.inference.upstream_server import UpstreamServer, reply, wait_for_close
+from tests.unit.inference.upstream_server import UpstreamServer, ping_until_close, reply
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -122,7 +122,7 @@ class TestChat:
 
     def test_cancels_on_ctrl_c(self, server: UpstreamServer) -> None:
         server.next(
-            streamed(answer("one", "two")[:2], then=wait_for_close), reply(202, job("cancelled"))
+            streamed(answer("one", "two")[:2], then=ping_until_close), reply(202, job("cancelled"))
         )
         command = subprocess.Popen(
             [sys.executable, "-m", "genie.client", "chat", "--base-url", server.url, "count"],

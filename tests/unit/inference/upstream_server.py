@@ -157,6 +157,20 @@ def wait_for_close(line: Line) -> None:
     line.wait_for_close()
 
 
+def ping_until_close(line: Line) -> None:
+    """Tell that the stream lives, as Genie does, until the client hangs up.
+
+    A signal that reaches Python just before it waits for a socket is acted on when that answers.
+    """
+    line.sock.settimeout(0.05)
+    while True:
+        try:
+            if not line.sock.recv(65536):
+                return
+        except TimeoutError:
+            line.send(chunked(b": ping\n\n"))
+
+
 def event(**fields: Any) -> bytes:
     """Return a chunk of a chat as one server-sent event."""
     return b"data: " + json.dumps(fields, ensure_ascii=False).encode() + b"\n\n"
