@@ -208,8 +208,8 @@ def lock(
 ) -> list[list[gate.Counter]]:
     """Return the locked counters of each subject's current windows, in the order of the windows.
 
-    ``behind`` sends statements that are to run under the lock; in a pipeline they go in the same
-    flight. It is called again where the first lock met no rows. See Note [Lock order].
+    ``behind`` sends statements that are to run under the lock; in a pipeline they share its
+    round trip. It is called again where the first lock met no rows. See Note [Lock order].
 
     Raises:
         LedgerError: Rows were still missing after they had been inserted.

@@ -125,8 +125,8 @@ _Group = tuple[
 class Asked:
     """What the callers of these jobs have booked, asked for now and read later.
 
-    Who has locked the counters asks behind that, in the same flight; asked again, the first answer
-    is dropped. See Note [Bookings of one organisation are serial].
+    Who has locked the counters asks behind that, in the same round trip; asked again, the first
+    answer is dropped. See Note [Bookings of one organisation are serial].
     """
 
     def __init__(self, entrants: Iterable[Entrant]) -> None:

@@ -79,10 +79,11 @@ def one_by_one(
 
 
 def by_keys(function: Callable[[In], Out]) -> Callable[[In], Out]:
-    """Return ``function`` as one whose statements find rows by keys, so that one plan suits all calls.
+    """Return ``function`` as one whose statements are planned once a second and not for each call.
 
-    Or the first ones of an index. PostgreSQL would plan such a statement for the values of each call: it takes an array that it does
-    not know for a longer one than ours are, and planning costs more than the rows do.
+    For those that find rows by keys, or the first ones of an index, so that one plan suits all calls.
+    PostgreSQL would plan them for the values of each: it takes an array that it does not know for a
+    longer one than ours are, and planning costs more than the rows do.
     """
 
     def run(item: In) -> Out:
@@ -237,6 +238,7 @@ class Coalescer(Generic[In, Out]):
             return [self._waiting.popleft() for _ in range(self._company)]
 
     def _wait_for_company(self) -> None:
+        """Wait for those who are expected, but not longer than ``linger`` says."""
         ends_at = time.monotonic() + self._linger.most_s
         came = 0
         while came < len(self._waiting) and (left_s := ends_at - time.monotonic()) > 0:

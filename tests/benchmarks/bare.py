@@ -44,6 +44,7 @@ settings.configure(
 )
 django.setup()
 
+# What follows needs Django's settings as it is imported.
 from celery import Celery  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402

@@ -317,7 +317,7 @@ class TestAtOnce:
 
 
 class TestBookings:
-    """What callers have booked is read behind the lock of their counters, in the same flight."""
+    """What callers have booked is read behind the lock of their counters, in the same round trip."""
 
     @pytest.fixture
     def sent(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:

@@ -71,6 +71,15 @@ def coalescer(script: Script) -> Iterator[Coalescer[str, str]]:
     made.close()
 
 
+def keep_company(script: Script, coalescer: Coalescer[str, str]) -> None:
+    """Let four come at once, so that the next batch expects as many; later ones run at once."""
+    coalescer.submit("a")
+    script.wait_until_running()
+    many = [coalescer.submit(item) for item in "bcde"]
+    script.let_go(9)
+    assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
+
+
 class TestBatches:
     def test_one_alone_does_not_wait_for_others(
         self, script: Script, coalescer: Coalescer[str, str]
@@ -144,11 +153,7 @@ class TestBatches:
         coalescer: Coalescer[str, str] = Coalescer(
             "test", script, linger=Linger(most_s=0.001, gap_s=10 * LIMIT_S)
         )
-        coalescer.submit("a")
-        script.wait_until_running()
-        many = [coalescer.submit(item) for item in "bcde"]
-        script.let_go(9)
-        assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
+        keep_company(script, coalescer)
 
         assert coalescer.submit("f").result(LIMIT_S) == "F"
         assert coalescer.submit("g").result(LIMIT_S) == "G"
@@ -158,22 +163,14 @@ class TestBatches:
         coalescer: Coalescer[str, str] = Coalescer(
             "test", script, linger=Linger(most_s=10 * LIMIT_S, gap_s=0.001)
         )
-        coalescer.submit("a")
-        script.wait_until_running()
-        many = [coalescer.submit(item) for item in "bcde"]
-        script.let_go(9)
-        assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
+        keep_company(script, coalescer)
 
         assert coalescer.submit("f").result(LIMIT_S) == "F"
         coalescer.close()
 
     def test_closing_ends_the_wait_for_company(self, script: Script) -> None:
         coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
-        coalescer.submit("a")
-        script.wait_until_running()
-        many = [coalescer.submit(item) for item in "bcde"]
-        script.let_go(9)
-        assert [one.result(LIMIT_S) for one in many] == ["B", "C", "D", "E"]
+        keep_company(script, coalescer)
         left = coalescer.submit("f")
 
         coalescer.close(timeout_s=LIMIT_S)
