@@ -321,16 +321,21 @@ class TestBookings:
 
     @pytest.fixture
     def sent(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-        """Note which of three statements are sent, and when an answer is waited for."""
+        """Note which of three statements are sent, and when the lock is waited for."""
         told = {"FOR UPDATE OF w": "lock", "LEFT JOIN jobs_booking": "read", "SET held": "hold"}
         noted: list[str] = []
+        locking: list[CursorWrapper] = []
 
         def execute(execute: Any, sql: str, *rest: Any) -> Any:
-            noted.extend(name for part, name in told.items() if part in sql)
+            names = [name for part, name in told.items() if part in sql]
+            noted.extend(names)
+            if "lock" in names:
+                locking.append(rest[-1]["cursor"])
             return execute(sql, *rest)
 
         def fetchall(cursor: CursorWrapper) -> Any:
-            noted.append("wait")
+            if cursor in locking:
+                noted.append("wait")
             return cursor.cursor.fetchall()
 
         monkeypatch.setattr(CursorWrapper, "fetchall", fetchall, raising=False)
