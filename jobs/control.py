@@ -32,12 +32,13 @@ def announce_cancel(job_id: uuid.UUID, *, reason: str) -> None:
     _publish({_CANCELS: json.dumps({"cancel": str(job_id), "reason": reason})})
 
 
-def nudge(jobs: Mapping[str, int]) -> None:
+def nudge(jobs: Mapping[str, int]) -> set[str]:
     """Tell the workers of these queues how many jobs have come; never fails.
 
-    All of them look, and the claims decide who runs what.
+    All of them look, and the claims decide who runs what. Returns the queues where somebody listened.
     """
-    _publish({_NUDGES + queue: str(count) for queue, count in jobs.items()})
+    listeners = _publish({_NUDGES + queue: str(count) for queue, count in jobs.items()})
+    return {queue for queue, count in zip(jobs, listeners, strict=False) if count}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +134,13 @@ def _listen_once(
                 hear(message["channel"].decode(), message["data"])
 
 
-def _publish(messages: Mapping[str, str]) -> None:
+def _publish(messages: Mapping[str, str]) -> list[int]:
+    """Return how many listened to each message; nothing where Redis is away."""
     try:
         pipeline = core_redis.client().pipeline(transaction=False)
         for channel, message in messages.items():
             pipeline.publish(channel, message)
-        pipeline.execute()
+        return [int(listeners) for listeners in pipeline.execute()]
     except redis.RedisError as error:
         logger.warning("Workers were not told: %s", type(error).__name__)
+        return []

@@ -48,6 +48,7 @@ class Narrator:
         self._ends: list[int] = []  # of the deltas, in characters
         self._is_retold = True  # by the result, with no mark more and none less
         self._place = Place() if claimed.is_scripted else None
+        self._held: list[Write] | None = None  # what is written with the end
         self._notes = sum(1 for entry in earlier or () if entry.type is EntryType.PROGRESS)
         for entry in told:
             self._pass(entry.text)
@@ -78,6 +79,10 @@ class Narrator:
         self._gathered += text
         return True
 
+    def hold(self) -> None:
+        """Write what is still told together with the end: nobody reads on for it meanwhile."""
+        self._held = []
+
     def flush(self) -> None:
         """Tell the readers what was taken."""
         text, self._gathered = self._gathered, ""
@@ -102,7 +107,8 @@ class Narrator:
 
     def end(self, entry: Entry, *, outcome: str) -> None:
         """Tell the readers that the terminal state has been committed."""
-        self._write(entry, last=True, outcome=outcome)
+        held, self._held = self._held or [], None
+        self._writer.append(*held, self._written(entry, last=True, outcome=outcome))
 
     def _skip_delivered(self, text: str) -> str | None:
         known = self._unverified
@@ -169,18 +175,22 @@ class Narrator:
         self._tell(Entry(seq=seq, type=kind, text=text))
 
     def _tell(self, entry: Entry) -> None:
-        if self._is_writing:
-            self._write(entry)
+        if not self._is_writing:
+            return
+        write = self._written(entry)
+        if self._held is None:
+            self._writer.append(write)
+        else:
+            self._held.append(write)
 
-    def _write(self, entry: Entry, *, last: bool = False, outcome: str = "") -> None:
+    def _written(self, entry: Entry, *, last: bool = False, outcome: str = "") -> Write:
         claimed = self._claimed
-        self._writer.append(
-            Write(
-                job_id=claimed.job_id,
-                attempt=claimed.attempt,
-                entry=entry,
-                reply_to=claimed.reply_to,
-                last=last,
-                outcome=outcome,
-            )
+        return Write(
+            job_id=claimed.job_id,
+            attempt=claimed.attempt,
+            entry=entry,
+            # Who waits for a whole answer is told of its end alone; others watch the job's channel.
+            reply_to=claimed.reply_to if last or claimed.mode is Mode.STREAM else "",
+            last=last,
+            outcome=outcome,
         )

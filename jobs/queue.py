@@ -3,11 +3,13 @@
 A ticket is a hint that a queue has work. Sending happens on a thread of its own, after the commit,
 bounded in time, and never fails a request: the sweep sends again what the broker did not take.
 
-A ticket costs Celery about a millisecond on either side, so jobs that come within ``WINDOW_S``
-share tickets. A nudge, which is cheap and may be lost, goes ahead of them at once.
+A ticket costs Celery milliseconds on either side, so jobs that come close together share tickets. A
+nudge, which is cheap and may be lost, goes ahead of them at once. Where a worker has heard it, the
+ticket only makes sure, and waits until the job does not have to share the processor with it.
 """
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -32,10 +34,12 @@ JOBS_PER_TICKET = 64
 # A ticket that nobody took by then is noise: the sweep has sent newer ones. The broker drops it, where
 # it can (RabbitMQ). No worker judges it: by a clock that is ahead every ticket would be stale.
 TICKET_LIFE_S = 60
-WINDOW_S = 0.2
+WINDOW_S = 0.2  # tickets of jobs that nobody has heard of are at least so far apart
+HEARD_S = 1.0  # a ticket of jobs that a worker has heard of follows after so long
 _BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
 _BACKLOG = 10_000
 _NO_SPANS: Mapping[uuid.UUID, Span] = {}
+_HURRY: tuple[str, Sequence[uuid.UUID]] = ("", ())  # wakes the thread to send what is due later
 
 
 class TicketSender:
@@ -72,23 +76,34 @@ class TicketSender:
                 self._thread.start()
 
     def flush(self, *, timeout_s: float) -> bool:
-        """Wait until all has been sent or given up; return whether that was in time."""
+        """Have all sent now and wait until it has been, or was given up; return whether in time."""
         with self._settled:
+            if self._unsent:
+                self._waiting.put(_HURRY)
             return self._settled.wait_for(lambda: self._unsent == 0, timeout=timeout_s)
 
     def _run(self) -> None:
         due: dict[str, list[str]] = {}
-        window_ends = 0.0
+        due_at, sent_at = math.inf, -math.inf
         while True:
-            come = self._gather(wait_s=window_ends - time.monotonic() if due else None)
-            if come and time.monotonic() >= self._broken_until:
-                control.nudge({name: len(job_ids) for name, job_ids in come.items()})
+            come = self._gather(wait_s=due_at - time.monotonic() if due else None)
+            if come.pop(_HURRY[0], None) is not None:
+                due_at = 0.0
+            if come:
+                heard = come.keys() <= self._nudge(come)
+                may_be_at = time.monotonic() + HEARD_S if heard else sent_at + WINDOW_S
+                due_at = min(due_at, may_be_at)
             for name, job_ids in come.items():
                 due.setdefault(name, []).extend(job_ids)
-            if time.monotonic() >= window_ends:
+            if time.monotonic() >= due_at:
                 self._send_all(due)
-                due = {}
-                window_ends = time.monotonic() + WINDOW_S
+                due, due_at, sent_at = {}, math.inf, time.monotonic()
+
+    def _nudge(self, come: Mapping[str, Sequence[str]]) -> set[str]:
+        """Tell the workers; return the queues of which one has heard."""
+        if time.monotonic() < self._broken_until:
+            return set()
+        return control.nudge({name: len(job_ids) for name, job_ids in come.items()})
 
     def _gather(self, *, wait_s: float | None) -> dict[str, list[str]]:
         """Return all jobs that have come, waiting for the first at most so long (None: for ever)."""

@@ -137,6 +137,8 @@ class RunningJob:
     def on_done(self, outcome: Result | InferenceError, *, usage: Usage) -> None:
         """Turn the engine's outcome into this attempt's ending."""
         if self._stop is not StopReason.FENCED:
+            if self.claimed.mode is not Mode.STREAM:
+                self._narrator.hold()
             self._narrator.flush()
             if isinstance(outcome, ChatResult | ChoicesResult):
                 self._finish_telling(outcome)

@@ -95,16 +95,16 @@ class Writer:
     def __init__(self, client: "redis.Redis | None" = None) -> None:
         self._client = client or core_redis.client()
         self._script = hashlib.sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
-        self._entries: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._entries: queue.SimpleQueue[Sequence[Write] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
         self._thread.start()
 
-    def append(self, write: Write) -> None:
-        """Queue an entry; never blocks and never fails."""
+    def append(self, *writes: Write) -> None:
+        """Queue entries, which are written together; never blocks and never fails."""
         if self._entries.qsize() >= _BACKLOG:
-            metrics.stream_write_failed.inc()
+            metrics.stream_write_failed.inc(len(writes))
             return
-        self._entries.put(write)
+        self._entries.put(writes)
 
     def close(self, *, timeout_s: float = 5.0) -> None:
         """Write what waits, then end the thread."""
@@ -113,7 +113,7 @@ class Writer:
 
     def _run(self) -> None:
         while (first := self._entries.get()) is not None:
-            batch = [first]
+            batch = list(first)
             closing = False
             while len(batch) < 256:
                 try:
@@ -123,7 +123,7 @@ class Writer:
                 if item is None:
                     closing = True
                     break
-                batch.append(item)
+                batch += item
             self._write(batch)
             if closing:
                 return

@@ -5,6 +5,7 @@ poll. Every function is async and never blocks the event loop.
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from jobs import (
     live,
     media_queue,
     operations,
+    queue,
     quotes,
     selectors,
 )
@@ -48,7 +50,11 @@ from jobs.submissions import Accepted, Submission
 from webhooks import selectors as webhooks_selectors
 from webhooks.selectors import NamedEndpoint
 
-_LIVE_FOR_S = 1.0  # how long the answer "which queues have a worker" is kept
+# How long the answer "which queues have a worker" is kept; and for how long it still serves while
+# it is asked again, so that no caller waits for it once a second.
+_LIVE_FOR_S = 1.0
+_LIVE_MEANWHILE_S = 3.0
+_TICKETS_WITHIN_S = 2.0  # as a process ends; the sweep sends what the broker did not take by then
 
 
 class _Input(NamedTuple):
@@ -288,14 +294,30 @@ async def video_options(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[st
 
 
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:
-    """Return which queues are attended and which models are loaded, at most a second old.
+    """Return which queues are attended and which models are loaded, at most three seconds old.
 
     This decides no permission and no money, so a short memory is safe.
     """
-    now = asyncio.get_running_loop().time()
-    if fresh or _live.value is None or now - _live.at > _LIVE_FOR_S:
-        _live.value, _live.at = await _workers.ask(settings.GENIE_NO_WORKER_S), now
+    age_s = asyncio.get_running_loop().time() - _live.at
+    if fresh or _live.value is None or age_s > _LIVE_MEANWHILE_S:
+        return await _look_for_workers()
+    if age_s > _LIVE_FOR_S and (_live.looking is None or _live.looking.done()):
+        _live.looking = asyncio.ensure_future(_look_in_background())
     return _live.value
+
+
+async def _look_for_workers() -> LiveWorkers:
+    now = asyncio.get_running_loop().time()
+    found = await _workers.ask(settings.GENIE_NO_WORKER_S)
+    _live.value, _live.at = found, now
+    return found
+
+
+async def _look_in_background() -> None:
+    with contextlib.suppress(
+        errors.Unavailable
+    ):  # what is known grows old, and then somebody is told
+        await _look_for_workers()
 
 
 async def only_reads() -> bool:
@@ -340,18 +362,20 @@ def begin_close() -> None:
 
 
 async def close() -> None:
-    """End the stream reader and the database threads, after what waits has been answered."""
+    """End the stream reader and the database threads, after what waits has been answered and sent."""
     for one in list(_hubs.values()):
         await one.close()
     for client in list(_clients.values()):
         await client.aclose()
     for coalescer in _ALL:
         await asyncio.to_thread(coalescer.close)
+    await asyncio.to_thread(queue.sender.flush, timeout_s=_TICKETS_WITHIN_S)
 
 
 class _Live:
     value: LiveWorkers | None = None
     at = 0.0
+    looking: "asyncio.Future[None] | None" = None
 
 
 _live = _Live()

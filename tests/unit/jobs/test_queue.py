@@ -1,7 +1,8 @@
 """Tickets leave in the background, a few for a burst, and a broker that is away costs nobody."""
 
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import celery
@@ -21,6 +22,12 @@ class Broker:
     def __init__(self) -> None:
         self.tickets: list[tuple[str, list[str]]] = []
         self.takes = True
+        self.listening: set[str] = set()  # the queues of which workers hear nudges
+        self.nudged = threading.Event()
+
+    def nudge(self, jobs: Mapping[str, int]) -> set[str]:
+        self.nudged.set()
+        return self.listening & jobs.keys()
 
     def send(self, name: str, job_ids: Sequence[str]) -> bool:
         self.tickets.append((name, list(job_ids)))
@@ -34,7 +41,7 @@ class Broker:
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
     monkeypatch.setattr(queue, "send_now", made.send)
-    monkeypatch.setattr("jobs.queue.control.nudge", lambda _jobs: None)
+    monkeypatch.setattr("jobs.queue.control.nudge", made.nudge)
     return made
 
 
@@ -83,6 +90,41 @@ class TestSend:
         assert sender.flush(timeout_s=10)
         assert len(broker.tickets) == 1
         assert metrics.ticket_send_failed.labels("chat")._value.get() == failed + 1
+
+    def test_waits_with_the_ticket_of_what_a_worker_has_heard_of(
+        self, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(queue, "HEARD_S", 3600)
+        sender, first, second = TicketSender(), some(1), some(1)
+        broker.listening = {"chat"}
+
+        sender.send({"chat": first})
+        assert broker.nudged.wait(10)
+        sender.send({"chat": second})
+
+        assert broker.tickets == []
+        assert sender.flush(timeout_s=10)
+        assert broker.tickets == [("chat", [str(job_id) for job_id in (*first, *second)])]
+
+    def test_waits_with_nothing_where_nobody_has_heard_of_some(
+        self, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(queue, "HEARD_S", 3600)
+        both_sent = threading.Event()
+
+        def send(name: str, job_ids: Sequence[str]) -> bool:
+            taken = broker.send(name, job_ids)
+            if len(broker.tickets) == 2:
+                both_sent.set()
+            return taken
+
+        monkeypatch.setattr(queue, "send_now", send)
+        broker.listening = {"chat"}
+
+        TicketSender().send({"chat": some(1), "embedding": some(1)})
+
+        assert both_sent.wait(10)
+        assert {name for name, _ in broker.tickets} == {"chat", "embedding"}
 
     def test_nothing_to_flush_is_flushed(self) -> None:
         assert TicketSender().flush(timeout_s=0)

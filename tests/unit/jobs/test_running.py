@@ -50,12 +50,15 @@ class Log:
         self.writes: list[Write] = []
         self.entries: list[Entry] = []
         self.last: list[Entry] = []
+        self.together: list[list[str]] = []  # the types of entries that are written together
 
-    def append(self, write: Write) -> None:
-        self.writes.append(write)
-        self.entries.append(write.entry)
-        if write.last:
-            self.last.append(write.entry)
+    def append(self, *writes: Write) -> None:
+        self.together.append([str(write.entry.type) for write in writes])
+        for write in writes:
+            self.writes.append(write)
+            self.entries.append(write.entry)
+            if write.last:
+                self.last.append(write.entry)
 
     @property
     def told(self) -> list[tuple[int, str, str]]:
@@ -501,8 +504,9 @@ class TestSecondAttempt:
         attempt = Attempt(earlier=lived("Hello", " world"), attempt=2, mode=Mode.ASYNC)
 
         ending = attempt.say("Hello").end("Hello")
+        attempt.announce(ending)
 
-        assert attempt.log.told == [(4, "restarted", ""), (5, "delta", "Hello")]
+        assert attempt.log.told == [(4, "restarted", ""), (5, "delta", "Hello"), (6, "ended", "")]
         assert ending.state is JobState.COMPLETED
 
     def test_that_was_stopped_while_it_caught_up_but_finished_is_checked_as_a_whole(self) -> None:
@@ -520,8 +524,9 @@ class TestSecondAttempt:
         attempt = Attempt(earlier=earlier, attempt=3, mode=Mode.ASYNC)
 
         ending = attempt.say("Bye", " now").end("Bye now")
+        attempt.announce(ending)
 
-        assert attempt.log.told == [(5, "delta", " now")]
+        assert attempt.log.told == [(5, "delta", " now"), (6, "ended", "")]
         assert ending.first_seq == 3
 
     def test_of_which_nothing_is_known_leaves_the_stream_alone_but_for_its_end(self) -> None:
@@ -574,7 +579,7 @@ class TestGathering:
 
     @pytest.mark.parametrize(
         ("reason", "told"),
-        [(StopReason.CANCEL, ["", "Hello"]), (StopReason.FENCED, [""])],
+        [(StopReason.CANCEL, ["", "Hello", ""]), (StopReason.FENCED, [""])],
     )
     def test_a_stopped_attempt_tells_what_it_had_unless_it_is_a_ghost(
         self, monkeypatch: pytest.MonkeyPatch, reason: StopReason, told: list[str]
@@ -583,7 +588,9 @@ class TestGathering:
         attempt = Attempt(mode=Mode.ASYNC).say("Hello")
 
         attempt.job.stop(reason)
-        attempt.end(Cancelled())
+        ending = attempt.end(Cancelled())
+        if ending is not None:
+            attempt.announce(ending)
 
         assert [text for _, _, text in attempt.log.told] == told
 
@@ -599,6 +606,28 @@ class TestReplies:
         assert {write.reply_to for write in attempt.log.writes} == {"genie:web:one"}
         assert [bool(write.outcome) for write in attempt.log.writes] == [False, False, True]
         assert attempt.log.writes[-1].outcome.endswith(f"\t{ending.result_json}")
+
+    def test_who_waits_for_a_whole_answer_is_told_of_its_end_alone(self) -> None:
+        attempt = Attempt(mode=Mode.SYNC, reply_to="genie:web:one").say("Hello")
+        attempt.announce(attempt.end("Hello"))
+
+        assert [write.reply_to for write in attempt.log.writes] == ["", "", "genie:web:one"]
+
+    @pytest.mark.parametrize(
+        ("mode", "together"),
+        [
+            (Mode.STREAM, [["started"], ["delta"], ["delta"], ["ended"]]),
+            (Mode.SYNC, [["started"], ["delta", "ended"]]),
+            (Mode.ASYNC, [["started"], ["delta", "ended"]]),
+        ],
+    )
+    def test_the_last_of_a_text_that_is_not_streamed_is_written_with_its_end(
+        self, mode: Mode, together: list[list[str]]
+    ) -> None:
+        attempt = Attempt(mode=mode).say("Hello", " you")
+        attempt.announce(attempt.end("Hello you"))
+
+        assert attempt.log.together == together
 
     def test_a_large_result_is_left_to_the_row(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(replies, "MAX_RESULT_CHARS", 10)
