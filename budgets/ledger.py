@@ -19,6 +19,7 @@ from django.db import connection
 from budgets import gate, selectors, windows
 from budgets.errors import HoldNotOpenError, LedgerError
 from budgets.types import Payer
+from genie.core.postgresql import arrays
 from genie.core.transactions import Later, check_when_answered, transaction_required
 
 _KINDS = tuple(windows.WindowKind)
@@ -214,7 +215,7 @@ def lock(
     Raises:
         LedgerError: Rows were still missing after they had been inserted.
     """
-    parameters = [_texts(layer for layer, _ in subjects), _uuids(one for _, one in subjects)]
+    parameters = [arrays.texts(layer for layer, _ in subjects), arrays.uuids(one for _, one in subjects)]
     with transaction_required(), connection.cursor() as cursor:
         cursor.execute(_LOCK, parameters)
         behind()
@@ -239,12 +240,12 @@ def hold(
     """
     moved = [counter for counter in counters if counter.added]
     parameters = [
-        _numbers(counter.id for counter in moved),
-        _numbers(counter.added for counter in moved),
-        _numbers(_wall(counter) if capped else None for counter in moved),
-        _uuids(one.reference for one in taken),
-        _numbers(one.amount for one in taken),
-        _texts("{" + one.account.ids + "}" for one in taken),
+        arrays.integers(counter.id for counter in moved),
+        arrays.integers(counter.added for counter in moved),
+        arrays.integers(_wall(counter) if capped else None for counter in moved),
+        arrays.uuids(one.reference for one in taken),
+        arrays.integers(one.amount for one in taken),
+        arrays.texts("{" + one.account.ids + "}" for one in taken),
         *_told(told),
     ]
     with transaction_required():
@@ -269,8 +270,8 @@ def part(
         HoldNotOpenError: The hold is closed, was never taken, or has less left than the shares.
     """
     parameters: list[Any] = [
-        _uuids(reference for reference, _ in shares),
-        _numbers(amount for _, amount in shares),
+        arrays.uuids(reference for reference, _ in shares),
+        arrays.integers(amount for _, amount in shares),
         source,
         *_told(told),
     ]
@@ -291,7 +292,7 @@ def settle(charges: Sequence[tuple[uuid.UUID, int]]) -> Later[list[uuid.UUID]]:
         LedgerError: A window's counters do not hold what its holds say.
     """
     references = [reference for reference, _ in charges]
-    parameters = [_uuids(references), _numbers(actual for _, actual in charges)]
+    parameters = [arrays.uuids(references), arrays.integers(actual for _, actual in charges)]
     with transaction_required():
         cursor = connection.cursor()
         cursor.execute(_SETTLE, parameters)
@@ -344,33 +345,17 @@ def _rank(counter: gate.Counter) -> int:
 def _told(told: Sequence[Told]) -> list[str]:
     shown = [one.counter for one in told]
     return [
-        _texts(one.decision for one in told),
-        _texts(one.mode for one in told),
-        _uuids(one.reference for one in told),
-        _uuids(one.payer.organization_id for one in told),
-        _uuids(one.payer.application_id for one in told),
-        _uuids(one.payer.member_id for one in told),
-        _uuids(one.payer.user_id for one in told),
-        _numbers(one.requested for one in told),
-        _texts(one.layer if one else None for one in shown),
-        _texts(one.window if one else None for one in shown),
-        _numbers(one.cap if one else None for one in shown),
-        _numbers(one.spent if one.counter else None for one in told),
-        _numbers(one.held if one.counter else None for one in told),
+        arrays.texts(one.decision for one in told),
+        arrays.texts(one.mode for one in told),
+        arrays.uuids(one.reference for one in told),
+        arrays.uuids(one.payer.organization_id for one in told),
+        arrays.uuids(one.payer.application_id for one in told),
+        arrays.uuids(one.payer.member_id for one in told),
+        arrays.uuids(one.payer.user_id for one in told),
+        arrays.integers(one.requested for one in told),
+        arrays.texts(one.layer if one else None for one in shown),
+        arrays.texts(one.window if one else None for one in shown),
+        arrays.integers(one.cap if one else None for one in shown),
+        arrays.integers(one.spent if one.counter else None for one in told),
+        arrays.integers(one.held if one.counter else None for one in told),
     ]
-
-
-# Array literals in text. psycopg adapts a list element by element in Python, which cost more than
-# all the rest of a batch; these joins do not. Only ids, integers and our own constants go in.
-
-
-def _numbers(values: Iterable[int | None]) -> str:
-    return "{" + ",".join(["NULL" if one is None else str(int(one)) for one in values]) + "}"
-
-
-def _uuids(values: Iterable[uuid.UUID | None]) -> str:
-    return "{" + ",".join(["NULL" if one is None else one.hex for one in values]) + "}"
-
-
-def _texts(values: Iterable[str | None]) -> str:
-    return "{" + ",".join(["NULL" if one is None else f'"{one}"' for one in values]) + "}"

@@ -4,6 +4,7 @@ Each function costs microseconds and is called once for a job, or once for its f
 each token.
 """
 
+import functools
 from collections.abc import Sequence
 
 from genie.core import metrics
@@ -14,11 +15,21 @@ from jobs.moves import Ended, Ending, Requeue
 from jobs.states import Lane
 from jobs.submissions import Accepted, Submission
 
+# The client finds the series of a set of labels anew with a dozen calls. Those of a job are few, and
+# looked up here for each.
+_admissions = functools.cache(metrics.admissions.labels)
+_claim_latency = functools.cache(metrics.claim_latency.labels)
+_first_token = functools.cache(metrics.time_to_first_token.labels)
+_attempts = functools.cache(metrics.attempts.labels)
+_run_seconds = functools.cache(metrics.run_seconds.labels)
+_ended = functools.cache(metrics.jobs_ended.labels)
+_tokens = functools.cache(metrics.tokens.labels)
+
 
 def admitted(submissions: Sequence[Submission], answers: Sequence[Accepted | GenieError]) -> None:
     """Count what was decided about each submission."""
     for one, answer in zip(submissions, answers, strict=True):
-        metrics.admissions.labels(one.job.queue, _decision(answer)).inc()
+        _admissions(one.job.queue, _decision(answer)).inc()
 
 
 def _decision(answer: Accepted | GenieError) -> str:
@@ -34,13 +45,13 @@ def claimed(jobs: Sequence[Claimed]) -> None:
     for job in jobs:
         if job.attempt == 1:
             lane = Lane(job.lane).name.lower()
-            metrics.claim_latency.labels(job.queue, lane).observe(job.waited_s)
+            _claim_latency(job.queue, lane).observe(job.waited_s)
 
 
 def first_token(job: Claimed, *, run_s: float) -> None:
     """Time a job's first token: what it has waited, and run since."""
     if job.attempt == 1:
-        metrics.time_to_first_token.labels(job.model).observe(job.waited_s + run_s)
+        _first_token(job.model).observe(job.waited_s + run_s)
 
 
 def attempt_recorded(
@@ -51,8 +62,8 @@ def attempt_recorded(
         return
     outcome = ending.reason if isinstance(ending, Requeue) else str(ending.state)
     journal.attempt_ended(job, outcome, run_s=run_s)
-    metrics.attempts.labels(job.queue, job.model, outcome).inc()
-    metrics.run_seconds.labels(job.model).observe(run_s)
+    _attempts(job.queue, job.model, outcome).inc()
+    _run_seconds(job.model).observe(run_s)
     if isinstance(answer, Ended):
         ended([answer])
 
@@ -61,8 +72,8 @@ def ended(jobs: Sequence[Ended]) -> None:
     """Count jobs that have ended, and the tokens that they are charged for."""
     for job in jobs:
         code = job.error["code"] if job.error else ""
-        metrics.jobs_ended.labels(job.model, str(job.state), code).inc()
+        _ended(job.model, str(job.state), code).inc()
         if job.prompt_tokens:
-            metrics.tokens.labels(job.model, "prompt").inc(job.prompt_tokens)
+            _tokens(job.model, "prompt").inc(job.prompt_tokens)
         if job.completion_tokens:
-            metrics.tokens.labels(job.model, "completion").inc(job.completion_tokens)
+            _tokens(job.model, "completion").inc(job.completion_tokens)

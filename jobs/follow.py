@@ -15,6 +15,7 @@ from jobs import events, stream, told, web
 from jobs.events import Entry, EntryType
 from jobs.job_views import JobView
 from jobs.moves import NewJob
+from jobs.replies import Outcome
 from jobs.states import JobKind, JobState
 from jobs.told import Told
 from jobs.watch import Watch
@@ -176,11 +177,14 @@ async def _ended(job: JobView, watch: Watch, *, end: Entry | None) -> JobView | 
     return told or await _row_of_ended(job)
 
 
+_TOLD = tuple(field.name for field in dataclasses.fields(Outcome))
+
+
 def _as_told(job: JobView, watch: Watch) -> JobView | None:
     """Return the job as its worker has told that it ended; None if nobody has."""
     if (outcome := watch.outcome) is None:
         return None
-    told = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
+    told = {name: getattr(outcome, name) for name in _TOLD}
     return dataclasses.replace(job, **told)
 
 

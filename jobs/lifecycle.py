@@ -229,6 +229,11 @@ def request_cancel(job_id: uuid.UUID, *, reason: str) -> bool:
         return bool(cursor.rowcount == 1)
 
 
+_COLUMNS = {
+    row: tuple(field.name for field in dataclasses.fields(row)) for row in (NewJob, Ending, Requeue)
+}
+
+
 def _document(rows: Sequence[NewJob] | Sequence[Requeue]) -> str:
     return json.dumps([_record(row) for row in rows], default=str, ensure_ascii=False)
 
@@ -246,7 +251,7 @@ def _endings(rows: Sequence[Ending]) -> str:
 
 def _record(row: NewJob | Ending | Requeue) -> dict[str, Any]:
     # Not dataclasses.asdict: it copies every nested value.
-    return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    return {name: getattr(row, name) for name in _COLUMNS[type(row)]}
 
 
 def _ended(row: tuple[Any, ...], by_id: dict[uuid.UUID, Ending]) -> Ended:

@@ -28,6 +28,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from genie.core import transactions
+from genie.core.postgresql import arrays
 from jobs.scheduling import Bookings, Caller, Weights
 
 _NORMAL = Weights()
@@ -140,12 +141,15 @@ class Asked:
             return
         place_of = {line: place for place, line in enumerate(self._lines, start=1)}
         organizations = sorted({organization_id for _, organization_id in self._groups})
-        wanted = [place_of[line] for line, _ in self._groups], [owner for _, owner in self._groups]
+        wanted = [
+            arrays.integers(place_of[line] for line, _ in self._groups),
+            arrays.uuids(owner for _, owner in self._groups),
+        ]
         with transactions.transaction_required():
             self._answers = connection.cursor(), connection.cursor()
             reading, weighing = self._answers
             reading.execute(_READ, [*_columns(self._lines), *wanted])
-            weighing.execute(_WEIGHTS, [organizations])
+            weighing.execute(_WEIGHTS, [arrays.uuids(organizations)])
 
     def bookings(self) -> dict[_Group, Bookings]:
         """Return the bookings of each group of jobs, as they were when they were asked for."""
@@ -199,8 +203,12 @@ def _groups(entrants: Iterable[Entrant]) -> dict[_Group, list[Entrant]]:
     return groups
 
 
-def _columns(lines: Sequence[Line]) -> list[list[Any]]:
-    return [list(column) for column in zip(*lines, strict=True)]
+def _columns(lines: Sequence[Line]) -> list[str]:
+    return [
+        arrays.texts(line.queue for line in lines),
+        arrays.integers(line.lane for line in lines),
+        arrays.texts(line.model for line in lines),
+    ]
 
 
 def _weights(rows: Iterable[tuple[Any, ...]]) -> dict[uuid.UUID, Weights]:
@@ -224,18 +232,22 @@ def _start_clocks(lines: Iterable[Line]) -> None:
     lanes = sorted({(line.queue, line.lane) for line in lines})
     if lanes:
         with connection.cursor() as cursor:
-            cursor.execute(_START_CLOCKS, [[one[0] for one in lanes], [one[1] for one in lanes]])
+            queues, numbers = zip(*lanes, strict=True)
+            cursor.execute(_START_CLOCKS, [arrays.texts(queues), arrays.integers(numbers)])
 
 
 def _write(booked: Mapping[tuple[Line, uuid.UUID, Caller], float]) -> None:
     lines = list(dict.fromkeys(line for line, _, _ in booked))
     place_of = {line: place for place, line in enumerate(lines, start=1)}
-    rows = [
-        (place_of[line], organization_id, caller[0] or NOBODY, caller[1] or NOBODY, end)
-        for (line, organization_id, caller), end in booked.items()
+    columns = [
+        arrays.integers(place_of[line] for line, _, _ in booked),
+        arrays.uuids(organization_id for _, organization_id, _ in booked),
+        arrays.uuids(caller[0] or NOBODY for _, _, caller in booked),
+        arrays.uuids(caller[1] or NOBODY for _, _, caller in booked),
+        arrays.floats(booked.values()),
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [*_columns(lines), *(list(one) for one in zip(*rows, strict=True))])
+        cursor.execute(_WRITE, [*_columns(lines), *columns])
 
 
 def _known(key: uuid.UUID) -> uuid.UUID | None:

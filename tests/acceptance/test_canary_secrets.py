@@ -144,13 +144,15 @@ def test_secrets_show_nowhere(
             caller.ended(answer.json()["id"])
         for hook in hooks[:2]:
             receiver.wait(urlsplit(hook["url"]).path)
+        # The ticket follows its job, and Flower shows which one it carried.
+        carried = asynchronous[0].json()["id"]
+        until(lambda: carried in flower(), what="the ticket in Flower", limit_s=30)
         shown = flower()
 
     assert [one.status_code for one in answers] == [200, 200]
     assert {one.status_code for one in (*asynchronous, lost)} == {202}
     assert failing.status_code == 500
     assert min(one.status_code for one in refused) >= 400
-    assert asynchronous[0].json()["id"] in shown  # the ticket with the job that it carried
     logs, statements = logs_of(system.directory), "".join(ears.statements)
     assert "jobs_job" in statements
     assert ANSWER in ears.told_redis  # so what is said there is heard
