@@ -215,7 +215,10 @@ def lock(
     Raises:
         LedgerError: Rows were still missing after they had been inserted.
     """
-    parameters = [arrays.texts(layer for layer, _ in subjects), arrays.uuids(one for _, one in subjects)]
+    parameters = [
+        arrays.texts(layer for layer, _ in subjects),
+        arrays.uuids(one for _, one in subjects),
+    ]
     with transaction_required(), connection.cursor() as cursor:
         cursor.execute(_LOCK, parameters)
         behind()
