@@ -52,7 +52,9 @@ def _queue_problem(name: str, workers: LiveWorkers) -> str:
 async def _database() -> tuple[str, LiveWorkers | None]:
     try:
         async with asyncio.timeout(_LIMIT_S):
-            workers, only_reads = await asyncio.gather(web.live_workers(), web.only_reads())
+            workers, only_reads = await asyncio.gather(
+                web.live_workers(fresh=True), web.only_reads()
+            )
     except (GenieError, TimeoutError):
         return _SILENT, None
     return _ONLY_READS if only_reads else "", workers

@@ -296,7 +296,8 @@ async def video_options(job_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[st
 async def live_workers(*, fresh: bool = False) -> LiveWorkers:
     """Return which queues are attended and which models are loaded, at most three seconds old.
 
-    This decides no permission and no money, so a short memory is safe.
+    This decides no permission and no money, so a short memory is safe. ``fresh`` is for who would
+    refuse somebody by it, or vouch for the system.
     """
     age_s = asyncio.get_running_loop().time() - _live.at
     if fresh or _live.value is None or age_s > _LIVE_MEANWHILE_S:
@@ -309,7 +310,8 @@ async def live_workers(*, fresh: bool = False) -> LiveWorkers:
 async def _look_for_workers() -> LiveWorkers:
     now = asyncio.get_running_loop().time()
     found = await _workers.ask(settings.GENIE_NO_WORKER_S)
-    _live.value, _live.at = found, now
+    if now >= _live.at:  # two may look at once, and the answers need not come in order
+        _live.value, _live.at = found, now
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import queue, readiness, web
+from jobs.live import LiveWorkers
 
 pytestmark = pytest.mark.usefixtures("redis_server")
 
@@ -37,6 +38,24 @@ def test_a_redis_that_takes_what_is_written_is_well() -> None:
 def test_a_redis_that_is_full_is_not() -> None:
     assert of_redis() == "is full (maxmemory)"
     assert queue.broker_trouble() == "is full (maxmemory)"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_are_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that remembers workers which have gone would vouch for what is not there."""
+    monkeypatch.setattr(web, "_live", web._Live())
+
+    async def ask() -> Any:
+        left = LiveWorkers(
+            queues=frozenset({"chat"}),
+            ready=frozenset({"chat"}),
+            loaded_models=frozenset(),
+            pace={},
+        )
+        web._live.value, web._live.at = left, asyncio.get_running_loop().time()
+        return (await readiness._database())[1]
+
+    assert asyncio.run(ask()).ready == frozenset()
 
 
 @pytest.mark.django_db(transaction=True)
