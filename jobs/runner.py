@@ -44,7 +44,6 @@ _RETRY_S = 1.0  # pause after the database failed
 _LEARNING_RATE = 0.1  # of the mean run time that ETAs are made of: about the last ten jobs
 _CARRIERS = 8  # threads: each fetches or stores one thing at a time
 _GIVE_UP_S = 10.0  # to record what is given back; the supervisor waits longer than that
-_TICKETS_WITHIN_S = 2.0  # as a process ends; the sweep sends what the broker did not take by then
 _LOOK_AFTER_S = 0.05  # later than the moment from which a requeued job may be claimed again
 
 
@@ -175,7 +174,6 @@ class Runner:
         self._carriers.shutdown(wait=True, cancel_futures=True)
         self._finisher.close()
         self._writer.close()
-        queue.sender.flush(timeout_s=_TICKETS_WITHIN_S)
         self._keeper.join(5)
 
     def give_up(self, *, reason: str, message: str) -> bool:

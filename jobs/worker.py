@@ -21,7 +21,7 @@ from genie.core import env, exits, metrics
 from inference import memory
 from inference.engine import Engine
 from inference.errors import DeviceLost
-from jobs import assignment, exporter, registry, sweep
+from jobs import assignment, exporter, queue, registry, sweep
 from jobs.exporter import Exporter
 from jobs.presence import Presence, Report
 from jobs.runner import Runner, RunnerConfig
@@ -48,6 +48,8 @@ _process = _Process()
 _replacing = threading.Lock()
 _stop_housekeeping = threading.Event()
 
+_TICKETS_WITHIN_S = 2.0  # as a process ends; the sweep sends what the broker did not take by then
+
 Loop = Callable[[threading.Event], None]  # runs until the event
 _housekeeping: dict[str, Loop] = {"sweep": sweep.loop}
 
@@ -57,16 +59,16 @@ def keep_house_by(**loops: Loop) -> None:
     _housekeeping.update(loops)
 
 
-def wake(queue: str, jobs: int) -> None:
+def wake(queue_name: str, jobs: int) -> None:
     """Let this process claim up to ``jobs`` jobs of the queue."""
     if _process.runner is not None:
-        _process.runner.wake(queue, jobs)
+        _process.runner.wake(queue_name, jobs)
 
 
-def answer_canary(queue: str, token: uuid.UUID) -> None:
+def answer_canary(queue_name: str, token: uuid.UUID) -> None:
     """Let the queue's claim loop answer a canary."""
     if _process.runner is not None:
-        _process.runner.answer_canary(queue, token)
+        _process.runner.answer_canary(queue_name, token)
 
 
 # Claiming, finishing and telling are threads that share one interpreter lock with the engine. At
@@ -104,6 +106,7 @@ def stop() -> None:
     _stop_housekeeping.set()
     for thread in _process.housekeeping:
         thread.join(5)
+    queue.sender.flush(timeout_s=_TICKETS_WITHIN_S)  # nobody in this process sends any more
     if _process.exporter is not None:
         _process.exporter.close()
 
