@@ -62,11 +62,13 @@ class Narrator:
 
     @property
     def seams(self) -> list[int] | None:
-        """Where the deltas end in the script that the result tells; None where that has other marks.
+        """Where the deltas end in the script that the result tells; None where nobody can say.
 
-        A text that goes on behind a call is one with the text before it in a result.
+        There are none without text. A text that goes on behind a call is one with the text before it
+        in a result. And what earlier attempts have told cannot always be read.
         """
-        return list(self._ends) if self._is_retold else None
+        is_known = self._is_writing and self._is_retold
+        return list(self._ends) if is_known and self._ends else None
 
     def take(self, text: str, tokens: Iterable[Token] = ()) -> bool:
         """Take more of the answer's script; tell whether it still agrees with what readers have."""
@@ -80,7 +82,10 @@ class Narrator:
         return True
 
     def hold(self) -> None:
-        """Write what is still told together with the end: nobody reads on for it meanwhile."""
+        """Write what is still told together with the end, in one message.
+
+        Whoever reads in between has the end from the row first, and the rest by its ``seams``.
+        """
         self._held = []
 
     def flush(self) -> None:

@@ -228,11 +228,6 @@ class RunningJob:
         error = {"code": "inference-failed", "message": "The result could not be stored."}
         return self._end(JobState.FAILED, Usage(), error=error)
 
-    @property
-    def _may_be_resumed(self) -> bool:
-        """Whether readers count the deltas: streams, and responses, whose events are numbered."""
-        return self.claimed.mode is Mode.STREAM or self.claimed.kind is JobKind.RESPONSE
-
     def _end(
         self,
         state: JobState,
@@ -255,7 +250,7 @@ class RunningJob:
             parts=usage.parts,
             result_json=result_json,
             error=error,
-            delta_ends=self._narrator.seams if self._may_be_resumed else None,
+            delta_ends=self._narrator.seams,
             first_seq=self._narrator.first_seq,
         )
 

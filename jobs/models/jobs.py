@@ -98,8 +98,8 @@ class Job(models.Model):
     # not exist for callers, and what was asked and answered is removed.
     result_ttl_s = models.FloatField(null=True)
     expires_at = models.DateTimeField(null=True)
-    # Where each delta of a streamed text ends, in characters: a resumed stream has the same seams
-    # after Redis has forgotten the job.
+    # Where each delta of a text ended, in characters: a reader who comes again finds the same seams
+    # when Redis has forgotten the job, or has not been told its end.
     delta_ends = ArrayField(models.IntegerField(), null=True)
     first_seq = models.IntegerField(default=1)  # above 1 when a later attempt began the text again
 

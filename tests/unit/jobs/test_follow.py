@@ -243,6 +243,18 @@ class TestEnded:
 
         assert collect(_ended_view(world), after=1) == LIVE[1:]
 
+    def test_before_its_end_was_told_goes_on_where_the_reader_was(
+        self, world: World, running: JobView
+    ) -> None:
+        world.log = LIVE[:2]  # the rest is written together with the end
+        world.ended(running, mode=Mode.ASYNC, delta_ends=[5, 11])
+
+        async def play(watch: Watch, got: list[Entry]) -> None:
+            await loops.until(lambda: len(got) == 2)
+            watch.tell_to_check()  # the hub has found the row terminal
+
+        assert collect(running, play=play) == LIVE
+
     @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED, JobState.TIMEOUT])
     @pytest.mark.parametrize("after", [0, 1, 2, 5, 4711])
     def test_without_a_result_shows_its_end_wherever_the_reader_was(
@@ -275,7 +287,7 @@ class TestEnded:
 
 
 class TestSeamsThatTheRowDoesNotHave:
-    """A job that no request streams keeps no seams, but its events can be followed all the same."""
+    """Its last attempt could not read what an earlier one had told; it is followed all the same."""
 
     def test_are_taken_from_a_log_that_lacks_only_the_end(
         self, world: World, running: JobView

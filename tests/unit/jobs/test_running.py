@@ -169,8 +169,19 @@ class TestFirstAttempt:
 
         assert [text for _, _, text in attempt.log.told] == ["", "a"]
 
-    def test_remembers_no_seams_where_nobody_was_streamed_to(self) -> None:
-        assert Attempt(mode=Mode.SYNC).say("a").end("a").delta_ends is None
+    @pytest.mark.parametrize("mode", [Mode.SYNC, Mode.ASYNC])
+    def test_remembers_its_seams_for_who_looks_on(self, mode: Mode) -> None:
+        attempt = Attempt(mode=mode).say("Hello")
+        attempt.job._narrator.flush()  # as after GATHER_S
+        ending = attempt.say(" wor", "ld").end("Hello world")
+        attempt.announce(ending)
+
+        told = [text for _, kind, text in attempt.log.told if kind == "delta"]
+        assert told == ["Hello", " world"]
+        assert ending.delta_ends == [5, 11]
+
+    def test_has_no_seams_without_a_text(self) -> None:
+        assert Attempt(kind=JobKind.EMBEDDING, mode=Mode.SYNC).end(Cancelled()).delta_ends is None
 
     def test_of_embeddings_ends_with_a_list(self) -> None:
         attempt = Attempt(
@@ -465,8 +476,14 @@ class TestSecondAttempt:
         assert last == (4 + len(rest), "ended", "")
         assert ending.state is JobState.COMPLETED
         assert ending.first_seq == 1
-        assert mode is not Mode.STREAM or ending.delta_ends[:2] == [5, 11]
-        assert mode is not Mode.STREAM or ending.delta_ends[-1] == len("Hello world, again")
+        assert ending.delta_ends[:2] == [5, 11]
+        assert ending.delta_ends[-1] == len("Hello world, again")
+
+    @pytest.mark.parametrize("mode", list(Mode))
+    def test_that_cannot_read_the_first_knows_no_seams(self, mode: Mode) -> None:
+        ending = Attempt(earlier=None, attempt=2, mode=mode).say("Hel", "lo").end("Hello")
+
+        assert (ending.state, ending.delta_ends) == (JobState.COMPLETED, None)
 
     @pytest.mark.parametrize("texts", [["Hullo"], ["Hello", " there"], ["Hello world?"[:6], "x"]])
     def test_that_answers_differently_fails_a_stream_visibly(self, texts: list[str]) -> None:
