@@ -35,7 +35,8 @@ def announce_cancel(job_id: uuid.UUID, *, reason: str) -> None:
 def nudge(jobs: Mapping[str, int]) -> set[str]:
     """Tell the workers of these queues how many jobs have come; never fails.
 
-    All of them look, and the claims decide who runs what. Returns the queues where somebody listened.
+    All of them look, and the claims decide who runs what. Returns the queues where somebody listened,
+    who may be draining, or be this process.
     """
     listeners = _publish({_NUDGES + queue: str(count) for queue, count in jobs.items()})
     return {queue for queue, count in zip(jobs, listeners, strict=False) if count}

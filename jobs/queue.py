@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from celery import current_app
@@ -28,6 +28,8 @@ from jobs import carrying, control
 
 logger = logging.getLogger(__name__)
 
+Begin = Callable[[], Span]
+
 TICKET_TASK = "jobs.ticket"
 CANARY_TASK = "jobs.canary"
 JOBS_PER_TICKET = 64
@@ -38,7 +40,7 @@ WINDOW_S = 0.2  # tickets of jobs that nobody has heard of are at least so far a
 HEARD_S = 1.0  # a ticket of jobs that a worker has heard of follows after so long
 _BREAK_S = 2.0  # after a failed send, do not try for this long: the broker is away
 _BACKLOG = 10_000
-_NO_SPANS: Mapping[uuid.UUID, Span] = {}
+_UNTRACED: Mapping[uuid.UUID, Begin] = {}
 _HURRY: tuple[str, Sequence[uuid.UUID]] = ("", ())  # wakes the thread to send what is due later
 
 
@@ -52,22 +54,22 @@ class TicketSender:
         self._broken_until = 0.0
         self._unsent = 0  # jobs whose ticket has neither been sent nor given up
         self._settled = threading.Condition(self._lock)
-        self._spans: dict[str, Span] = {}
+        self._spans: dict[str, Begin] = {}  # of traced jobs whose ticket has not been sent
 
     def send(
         self,
         jobs: Mapping[str, Sequence[uuid.UUID]],
         *,
-        spans: Mapping[uuid.UUID, Span] = _NO_SPANS,
+        spans: Mapping[uuid.UUID, Begin] = _UNTRACED,
     ) -> None:
         """Queue tickets for these jobs by queue; never blocks and never fails.
 
-        ``spans`` are those of tickets that are traced, by job; they end once the broker has answered.
+        ``spans`` begin those of jobs that are traced, each around the sending of its ticket alone.
         """
         if self._waiting.qsize() > _BACKLOG:
             return
         with self._lock:
-            self._spans.update((str(job_id), span) for job_id, span in spans.items())
+            self._spans.update((str(job_id), begin) for job_id, begin in spans.items())
             for name, job_ids in jobs.items():
                 self._unsent += len(job_ids)
                 self._waiting.put((name, job_ids))
@@ -120,7 +122,10 @@ class TicketSender:
         for name, job_ids in due.items():
             for start in range(0, len(job_ids), JOBS_PER_TICKET):
                 of_one = job_ids[start : start + JOBS_PER_TICKET]
-                self._end_spans(of_one, taken=self._send(name, of_one))
+                spans = self._begin_spans(of_one)
+                taken = self._send(name, of_one)
+                for span in spans:
+                    span.end(error=None if taken else "the broker did not take it")
         with self._settled:
             self._unsent -= sum(len(job_ids) for job_ids in due.values())
             self._settled.notify_all()
@@ -134,10 +139,12 @@ class TicketSender:
             return False
         return True
 
-    def _end_spans(self, job_ids: Sequence[str], *, taken: bool) -> None:
-        for job_id in job_ids if self._spans else ():
-            if (span := self._spans.pop(job_id, None)) is not None:
-                span.end(error=None if taken else "the broker did not take it")
+    def _begin_spans(self, job_ids: Sequence[str]) -> list[Span]:
+        return [
+            begin()
+            for job_id in (job_ids if self._spans else ())
+            if (begin := self._spans.pop(job_id, None)) is not None
+        ]
 
 
 def send_now(queue_name: str, job_ids: Sequence[str]) -> bool:

@@ -3,8 +3,9 @@
 Nothing where OpenTelemetry is not asked for, or the job's request was not traced.
 """
 
+import functools
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from genie.core import tracing
 from genie.core.tracing import Kind, Span, Value
@@ -12,10 +13,11 @@ from jobs.claims import Claimed
 from jobs.moves import Ended, Ending, NewJob, Requeue
 
 
-def tickets(jobs: Iterable[NewJob]) -> dict[uuid.UUID, Span]:
-    """Begin the spans of tickets that are about to be sent, by job; the sender ends them."""
+def tickets(jobs: Iterable[NewJob]) -> dict[uuid.UUID, Callable[[], Span]]:
+    """Return what begins the spans of these jobs' tickets, by job, for who sends and ends them."""
     return {
-        job.id: tracing.begin(
+        job.id: functools.partial(
+            tracing.begin,
             f"ticket {job.queue}",
             kind=Kind.PRODUCER,
             parent=job.traceparent,

@@ -60,8 +60,8 @@ class TestControl:
     def test_a_nudge_reaches_the_workers_of_its_queue_alone(
         self, heard: list[tuple[object, object]]
     ) -> None:
-        control.nudge({"embedding": 9})
-        control.nudge({"chat": 3})
+        assert control.nudge({"embedding": 9}) == set()
+        assert control.nudge({"embedding": 1, "chat": 3}) == {"chat"}
 
         assert self._heard.wait(5)
         assert heard == [("chat", 3)]

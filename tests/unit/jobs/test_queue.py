@@ -11,9 +11,12 @@ from amqp.exceptions import AccessRefused
 from kombu.exceptions import OperationalError
 
 from genie.core import ids, metrics
+from genie.core.tracing import Value
 from jobs import queue
 from jobs.queue import TicketSender
 from webhooks import queue as webhooks_queue
+
+_NONE: Mapping[str, Value] = {}
 
 
 class Broker:
@@ -35,6 +38,22 @@ class Broker:
 
     def jobs(self, name: str) -> list[str]:
         return [job_id for queue_, job_ids in self.tickets for job_id in job_ids if queue_ == name]
+
+
+class Span:
+    """A span that tells how it ended."""
+
+    traceparent = trace_id = None
+
+    def __init__(self) -> None:
+        self.errors: list[str | None] = []
+
+    def end(self, *, attributes: Mapping[str, Value] = _NONE, error: str | None = None) -> None:
+        assert not attributes
+        self.errors.append(error)
+
+    def rename(self, name: str) -> None:
+        raise AssertionError(name)
 
 
 @pytest.fixture
@@ -125,6 +144,28 @@ class TestSend:
 
         assert both_sent.wait(10)
         assert {name for name, _ in broker.tickets} == {"chat", "embedding"}
+
+    @pytest.mark.parametrize("takes", [True, False])
+    def test_traces_the_sending_alone(
+        self, broker: Broker, monkeypatch: pytest.MonkeyPatch, *, takes: bool
+    ) -> None:
+        monkeypatch.setattr(queue, "HEARD_S", 3600)
+        begun: list[Span] = []
+
+        def begin() -> Span:
+            begun.append(Span())
+            return begun[-1]
+
+        sender, (traced, other) = TicketSender(), some(2)
+        broker.listening, broker.takes = {"chat"}, takes
+
+        sender.send({"chat": [traced, other]}, spans={traced: begin})
+        assert broker.nudged.wait(10)
+        assert begun == []
+
+        assert sender.flush(timeout_s=10)
+        (span,) = begun
+        assert span.errors == [None if takes else "the broker did not take it"]
 
     def test_nothing_to_flush_is_flushed(self) -> None:
         assert TicketSender().flush(timeout_s=0)
