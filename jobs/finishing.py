@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from genie.core import failpoints, metrics
-from genie.core.coalesce import Coalescer, Linger, by_keys
+from genie.core.coalesce import Coalescer, Gathering, by_keys
 from genie.core.errors import Unavailable
 from jobs import services
 from jobs.moves import Ended, Ending, Requeue
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 1.0  # after the first failure; each further one waits twice as long
 # What ends in one step of a model ends within much less; and where each job runs by itself, so that
 # none of those that run will end now, hardly any time is lost.
-_TOGETHER = Linger(gap_s=0.0003)
+_TOGETHER = Gathering(gap_s=0.0003)
 _TRIES = 5  # 1, 2, 4 and 8 s apart; then the lease lapses and another attempt runs
 
 # What the database said: the end, the queue that a job went back to, or None for a ghost.
@@ -33,7 +33,7 @@ class Finisher:
 
     def __init__(self, *, running: Callable[[], int] = lambda: 1) -> None:
         self._endings: Coalescer[Ending | Requeue, Answer] = Coalescer(
-            "finisher", by_keys(_end_batch), company=running, linger=_TOGETHER
+            "finisher", by_keys(_end_batch), company=running, gathering=_TOGETHER
         )
         self._closed = threading.Event()
 

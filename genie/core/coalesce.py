@@ -2,8 +2,9 @@
 
 While a batch runs, the next one gathers. A few callers pay one thread hop and wait for no timer;
 where many come at once, the next batch lingers a moment, until as many have come again, since a
-statement costs nearly the same for one as for ten. The batch function is ordinary synchronous code
-on a database connection that the thread keeps while it is busy.
+statement costs nearly the same for one as for ten. A thread at rest has time for two batches, so it
+takes those who come together in two halves. The batch function is ordinary synchronous code on a
+database connection that the thread keeps while it is busy.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db import Error as DatabaseError
 
 from genie.core import outages, transactions
+from genie.core.busyness import Busyness
 from genie.core.errors import GenieError, Unavailable
 
 if TYPE_CHECKING:
@@ -120,11 +122,16 @@ class _OneByOne(Generic[In, Out]):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Linger:
-    """How long a batch waits for the company that is expected, in seconds."""
+class Gathering:
+    """How a batch is gathered: how long it waits for the company that is expected, and when it is halved."""
 
     most_s: float = 0.002
     gap_s: float = 0.002  # ... and at most so long behind the last who came
+    # A thread that works for less than this share of its time takes those who have come in two
+    # halves. The first are answered sooner; and callers who are answered together come again
+    # together, so that they would all go round in one lump, and each wait for all, until something
+    # spreads them.
+    at_rest: float = 0.1
 
 
 class Coalescer(Generic[In, Out]):
@@ -138,7 +145,7 @@ class Coalescer(Generic[In, Out]):
             as long as no transaction of its was sent a commit, so it writes in none but those.
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
-        linger: After a batch of many, how long the next one waits for as many.
+        gathering: After a batch of many, how long the next one waits for as many.
         company: How many items may come at once, as far as the caller knows; asked when the first
             comes after a pause, which else goes alone.
     """
@@ -150,7 +157,7 @@ class Coalescer(Generic[In, Out]):
         *,
         max_batch: int = 64,
         max_waiting: int = 4096,
-        linger: Linger = Linger(),
+        gathering: Gathering = Gathering(),
         company: Callable[[], int] = lambda: 1,
     ) -> None:
         self._name = name
@@ -159,13 +166,15 @@ class Coalescer(Generic[In, Out]):
         self._run_batch = run_batch if tries_itself else insisting(run_batch)
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._linger = linger
+        self._gathering = gathering
         self._may_come = company
+        self._busyness = Busyness()
         self._waiting: deque[tuple[In, _Waiter[Out]]] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._company = 1  # items of the last batch: as many are expected of the next
         self._enough = 1  # items at which the thread, if it waits, is to be woken
+        self._is_half = False  # whether the last batch was half of those who had come
         self._closed = threading.Event()
 
     def submit(self, item: In) -> "Future[Out]":
@@ -216,9 +225,9 @@ class Coalescer(Generic[In, Out]):
         while batch := self._gather():
             wanted = [(item, waiter) for item, waiter in batch if _is_wanted(waiter)]
             if wanted:
-                _deliver(
-                    [waiter for _, waiter in wanted], self._answers([item for item, _ in wanted])
-                )
+                with self._busyness.working():
+                    answers = self._answers([item for item, _ in wanted])
+                    _deliver([waiter for _, waiter in wanted], answers)
         connection.close()
 
     def _gather(self) -> list[tuple[In, "_Waiter[Out]"]]:
@@ -235,15 +244,21 @@ class Coalescer(Generic[In, Out]):
             self._wait_for_company()
             self._enough = 1
             self._company = min(len(self._waiting), self._max_batch)
-            return [self._waiting.popleft() for _ in range(self._company)]
+            return [self._waiting.popleft() for _ in range(self._size())]
+
+    def _size(self) -> int:
+        """Return how many of those who have come go together."""
+        is_lump = self._company >= _COMPANY and not self._is_half
+        self._is_half = is_lump and self._busyness.share() < self._gathering.at_rest
+        return (self._company + 1) // 2 if self._is_half else self._company
 
     def _wait_for_company(self) -> None:
-        """Wait for those who are expected, but not longer than ``linger`` says."""
-        ends_at = time.monotonic() + self._linger.most_s
+        """Wait for those who are expected, but not longer than is good for those who have come."""
+        ends_at = time.monotonic() + self._gathering.most_s
         came = 0
         while came < len(self._waiting) and (left_s := ends_at - time.monotonic()) > 0:
             came = len(self._waiting)
-            if self._changed.wait_for(self._is_complete, min(self._linger.gap_s, left_s)):
+            if self._changed.wait_for(self._is_complete, min(self._gathering.gap_s, left_s)):
                 return
 
     def _is_complete(self) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,12 +18,14 @@ from psycopg.errors import (
 from psycopg_pool import PoolTimeout
 
 from genie.core import coalesce, transactions
-from genie.core.coalesce import Coalescer, Linger, one_by_one
+from genie.core.coalesce import Coalescer, Gathering, one_by_one
 from genie.core.errors import NotFound, Unavailable
 
 Batch = Sequence[str]
 LIMIT_S = 10  # a wait that is longer has failed
-PATIENT = Linger(most_s=10 * LIMIT_S, gap_s=10 * LIMIT_S)
+NEVER, ALWAYS = 0.0, 2.0  # shares below which a thread is at rest
+WHOLE = Gathering(at_rest=NEVER)
+PATIENT = Gathering(most_s=10 * LIMIT_S, gap_s=10 * LIMIT_S, at_rest=NEVER)
 
 
 class Script:
@@ -58,6 +61,11 @@ def _lost(cause: Exception) -> OperationalError:
     return error
 
 
+def make(script: Script, *, gathering: Gathering = WHOLE, **options: Any) -> Coalescer[str, str]:
+    """Return a coalescer; its thread takes all who have come, unless ``gathering`` says otherwise."""
+    return Coalescer("test", script, gathering=gathering, **options)
+
+
 @pytest.fixture
 def script() -> Script:
     return Script()
@@ -65,7 +73,7 @@ def script() -> Script:
 
 @pytest.fixture
 def coalescer(script: Script) -> Iterator[Coalescer[str, str]]:
-    made = Coalescer("test", script, max_batch=4, max_waiting=6)
+    made = make(script, max_batch=4, max_waiting=6)
     yield made
     script.let_go(100)
     made.close()
@@ -112,7 +120,7 @@ class TestBatches:
         assert script.batches == [["a"], ["b", "c", "d", "e"], ["f", "g"]]
 
     def test_after_company_the_next_waits_for_as_many_and_no_longer(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
+        coalescer = make(script, gathering=PATIENT)
         first = coalescer.submit("a")
         script.wait_until_running()
         many = [coalescer.submit(item) for item in "bcde"]
@@ -127,7 +135,7 @@ class TestBatches:
         coalescer.close()
 
     def test_after_a_few_the_next_waits_for_nobody(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
+        coalescer = make(script, gathering=PATIENT)
         coalescer.submit("a")
         script.wait_until_running()
         few = [coalescer.submit(item) for item in "bcd"]
@@ -138,9 +146,7 @@ class TestBatches:
         coalescer.close()
 
     def test_the_first_waits_for_the_company_that_its_caller_knows_of(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer(
-            "test", script, linger=PATIENT, company=lambda: 4
-        )
+        coalescer = make(script, gathering=PATIENT, company=lambda: 4)
         script.let_go()
 
         found = [coalescer.submit(item) for item in "abcd"]
@@ -149,9 +155,30 @@ class TestBatches:
         assert script.batches == [["a", "b", "c", "d"]]
         coalescer.close()
 
+    @pytest.mark.parametrize(
+        ("come", "batches"),
+        [
+            ("bcd", ["bcd"]),  # a few go together
+            ("bcde", ["bc", "de"]),
+            ("bcdefghij", ["bcdef", "ghij"]),
+        ],
+    )
+    def test_a_thread_at_rest_takes_many_in_halves(
+        self, script: Script, come: str, batches: list[str]
+    ) -> None:
+        coalescer = make(script, gathering=Gathering(most_s=0, at_rest=ALWAYS))
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        many = [coalescer.submit(item) for item in come]
+        script.let_go(9)
+
+        assert "".join(one.result(LIMIT_S) for one in [first, *many]) == f"a{come}".upper()
+        assert ["".join(batch) for batch in script.batches] == ["a", *batches]
+        coalescer.close()
+
     def test_company_that_does_not_come_again_is_not_waited_for_long(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer(
-            "test", script, linger=Linger(most_s=0.001, gap_s=10 * LIMIT_S)
+        coalescer = make(
+            script, gathering=Gathering(most_s=0.001, gap_s=10 * LIMIT_S, at_rest=NEVER)
         )
         keep_company(script, coalescer)
 
@@ -160,8 +187,8 @@ class TestBatches:
         coalescer.close()
 
     def test_nobody_is_waited_for_when_they_have_stopped_coming(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer(
-            "test", script, linger=Linger(most_s=10 * LIMIT_S, gap_s=0.001)
+        coalescer = make(
+            script, gathering=Gathering(most_s=10 * LIMIT_S, gap_s=0.001, at_rest=NEVER)
         )
         keep_company(script, coalescer)
 
@@ -169,7 +196,7 @@ class TestBatches:
         coalescer.close()
 
     def test_closing_ends_the_wait_for_company(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script, linger=PATIENT)
+        coalescer = make(script, gathering=PATIENT)
         keep_company(script, coalescer)
         left = coalescer.submit("f")
 
@@ -483,7 +510,7 @@ class TestAsk:
 
 class TestClose:
     def test_answers_what_waits_and_takes_nothing_more(self, script: Script) -> None:
-        coalescer: Coalescer[str, str] = Coalescer("test", script)
+        coalescer = make(script)
         first = coalescer.submit("a")
         script.wait_until_running()
         waiting = coalescer.submit("b")
