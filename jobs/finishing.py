@@ -27,8 +27,7 @@ class Finisher:
     """One per worker process. Any thread may record.
 
     ``running`` says how many jobs may end at once: those of a batch that began together often end
-    in the same step, and one transaction for all is sooner done than one for the first, another for
-    the rest.
+    in the same step, and a transaction for the first alone would make all others wait for it.
     """
 
     def __init__(self, *, running: Callable[[], int] = lambda: 1) -> None:

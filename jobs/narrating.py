@@ -84,7 +84,8 @@ class Narrator:
     def hold(self) -> None:
         """Write what is still told together with the end, in one message.
 
-        Whoever reads in between has the end from the row first, and the rest by its ``seams``.
+        Whoever reads in between has the end from the row first, and of a completed job the rest too,
+        by its ``seams``.
         """
         self._held = []
 

@@ -131,8 +131,9 @@ _waits: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
 _queued: Coalescer[Sequence[uuid.UUID], set[uuid.UUID]] = Coalescer(
     "queued", _one_by_one(selectors.queued_ids)
 )
+# Probes may ask many times at once, and one look answers them all.
 _workers: Coalescer[float, LiveWorkers] = Coalescer(
-    "workers", _one_by_one(lambda within_s: live.workers(within_s=within_s))
+    "workers", lambda asked: [live.workers(within_s=max(asked))] * len(asked)
 )
 _reading: Coalescer[None, bool] = Coalescer(
     "only-reads", _one_by_one(lambda _: outages.database_only_reads())

@@ -18,6 +18,7 @@ from psycopg.errors import (
 from psycopg_pool import PoolTimeout
 
 from genie.core import coalesce, transactions
+from genie.core.busyness import Busyness
 from genie.core.coalesce import Coalescer, Gathering, one_by_one
 from genie.core.errors import NotFound, Unavailable
 
@@ -173,6 +174,23 @@ class TestBatches:
         script.let_go(9)
 
         assert "".join(one.result(LIMIT_S) for one in [first, *many]) == f"a{come}".upper()
+        assert ["".join(batch) for batch in script.batches] == ["a", *batches]
+        coalescer.close()
+
+    @pytest.mark.parametrize(("worked_s", "batches"), [(0.001, ["bc", "de"]), (0.5, ["bcde"])])
+    def test_a_thread_that_has_just_worked_for_long_takes_all(
+        self, script: Script, worked_s: float, batches: list[str]
+    ) -> None:
+        now_s = 0.0
+        coalescer = make(script, gathering=Gathering(most_s=0))
+        coalescer._busyness = Busyness(lambda: now_s)
+        first = coalescer.submit("a")
+        script.wait_until_running()
+        now_s += worked_s
+        many = [coalescer.submit(item) for item in "bcde"]
+        script.let_go(9)
+
+        assert "".join(one.result(LIMIT_S) for one in [first, *many]) == "ABCDE"
         assert ["".join(batch) for batch in script.batches] == ["a", *batches]
         coalescer.close()
 
