@@ -145,7 +145,7 @@ class Coalescer(Generic[In, Out]):
             as long as no transaction of its was sent a commit, so it writes in none but those.
         max_batch: The most items of one batch: bounds how long a transaction holds its locks.
         max_waiting: The most items that may wait; one more is refused with ``Unavailable``.
-        gathering: After a batch of many, how long the next one waits for as many.
+        gathering: How long a batch waits for as many as the last had, and when it is halved.
         company: How many items may come at once, as far as the caller knows; asked when the first
             comes after a pause, which else goes alone.
     """
